@@ -1,0 +1,321 @@
+"""The configuration as frozen values: what deploy.yaml means once it is valid and resolved.
+
+Everything that an environment overrides is already merged in, every default is filled in,
+every duration is in seconds, every size in bytes. Secrets are names here, never values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = [
+    "BanditGate",
+    "Build",
+    "Certificate",
+    "CommandSmoke",
+    "ConfigFileGate",
+    "DeployConfig",
+    "EdgeOptions",
+    "Environment",
+    "Gates",
+    "Health",
+    "Hook",
+    "Hooks",
+    "HttpSmoke",
+    "Identity",
+    "RegistryLogin",
+    "Resources",
+    "Retry",
+    "Route",
+    "SmokeTest",
+    "Stop",
+    "Strategy",
+    "TcpSmoke",
+    "Volume",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """How to build the image when it is not pulled: paths are relative to deploy.yaml."""
+
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    target: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    push: bool = False
+    """Push after building, so that several hosts can pull by digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryLogin:
+    """Credentials of a registry; `password_secret` names the variable that holds the password."""
+
+    username: str
+    password_secret: str
+    server: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Where the application itself says which version answers; it must equal the release's.
+
+    Exactly one of `header` and `json` is set. `expect` is compared after ``{version}``,
+    ``{digest}`` and ``{commit}`` are filled in.
+    """
+
+    header: str | None = None
+    json: str | None = None
+    path: str | None = None
+    expect: str = "{version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """When a replica counts as healthy.
+
+    `kind` is ``http`` (GET `path` answers 2xx), ``tcp`` (the port accepts), ``command``
+    (`command` exits 0 in the container), ``docker`` (the image's own HEALTHCHECK) or
+    ``running`` (it stays up for `successes` × `interval_seconds`).
+    """
+
+    kind: Literal["http", "tcp", "command", "docker", "running"] = "http"
+    path: str = "/"
+    command: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    interval_seconds: float = 0.1
+    timeout_seconds: float = 2.0
+    deadline_seconds: float = 60.0
+    successes: int = 2
+    failures: int = 3
+    identity: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A smoke test is tried again every `interval_seconds` until `deadline_seconds` are over."""
+
+    deadline_seconds: float = 10.0
+    interval_seconds: float = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSmoke:
+    """One request and what its answer must be. `${NAME}` in header values and body is filled
+    with a declared secret when the request is sent."""
+
+    name: str
+    path: str = "/"
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = None
+    status: tuple[int, ...] = (200,)
+    contains: tuple[str, ...] = ()
+    matches: str | None = None
+    json: Mapping[str, object] = field(default_factory=dict)
+    response_headers: Mapping[str, str] = field(default_factory=dict)
+    within_seconds: float | None = None
+    redirects: Literal["none", "same-host"] = "none"
+    timeout_seconds: float = 5.0
+    retry: Retry = field(default_factory=Retry)
+    through: tuple[Literal["replica", "edge"], ...] = ("replica", "edge")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpSmoke:
+    """A connection, optionally with bytes to send and a prefix to expect."""
+
+    name: str
+    port: int | None = None
+    send: str | None = None
+    expect: str | None = None
+    timeout_seconds: float = 5.0
+    retry: Retry = field(default_factory=Retry)
+    through: tuple[Literal["replica", "edge"], ...] = ("replica", "edge")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSmoke:
+    """A command in the new container; exit code 0 passes. Runs against replicas only."""
+
+    name: str
+    command: tuple[str, ...]
+    contains: tuple[str, ...] = ()
+    timeout_seconds: float = 30.0
+    retry: Retry = field(default_factory=Retry)
+
+
+SmokeTest = HttpSmoke | TcpSmoke | CommandSmoke
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanditGate:
+    """Which Python files are scanned and which findings refuse a deployment."""
+
+    paths: tuple[str, ...] = (".",)
+    exclude: tuple[str, ...] = ()
+    severity: Literal["low", "medium", "high"] = "medium"
+    confidence: Literal["low", "medium", "high"] = "medium"
+    skips: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    baseline: str | None = None
+    nosec: Literal["honour", "ignore"] = "honour"
+    timeout_seconds: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigFileGate:
+    """One of the application's own configuration files and what it must satisfy."""
+
+    file: str
+    format: Literal["yaml", "json", "toml"] | None = None
+    schema: str | None = None
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """What must pass before anything changes; `None` or empty means not configured."""
+
+    bandit: BanditGate | None = None
+    config: tuple[ConfigFileGate, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """How traffic moves. `canary` holds percents, rising, without the final 100."""
+
+    order: Literal["start-first", "stop-first"] = "start-first"
+    canary: tuple[int, ...] = ()
+    pause_seconds: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """How an old replica ends: drained for at most `drain_seconds`, then `signal`, then SIGKILL
+    after `timeout_seconds`."""
+
+    drain_seconds: float = 30.0
+    timeout_seconds: float = 10.0
+    signal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A named volume or an absolute host path at `target` in the container."""
+
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Limits of one replica; `None` is no limit."""
+
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hook:
+    """A one-off container of the new image."""
+
+    name: str
+    command: tuple[str, ...]
+    timeout_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """One-off containers before traffic moves, after it moved, and after a failure."""
+
+    pre_deploy: tuple[Hook, ...] = ()
+    post_deploy: tuple[Hook, ...] = ()
+    on_failure: tuple[Hook, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """A PEM bundle from a file on the deployer's side or from a secret; one of the two is set."""
+
+    file: str | None = None
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which traffic of the edge belongs to the environment.
+
+    `host` empty matches every host name. `port` is where the edge listens on the host.
+    For a TCP service the port alone decides.
+    """
+
+    host: str = ""
+    path: str = "/"
+    port: int = 80
+    certificate: Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeOptions:
+    """The edge of a host; one name is one edge with its own network, volume and container."""
+
+    name: str = "deploy-action"
+    network: Literal["host", "bridge"] = "host"
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A service as it shall run in one environment: the resolved, complete description."""
+
+    name: str
+    service: str
+    image: str | None = None
+    """Repository without tag or digest, or with a fixed tag or digest."""
+    build: Build | None = None
+    registry: RegistryLogin | None = None
+    pull: Literal["always", "missing", "never"] = "missing"
+    """`never` is the explicit policy under which a digest known only locally may be deployed."""
+    hosts: tuple[str, ...] = ("local",)
+    """``local``, ``unix://…``, ``tcp://…`` or ``ssh://user@host[:port]``."""
+    port: int | None = None
+    protocol: Literal["http", "tcp"] = "http"
+    url: str | None = None
+    route: Route | None = None
+    """`None` for a worker (no `port`)."""
+    health: Health = field(default_factory=Health)
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    gates: Gates = field(default_factory=Gates)
+    smoke: tuple[SmokeTest, ...] = ()
+    replicas: int = 1
+    after: str | None = None
+    strategy: Strategy = field(default_factory=Strategy)
+    bake_seconds: float = 0.0
+    stop: Stop = field(default_factory=Stop)
+    hooks: Hooks = field(default_factory=Hooks)
+    volumes: tuple[Volume, ...] = ()
+    networks: tuple[str, ...] = ()
+    resources: Resources = field(default_factory=Resources)
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    user: str | None = None
+    read_only: bool = False
+    tmpfs: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    retain: int = 5
+    edge: EdgeOptions = field(default_factory=EdgeOptions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployConfig:
+    """All of a deploy.yaml: every environment resolved, in the order of the file."""
+
+    file: str
+    service: str
+    environments: Mapping[str, Environment]

@@ -1,0 +1,63 @@
+"""Everything that a caller says, from flags or from INPUT_* variables, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Inputs", "Secret"]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A value that is never shown: its text is reached only by `reveal`."""
+
+    _value: str
+
+    def reveal(self) -> str:
+        """Return the value, for the one place that hands it to Docker or a request."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What one run was asked to do.
+
+    `secrets` holds the values of the names that deploy.yaml declares, as far as the
+    environment has them; a missing one is found in preflight.
+    """
+
+    config: Path = Path("deploy.yaml")
+    environment: str | None = None
+    version: str | None = None
+    image: str | None = None
+    digest: str | None = None
+    to: str | None = None
+    """rollback: the version to restore."""
+    at: str | None = None
+    """rollback: restore what was live at this time (ISO 8601)."""
+    from_: str | None = None
+    """rollback: only if this version is the current one."""
+    reason: str = ""
+    actor: str = ""
+    commit: str = ""
+    run_url: str = ""
+    lock_wait_seconds: float = 0.0
+    dry_run: bool = False
+    force: bool = False
+    skip_gates: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict)
+    """The process environment, from which declared secrets are taken; never shown."""
+    proof: str | None = None
+    """A signed proof that a digest passed in the environment named by `after`."""
+
+    def secret(self, name: str) -> Secret | None:
+        """Return the value of a declared secret, or None when the environment lacks it."""
+        value = self.environ.get(name)
+        return None if value is None else Secret(value)

@@ -1,0 +1,47 @@
+"""One thing that is wrong at one place in one file: what configuration and gates report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Problem", "Severity"]
+
+
+class Severity(StrEnum):
+    """How much a problem weighs; only errors stop a deployment."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTICE = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A finding that can be shown in a terminal and as an annotation on GitHub.
+
+    Attributes:
+        file: path as the user would type it, relative to the working directory.
+        line: 1-based line; 0 when the file as a whole is meant.
+        column: 1-based column; 0 when the line as a whole is meant.
+        where: dotted path inside the document (``environments.production.replicas``),
+            or the rule's identifier for a scanner; may be empty.
+        message: what is wrong, in plain words; never holds a secret.
+        hint: how to mend it ("did you mean 'replicas'?"); may be empty.
+        rule: stable identifier of the rule ("unknown-key", "B602").
+    """
+
+    file: str
+    line: int = 0
+    column: int = 0
+    where: str = ""
+    message: str
+    hint: str = ""
+    rule: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+        where = f"{self.where}: " if self.where else ""
+        hint = f" ({self.hint})" if self.hint else ""
+        return f"{place}: {self.severity}: {where}{self.message}{hint}"

@@ -1,0 +1,122 @@
+"""A release, a deployment and its outcome: the immutable facts that the ledger keeps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+__all__ = ["Deployment", "HostOutcome", "Kind", "Phase", "Release", "State"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What can be made live: never changed once it was made.
+
+    Attributes:
+        version: the tag that people say ("1.4.2").
+        image: repository without tag ("ghcr.io/acme/shop").
+        digest: ``sha256:…`` of the manifest in the registry; the image id where the image was
+            never in one.
+        image_id: ``sha256:…`` of the image's configuration, the same on every engine.
+        config: the resolved environment as plain data, without secret values.
+        commit: git commit it was built from; may be empty.
+        secrets: name → keyed fingerprint of the value it was deployed with; never the value.
+    """
+
+    service: str
+    environment: str
+    version: str
+    image: str
+    digest: str
+    image_id: str
+    config: Mapping[str, object]
+    commit: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Twelve hex digits over image and configuration: equal means nothing to deploy."""
+        content = json.dumps(
+            [self.service, self.environment, self.version, self.image_id]
+            + [self.config, dict(self.secrets)],
+            sort_keys=True,
+        )
+        return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    @property
+    def reference(self) -> str:
+        """The image by digest, as an engine pulls it."""
+        return f"{self.image}@{self.digest}"
+
+
+class Kind(StrEnum):
+    """Why a deployment was made."""
+
+    DEPLOY = "deploy"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
+
+
+class State(StrEnum):
+    """How a deployment stands. `FAILED` means undone: the release before serves again."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNRESOLVED = "unresolved"
+    """The way back failed too, or a host did not answer: a person is needed."""
+
+
+class HostOutcome(StrEnum):
+    """What a deployment did on one host."""
+
+    UNTOUCHED = "untouched"
+    DEPLOYED = "deployed"
+    RESTORED = "restored"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """One bar in the timeline: seconds since the deployment's start."""
+
+    name: str
+    host: str
+    start_seconds: float
+    end_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """One attempt to make a release live, as the ledger keeps it.
+
+    `number` rises with every attempt in an environment and orders the ledger whatever the
+    clocks say; `started_at` and `ended_at` are UTC in ISO 8601 for people.
+    """
+
+    id: str
+    number: int
+    kind: Kind
+    release: Release
+    previous: str = ""
+    """Id of the release that served when it began; empty for the first."""
+    previous_version: str = ""
+    actor: str
+    reason: str = ""
+    run_url: str = ""
+    started_at: str
+    ended_at: str = ""
+    duration_seconds: float = 0.0
+    state: State = State.RUNNING
+    step: str = ""
+    """The step that was about to be done: the journal."""
+    cause: str = ""
+    """Why it failed, in one or a few lines; empty otherwise."""
+    warnings: tuple[str, ...] = ()
+    hosts: Mapping[str, HostOutcome] = field(default_factory=dict)
+    phases: tuple[Phase, ...] = ()
+    requests_sent: int | None = None
+    requests_lost: int | None = None
