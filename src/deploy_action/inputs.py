@@ -51,7 +51,6 @@ class Inputs:
     lock_wait_seconds: float = 0.0
     dry_run: bool = False
     force: bool = False
-    skip_gates: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
     """The process environment, from which declared secrets are taken; never shown."""
     proof: str | None = None

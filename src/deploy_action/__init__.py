@@ -1,0 +1,5 @@
+"""Verified container deployments that undo themselves when something goes wrong."""
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"
