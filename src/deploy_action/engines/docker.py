@@ -1,0 +1,467 @@
+"""A Docker engine behind the Engine protocol: with engines/transport.py the only caller of it.
+
+The calls go through the Docker SDK for Python; streams are opened by hand (engines/stream.py),
+since the SDK's hijacked sockets lose bytes that arrive with the answer's head.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, cast
+
+from deploy_action.edge import artifact
+from deploy_action.engines.engine import (
+    Container,
+    ContainerSpec,
+    EngineInfo,
+    Execution,
+    Image,
+    NameTaken,
+)
+from deploy_action.engines.stream import hijack, pump
+from deploy_action.engines.transport import Transport, UnixEndpoint, open_transport
+from deploy_action.errors import DeploymentFailed, HostUnreachable
+
+__all__ = ["DockerEngine"]
+
+_CALL_SECONDS = 60.0
+_PULL_TRIES = 3
+_RESTARTS = {"no": {"Name": "no"}, "unless-stopped": {"Name": "unless-stopped"}}
+
+
+class DockerEngine:
+    """One host's Docker engine."""
+
+    def __init__(self, host: str, transport: Transport) -> None:
+        """Connect the SDK's client over `transport`; no request is made but the version's."""
+        import docker
+        from docker.tls import TLSConfig
+
+        self.host = host
+        self._transport = transport
+        files = transport.tls()
+        tls = TLSConfig(client_cert=files[:2], ca_cert=files[2]) if files else False
+        with self._named("connect"):
+            self._api: Any = docker.APIClient(
+                base_url=transport.base_url, tls=tls, timeout=_CALL_SECONDS, num_pools=16
+            )
+
+    @contextlib.contextmanager
+    def _named(self, doing: str) -> Iterator[None]:
+        """Turn what the SDK raises into our errors, with the host and the act named."""
+        import docker.errors
+        import requests.exceptions
+
+        try:
+            yield
+        except docker.errors.APIError as error:
+            said = error.explanation or str(error)
+            raise DeploymentFailed(f"{self.host}: {doing}: {said}", cause=_cause(said)) from error
+        except (
+            requests.exceptions.RequestException,
+            docker.errors.DockerException,
+            OSError,
+        ) as error:
+            raise HostUnreachable(
+                f"{self.host}: {doing}: the Docker engine does not answer ({_short(error)})",
+                remedy="deploy-action doctor",
+            ) from error
+
+    def close(self) -> None:
+        """Close the client and the transport."""
+        self._api.close()
+        self._transport.close()
+
+    def info(self) -> EngineInfo:
+        """Ask the engine who it is."""
+        with self._named("info"):
+            found = self._api.info()
+        architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(
+            found["Architecture"], found["Architecture"]
+        )
+        return EngineInfo(
+            host=self.host,
+            version=found["ServerVersion"],
+            architecture=architecture,
+            identity=found["ID"],
+        )
+
+    # Images
+
+    def image(self, reference: str) -> Image | None:
+        """Look an image up; None when the engine lacks it."""
+        found = self._maybe(f"inspect image {reference}", self._api.inspect_image, reference)
+        if found is None:
+            return None
+        config = found.get("Config") or {}
+        check = (config.get("Healthcheck") or {}).get("Test") or []
+        return Image(
+            id=found["Id"],
+            digests=tuple(found.get("RepoDigests") or ()),
+            architecture=found.get("Architecture", ""),
+            healthcheck=bool(check) and check[0] != "NONE",
+            labels=config.get("Labels") or {},
+        )
+
+    def pull(self, reference: str, credentials: tuple[str, str] | None) -> None:
+        """Pull, with a bounded number of tries when the registry breaks in the middle."""
+        auth = {"username": credentials[0], "password": credentials[1]} if credentials else None
+        for attempt in range(1, _PULL_TRIES + 1):
+            try:
+                with self._named(f"pull {reference}"):
+                    for line in self._api.pull(
+                        reference, stream=True, decode=True, auth_config=auth
+                    ):
+                        if "error" in line:
+                            raise DeploymentFailed(
+                                f"{self.host}: pull {reference}: {line['error']}",
+                                cause=_cause(line["error"]),
+                            )
+                return
+            except DeploymentFailed as error:
+                if attempt == _PULL_TRIES or _final(error.what):
+                    raise
+
+    def load_edge_image(self, tag: str) -> None:
+        """Bring our edge image: from this machine's engine when it is there, else by building."""
+        if self.image(tag) is not None:
+            return
+        local = None
+        if not isinstance(self._transport, UnixEndpoint):
+            with contextlib.suppress(HostUnreachable):
+                local = DockerEngine("local", open_transport("local"))
+        if local is not None and local.image(tag) is not None:
+            with self._named(f"load {tag}"), local._named(f"save {tag}"):
+                self._api.load_image(local._api.get_image(tag))
+        else:
+            with self._named(f"build {tag}"):
+                said = list(
+                    self._api.build(path=str(artifact.DIRECTORY), tag=tag, rm=True, decode=True)
+                )
+            problem = next((line["error"] for line in said if "error" in line), None)
+            if problem:
+                raise DeploymentFailed(
+                    f"{self.host}: the edge's image could not be built: {problem}",
+                    remedy=f"build or load the image {tag} on the host by hand",
+                )
+        if local is not None:
+            local.close()
+
+    def tag(self, image_id: str, repository: str, tag: str) -> None:
+        """Give an image a name."""
+        with self._named(f"tag {repository}:{tag}"):
+            self._api.tag(image_id, repository, tag)
+
+    def remove_image(self, reference: str) -> None:
+        """Remove a name; in use or absent is fine."""
+        with contextlib.suppress(DeploymentFailed):
+            self._maybe(f"remove image {reference}", self._api.remove_image, reference)
+
+    # Containers
+
+    def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
+        """List by labels and inspect each."""
+        wanted = [f"{key}={value}" if value else key for key, value in labels.items()]
+        with self._named("list containers"):
+            listed = self._api.containers(all=True, filters={"label": wanted})
+        found = (self.container(entry["Id"]) for entry in listed)
+        return tuple(container for container in found if container is not None)
+
+    def container(self, id_or_name: str) -> Container | None:
+        """Inspect; None when there is none."""
+        found = self._maybe(f"inspect {id_or_name}", self._api.inspect_container, id_or_name)
+        return None if found is None else _container(found)
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create; a taken name is told apart from other refusals."""
+        import docker.errors
+
+        with self._named(f"create {spec.name}"):
+            try:
+                created = self._api.create_container_from_config(self._body(spec), name=spec.name)
+            except docker.errors.APIError as error:
+                if error.status_code == 409:
+                    raise NameTaken(spec.name) from error
+                raise
+            for network in spec.networks[1:]:
+                self._api.connect_container_to_network(created["Id"], network.name)
+        return cast("str", created["Id"])
+
+    def _body(self, spec: ContainerSpec) -> dict[str, Any]:
+        host_config = self._api.create_host_config(
+            binds=list(spec.binds) or None,
+            network_mode=spec.network_mode or (spec.networks[0].name if spec.networks else None),
+            port_bindings={inner: outer for inner, outer in spec.publish.items()} or None,
+            restart_policy=_RESTARTS[spec.restart],
+            mem_limit=spec.memory_bytes,
+            # Without this a memory limit lets a process swap on for a while before it is killed.
+            memswap_limit=spec.memory_bytes,
+            nano_cpus=round(spec.cpus * 1e9) if spec.cpus else None,
+            pids_limit=spec.pids,
+            read_only=spec.read_only,
+            tmpfs={path: "" for path in spec.tmpfs} or None,
+            log_config={"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
+            if spec.log_limit
+            else None,
+        )
+        networking = None
+        if spec.networks:
+            first = spec.networks[0]
+            endpoint = self._api.create_endpoint_config(ipv4_address=first.address)
+            networking = self._api.create_networking_config({first.name: endpoint})
+        return cast(
+            "dict[str, Any]",
+            self._api.create_container_config(
+                image=spec.image,
+                command=list(spec.command) if spec.command is not None else None,
+                entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
+                environment=dict(spec.env),
+                labels=dict(spec.labels),
+                user=spec.user,
+                stdin_open=spec.stdin,
+                ports=list(spec.publish) or None,
+                host_config=host_config,
+                networking_config=networking,
+                stop_signal=spec.stop_signal,
+            )
+            | ({"StdinOnce": True} if spec.stdin else {}),
+        )
+
+    def start(self, container_id: str) -> None:
+        """Start; the engine answers the same for one that runs."""
+        with self._named(f"start {container_id[:12]}"):
+            self._api.start(container_id)
+
+    def stop(self, container_id: str, *, timeout_seconds: float, signal: str | None = None) -> None:
+        """Stop gracefully: the signal first when it is not the image's own."""
+        if signal is not None:
+            self.kill(container_id, signal)
+            if self.wait(container_id, timeout_seconds=timeout_seconds) is not None:
+                return
+            timeout_seconds = 0
+        with self._named(f"stop {container_id[:12]}"):
+            self._api.stop(container_id, timeout=round(timeout_seconds))
+
+    def kill(self, container_id: str, signal: str = "KILL") -> None:
+        """Signal; a container that ended or is gone is fine."""
+        import docker.errors
+
+        with self._named(f"signal {container_id[:12]}"):
+            try:
+                self._api.kill(container_id, signal)
+            except docker.errors.APIError as error:
+                if error.status_code not in (404, 409, 500):
+                    raise
+
+    def remove(self, container_id: str) -> None:
+        """Remove with its anonymous volumes."""
+        import docker.errors
+
+        with self._named(f"remove {container_id[:12]}"):
+            try:
+                self._api.remove_container(container_id, force=True, v=True)
+            except docker.errors.APIError as error:
+                # 409: a removal is under way already, or the automatic one was faster.
+                if error.status_code not in (404, 409):
+                    raise
+
+    def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
+        """Update the restart policy in place."""
+        with self._named(f"update {container_id[:12]}"):
+            self._api.update_container(container_id, restart_policy=_RESTARTS[policy])
+
+    def wait(self, container_id: str, *, timeout_seconds: float) -> int | None:
+        """Wait for the end."""
+        import requests.exceptions
+
+        with self._named(f"wait for {container_id[:12]}"):
+            try:
+                return int(self._api.wait(container_id, timeout=timeout_seconds)["StatusCode"])
+            except requests.exceptions.ReadTimeout:
+                return None
+            except requests.exceptions.ConnectionError as error:
+                if "timed out" in str(error).lower():
+                    return None
+                raise
+
+    def logs(self, container_id: str, *, lines: int = 50) -> str:
+        """Return the last lines; bytes that are not UTF-8 are replaced."""
+        said = self._maybe(f"logs of {container_id[:12]}", self._api.logs, container_id, tail=lines)
+        return (said or b"").decode(errors="replace")
+
+    # Streams
+
+    def execute(
+        self, container_id: str, argv: Sequence[str], *, timeout_seconds: float
+    ) -> Execution:
+        """Run and collect; a command that does not end in time counts as exit code 124."""
+        execution, raw = self._exec(container_id, argv, stdin=False)
+        stream = raw
+        stream.settimeout(timeout_seconds)
+        output = bytearray()
+        try:
+            with stream.makefile("rb") as reader:
+                while len(head := reader.read(8)) == 8:
+                    output += reader.read(int.from_bytes(head[4:], "big"))
+        except TimeoutError:
+            return Execution(
+                exit_code=124, output=f"no end within {timeout_seconds:g} s: {_tail(output)}"
+            )
+        finally:
+            stream.close()
+        with self._named("inspect a command"):
+            code = self._api.exec_inspect(execution)["ExitCode"]
+        return Execution(exit_code=124 if code is None else int(code), output=_tail(output))
+
+    def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
+        """Run with its input and output as a socket."""
+        return pump(self._exec(container_id, argv, stdin=True)[1])
+
+    def attach(self, container_id: str) -> socket.socket:
+        """Attach to the main process's input and output."""
+        return pump(
+            self._stream(
+                f"/v{self._api.api_version}/containers/{container_id}/attach"
+                "?stream=1&stdin=1&stdout=1",
+                None,
+            )
+        )
+
+    def _exec(
+        self, container_id: str, argv: Sequence[str], *, stdin: bool
+    ) -> tuple[str, socket.socket]:
+        with self._named(f"exec in {container_id[:12]}"):
+            execution = self._api.exec_create(container_id, list(argv), stdin=stdin)["Id"]
+        path = f"/v{self._api.api_version}/exec/{execution}/start"
+        return execution, self._stream(path, {"Detach": False, "Tty": False})
+
+    def _stream(self, path: str, body: Mapping[str, object] | None) -> socket.socket:
+        with self._named("open a stream"):
+            raw = self._transport.open()
+            try:
+                hijack(raw, path, body)
+            except BaseException:
+                raw.close()
+                raise
+            return raw
+
+    # Networks and volumes
+
+    def networks(self) -> Mapping[str, str]:
+        """List names and first subnets."""
+        with self._named("list networks"):
+            found = self._api.networks()
+        return {
+            entry["Name"]: ((entry["IPAM"].get("Config") or [{}])[0]).get("Subnet", "")
+            for entry in found
+        }
+
+    def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
+        """Create a bridge with a subnet; False when either is taken."""
+        import docker.errors
+        from docker.types import IPAMConfig, IPAMPool
+
+        pool = IPAMPool(subnet=subnet, iprange=dynamic_range)
+        with self._named(f"create network {name}"):
+            try:
+                self._api.create_network(
+                    name,
+                    driver="bridge",
+                    ipam=IPAMConfig(pool_configs=[pool]),
+                    check_duplicate=True,
+                    labels={"deploy-action.edge": name},
+                )
+            except docker.errors.APIError as error:
+                said = (error.explanation or "").lower()
+                if error.status_code in (403, 409) or "overlap" in said:
+                    return False
+                raise
+        return True
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network."""
+        with contextlib.suppress(DeploymentFailed):
+            self._maybe(f"remove network {name}", self._api.remove_network, name)
+
+    def create_volume(self, name: str) -> None:
+        """Create a volume; an existing one is left as it is."""
+        with self._named(f"create volume {name}"):
+            self._api.create_volume(name)
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume."""
+        self._maybe(f"remove volume {name}", self._api.remove_volume, name)
+
+    def _maybe(self, doing: str, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        import docker.errors
+
+        with self._named(doing):
+            try:
+                return call(*args, **options)
+            except docker.errors.NotFound:
+                return None
+
+
+def _container(found: Mapping[str, Any]) -> Container:
+    state, config, host = found["State"], found["Config"], found["HostConfig"]
+    health = state.get("Health") or {}
+    log = health.get("Log") or [{}]
+    networks = found["NetworkSettings"].get("Networks") or {}
+    return Container(
+        id=found["Id"],
+        name=found["Name"].lstrip("/"),
+        image_id=found["Image"],
+        labels=config.get("Labels") or {},
+        status=state["Status"],
+        exit_code=state.get("ExitCode", 0),
+        out_of_memory=bool(state.get("OOMKilled")),
+        error=state.get("Error", ""),
+        health=health.get("Status", "none") or "none",
+        health_log=(log[-1].get("Output") or "").strip(),
+        addresses={
+            name: endpoint.get("IPAddress")
+            or (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
+            or ""
+            for name, endpoint in networks.items()
+        },
+        restart=(host.get("RestartPolicy") or {}).get("Name") or "no",
+        started_at=state.get("StartedAt", ""),
+        memory_bytes=host.get("Memory", 0),
+        env=dict(entry.partition("=")[::2] for entry in config.get("Env") or ()),
+    )
+
+
+def _tail(output: bytearray) -> str:
+    return bytes(output[-65536:]).decode(errors="replace")
+
+
+def _short(error: Exception) -> str:
+    text = str(error)
+    found = re.search(r"\[Errno \d+\] [^'\")]+|[Tt]imed out|[Tt]imeout", text)
+    return found.group(0) if found else f"{type(error).__name__}: {text[:160]}"
+
+
+def _final(said: str) -> bool:
+    """Tell refusals that another try cannot change from a registry that breaks."""
+    words = ("not found", "unknown", "denied", "unauthorized", "no matching manifest", "invalid")
+    return any(word in said.lower() for word in words)
+
+
+def _cause(said: str) -> str:
+    text = said.lower()
+    for words, cause in (
+        (("manifest unknown", "not found: manifest"), "the registry has no such tag or digest"),
+        (("unauthorized", "denied", "no basic auth"), "the registry refuses the credentials"),
+        (("no matching manifest", "exec format error"), "the image is for another architecture"),
+        (("connection refused", "no such host"), "the registry does not answer"),
+        (("no space left",), "the disk of the host is full"),
+        (("port is already allocated", "address already in use"), "something else has that port"),
+        (("executable file not found", "no such file or directory"), "the entry point is missing"),
+        (("permission denied",), "the entry point is not executable, or access is refused"),
+    ):
+        if any(word in text for word in words):
+            return cause
+    return ""

@@ -1,0 +1,203 @@
+"""What a deployment needs of the machine that runs containers: the Engine protocol."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+__all__ = [
+    "Container",
+    "ContainerSpec",
+    "Engine",
+    "EngineInfo",
+    "Execution",
+    "Image",
+    "NameTaken",
+    "NetworkSpec",
+]
+
+
+class NameTaken(Exception):
+    """A container of that name exists already: creation by name is atomic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """Facts of one engine. `architecture` in Docker's words ("amd64")."""
+
+    host: str
+    version: str
+    architecture: str
+    identity: str
+    """The engine's own identifier: two names of one engine are found out by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that the engine has: `id` of its configuration, `digests` as repo@sha256:…."""
+
+    id: str
+    digests: tuple[str, ...]
+    architecture: str
+    healthcheck: bool
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """What the engine says of one container; addresses by network name."""
+
+    id: str
+    name: str
+    image_id: str
+    labels: Mapping[str, str]
+    status: Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+    exit_code: int = 0
+    out_of_memory: bool = False
+    error: str = ""
+    health: Literal["none", "starting", "healthy", "unhealthy"] = "none"
+    health_log: str = ""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    restart: str = "no"
+    started_at: str = ""
+    memory_bytes: int = 0
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def running(self) -> bool:
+        """True while its main process lives."""
+        return self.status in ("running", "paused")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkSpec:
+    """Where a container is attached: a network's name and, on ours, its fixed address."""
+
+    name: str
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """All that is needed to create a container. `env` may hold secrets: never shown."""
+
+    name: str
+    image: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    command: tuple[str, ...] | None = None
+    entrypoint: tuple[str, ...] | None = None
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    networks: tuple[NetworkSpec, ...] = ()
+    network_mode: Literal["host", "none"] | None = None
+    publish: Mapping[int, int] = field(default_factory=dict)
+    binds: tuple[str, ...] = ()
+    restart: Literal["no", "unless-stopped"] = "no"
+    memory_bytes: int | None = None
+    cpus: float | None = None
+    pids: int | None = None
+    user: str | None = None
+    read_only: bool = False
+    tmpfs: tuple[str, ...] = ()
+    stop_signal: str | None = None
+    stdin: bool = False
+    log_limit: bool = False
+    """Bound the log of containers that are ours (edge, lock)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """How a command in a container, or a one-off container, ended."""
+
+    exit_code: int
+    output: str
+
+
+class Engine(Protocol):
+    """One host's engine. Every call raises HostUnreachable when the host does not answer and
+    DeploymentFailed, with the engine's own words, when it refuses."""
+
+    host: str
+
+    def info(self) -> EngineInfo:
+        """Say who the engine is."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+    def image(self, reference: str) -> Image | None:
+        """Look an image up by reference, digest reference or id."""
+
+    def pull(self, reference: str, credentials: tuple[str, str] | None) -> None:
+        """Fetch an image; `credentials` are (user name, password)."""
+
+    def load_edge_image(self, tag: str) -> None:
+        """Bring the edge's image onto the host when it is not there."""
+
+    def tag(self, image_id: str, repository: str, tag: str) -> None:
+        """Name an image, so that pruning by others leaves it."""
+
+    def remove_image(self, reference: str) -> None:
+        """Remove a name of an image, and the image with its last name; absent is fine."""
+
+    def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
+        """List containers, stopped ones too, that have all labels (empty value: any value)."""
+
+    def container(self, id_or_name: str) -> Container | None:
+        """Look one container up."""
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a container and return its id; raises NameTaken."""
+
+    def start(self, container_id: str) -> None:
+        """Start it; a running one is left alone."""
+
+    def stop(self, container_id: str, *, timeout_seconds: float, signal: str | None = None) -> None:
+        """Stop it: the signal, then SIGKILL after the timeout; a stopped one is left alone."""
+
+    def kill(self, container_id: str, signal: str = "KILL") -> None:
+        """Send a signal; an ended container is fine."""
+
+    def remove(self, container_id: str) -> None:
+        """Remove it, running or not; absent is fine."""
+
+    def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
+        """Change what happens when it ends or the engine starts."""
+
+    def wait(self, container_id: str, *, timeout_seconds: float) -> int | None:
+        """Wait for its end and return the exit code; None when the time is up."""
+
+    def logs(self, container_id: str, *, lines: int = 50) -> str:
+        """Return the last lines of both streams."""
+
+    def execute(
+        self,
+        container_id: str,
+        argv: Sequence[str],
+        *,
+        timeout_seconds: float,
+    ) -> Execution:
+        """Run a command in a running container."""
+
+    def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
+        """Run a command in a running container and return a socket that is its standard input
+        and output."""
+
+    def attach(self, container_id: str) -> socket.socket:
+        """Return a socket that is the standard input and output of a created container."""
+
+    def networks(self) -> Mapping[str, str]:
+        """Name → subnet of every network."""
+
+    def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
+        """Create a bridge network; False when the subnet or the name is taken."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; absent or in use is fine."""
+
+    def create_volume(self, name: str) -> None:
+        """Create a named volume unless it exists."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; absent is fine."""
