@@ -1,0 +1,135 @@
+"""Which files the Python gates look at: paths and globs in, a sorted list and complaints out."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from deploy_action.problem import Problem
+
+__all__ = ["Selection", "SourceFile", "matches", "select"]
+
+SUFFIXES = (".py", ".pyw")
+# The directories that bandit leaves out. bandit compares them as substrings, which also hides
+# .github and every file below a directory like x.git-mirror; here they are whole names.
+NEVER = ("**/.svn", "**/CVS", "**/.bzr", "**/.hg", "**/.git", "**/__pycache__", "**/.tox")
+NEVER_EGGS = ("**/.eggs", "**/*.egg")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFile:
+    """A file to scan: its path relative to the root, with slashes, and its size."""
+
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What was found below the paths, and what stands in the way of scanning all of it."""
+
+    files: tuple[SourceFile, ...]
+    problems: tuple[Problem, ...]
+
+
+def select(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Selection:
+    """Find the Python files below `paths` and complain about all that cannot be scanned.
+
+    Args:
+        root: the directory that every path is relative to.
+        paths: files (scanned whatever their name is) and directories, relative to `root`.
+        exclude: globs over relative paths. ``*`` stops at a slash, ``**`` does not; a
+            directory that matches is left out with all that is in it.
+
+    Every one of the paths must bring at least one file: a path that brings none is a problem.
+    Symbolic links to directories are not followed, as in bandit.
+    """
+    excluded = (*NEVER, *NEVER_EGGS, *exclude)
+    files: dict[str, SourceFile] = {}
+    problems: list[Problem] = []
+    for path in paths:
+        relative = os.path.normpath(path)
+        if os.path.isabs(path) or relative.split(os.sep)[0] == "..":
+            problems.append(_problem(path, "lies outside the repository", rule="outside"))
+            continue
+        below: list[str] = []
+        if (root / relative).is_dir():
+            below = _walk(root, relative, excluded, problems)
+        elif os.path.lexists(root / relative):
+            below = [] if matches(relative, excluded) else [relative]
+        else:
+            problems.append(_problem(path, "does not exist", rule="missing-path"))
+            continue
+        found = [file for name in below if (file := _look(root, name, problems))]
+        if not below:
+            problems.append(_problem(path, "holds no Python file to scan", rule="nothing-to-scan"))
+        files.update({file.path: file for file in found})
+    ordered = tuple(files[name] for name in sorted(files))
+    return Selection(files=ordered, problems=tuple(dict.fromkeys(problems)))
+
+
+def matches(path: str, globs: Iterable[str]) -> bool:
+    """Say whether the path or one of the directories above it matches one of the globs."""
+    parts = path.split("/")
+    above = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    return any(_expression(glob).fullmatch(name) for glob in globs for name in above)
+
+
+def _walk(
+    root: Path, directory: str, excluded: Sequence[str], problems: list[Problem]
+) -> list[str]:
+    def complain(error: OSError) -> None:
+        name = os.path.relpath(error.filename, root)
+        problems.append(_problem(name, f"cannot be listed: {error.strerror}", rule="unreadable"))
+
+    found = []
+    for base, directories, names in os.walk(root / directory, onerror=complain):
+        here = os.path.relpath(base, root)
+        prefix = "" if here == "." else f"{here}/"
+        directories[:] = sorted(d for d in directories if not matches(prefix + d, excluded))
+        wanted = (prefix + name for name in names if name.endswith(SUFFIXES))
+        found += [name for name in wanted if not matches(name, excluded)]
+    return found
+
+
+def _look(root: Path, name: str, problems: list[Problem]) -> SourceFile | None:
+    try:
+        status = (root / name).stat()
+    except OSError as error:
+        problems.append(_problem(name, f"cannot be read: {error.strerror}", rule="unreadable"))
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        # Opening a named pipe would wait for ever.
+        problems.append(_problem(name, "is not a regular file", rule="unreadable"))
+        return None
+    return SourceFile(path=name, size_bytes=status.st_size)
+
+
+def _problem(file: str, message: str, *, rule: str) -> Problem:
+    return Problem(file=file, message=message, rule=rule)
+
+
+@lru_cache(maxsize=1024)
+def _expression(glob: str) -> re.Pattern[str]:
+    glob = glob.removeprefix("./").rstrip("/")
+    pieces = []
+    for token in re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", glob):
+        match token:
+            case "**/":
+                pieces.append("(?:.*/)?")
+            case "/**":
+                pieces.append("/.*")
+            case "**":
+                pieces.append(".*")
+            case "*":
+                pieces.append("[^/]*")
+            case "?":
+                pieces.append("[^/]")
+            case _:
+                pieces.append(re.escape(token))
+    return re.compile("".join(pieces), re.DOTALL)
