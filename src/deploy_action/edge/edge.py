@@ -1,0 +1,125 @@
+"""The conversation with a host's edge: change a backend, watch its servers, wait for a drain."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy_action.edge.render import parse, render
+from deploy_action.edge.state import Backend, EdgeState
+from deploy_action.edge.transition import transition
+from deploy_action.errors import DeploymentFailed
+from deploy_action.state.conversation import Stale, Talk
+
+__all__ = ["Edge", "ServerStatus"]
+
+_FILE = "edge/haproxy.cfg"
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """What the edge says of one server: its counters since it was added."""
+
+    name: str
+    up: bool
+    checked: bool
+    """A check has passed; HAProxy counts a server as up before its first check."""
+    last_check: str
+    """The last check's result in HAProxy's words ("L4CON: Connection refused")."""
+    weight: int
+    sessions: int
+    requests: int
+    errors_5xx: int
+    connection_errors: int
+    response_milliseconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """The edge of one host."""
+
+    host: str
+    talk: Talk
+
+    def state(self) -> EdgeState:
+        """Read what the edge should do, as its configuration file says."""
+        content = self.talk.get(_FILE)
+        return EdgeState() if content is None else parse(content.decode())
+
+    def backend(self, name: str) -> Backend | None:
+        """Read one backend."""
+        return self.state().backends.get(name)
+
+    def change(self, name: str, make: Callable[[Backend | None], Backend | None]) -> None:
+        """Replace a backend, file first and running edge after it.
+
+        Args:
+            make: computes the new backend from the present one; called again when another
+                service changed the edge in between.
+
+        Raises:
+            DeploymentFailed: HAProxy refuses the new configuration; the old one stays.
+        """
+        for _ in range(_TRIES):
+            state = self.state()
+            old = state.backends.get(name)
+            new = make(old)
+            if old == new:
+                return
+            step = transition(old, new)
+            try:
+                answer = self.talk.change_edge(
+                    render(state.with_backend(name, new)),
+                    generation=state.generation,
+                    reload=step.reload,
+                    commands=step.commands,
+                )
+            except Stale:
+                continue
+            self._believe(answer)
+            return
+        raise DeploymentFailed(f"{self.host}: the edge is changed by others all the time")
+
+    def _believe(self, answer: str) -> None:
+        """Check the runtime API's answers: it says what failed and exits the same."""
+        for line in answer.splitlines():
+            text = line.strip()
+            if text and not text.startswith(_FINE):
+                raise DeploymentFailed(
+                    f"{self.host}: the edge: {text}",
+                    remedy="the configuration file is right: docker restart the edge",
+                )
+
+    def servers(self, name: str) -> dict[str, ServerStatus]:
+        """Ask how the servers of a backend are."""
+        answer = self.talk.haproxy(f"show stat {name} 4 -1\n")
+        rows = csv.DictReader(io.StringIO(answer.lstrip("# ")))
+        return {row["svname"]: _status(row) for row in rows if row.get("svname")}
+
+
+_FINE = (
+    "New server registered",
+    "Server deleted",
+    "Done",
+    "done",
+)
+
+
+def _status(row: dict[str, str]) -> ServerStatus:
+    check = row.get("check_status") or ""
+    said = " ".join(part for part in (row.get("check_desc"), row.get("last_chk")) if part)
+    return ServerStatus(
+        name=row["svname"],
+        up=row["status"].startswith("UP") or row["status"] == "no check",
+        checked=check in ("L4OK", "L6OK", "L7OK"),
+        last_check=f"{check}: {said}" if check else "",
+        weight=int(row["weight"] or 0),
+        sessions=int(row["scur"] or 0),
+        requests=int(row["stot"] or 0),
+        errors_5xx=int(row.get("hrsp_5xx") or 0),
+        connection_errors=int(row["econ"] or 0) + int(row["eresp"] or 0),
+        response_milliseconds=int(row.get("rtime") or 0),
+    )

@@ -1,0 +1,154 @@
+"""What stands on every host besides the services: network, volume, edge and the lock's container."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Iterator, Mapping
+
+from deploy_action.clock import Clock
+from deploy_action.config.model import EdgeOptions
+from deploy_action.edge import artifact
+from deploy_action.engines.engine import ContainerSpec, Engine, NameTaken, NetworkSpec
+from deploy_action.errors import DeploymentFailed
+
+__all__ = ["edge_image", "ensure_edge", "free_addresses", "lock_spec", "prepare", "reader_argv"]
+
+_SESSION = "/usr/local/bin/session"
+_READY_SECONDS = 15.0
+_SUBNETS = ipaddress.ip_network("10.128.0.0/9")
+
+
+def edge_image(options: EdgeOptions) -> str:
+    """Name the image of edge and lock."""
+    return options.image or artifact.tag()
+
+
+def lock_spec(
+    options: EdgeOptions, name: str, labels: Mapping[str, str], lease_seconds: int
+) -> ContainerSpec:
+    """Describe the lock's container: the state volume, the host's network, an open input."""
+    return ContainerSpec(
+        name=name,
+        image=edge_image(options),
+        entrypoint=(_SESSION,),
+        command=(str(lease_seconds),),
+        labels={"deploy-action.edge": options.name, "deploy-action.role": "lock"} | dict(labels),
+        network_mode="host" if options.network == "host" else None,
+        networks=() if options.network == "host" else (NetworkSpec(name=options.name),),
+        binds=(f"{options.name}:/state",),
+        stdin=True,
+        log_limit=True,
+    )
+
+
+def reader_argv() -> tuple[str, ...]:
+    """Return the command that only reads, run inside the edge's container."""
+    return (_SESSION, "0")
+
+
+def prepare(engine: Engine, options: EdgeOptions) -> None:
+    """Bring image, volume and network onto the host; what is there stays as it is."""
+    if options.image is None:
+        engine.load_edge_image(edge_image(options))
+    elif engine.image(options.image) is None:
+        engine.pull(options.image, None)
+    engine.create_volume(options.name)
+    _ensure_network(engine, options.name)
+
+
+def _ensure_network(engine: Engine, name: str) -> None:
+    networks = engine.networks()
+    if name in networks:
+        return
+    for subnet in _free_subnets(networks.values()):
+        dynamic = list(subnet.subnets(new_prefix=24))[-1]
+        if engine.create_network(name, subnet=str(subnet), dynamic_range=str(dynamic)):
+            return
+        if name in engine.networks():
+            return
+    raise DeploymentFailed(
+        f"{engine.host}: no free subnet for the network {name} in {_SUBNETS}",
+        remedy=f"create it by hand: docker network create --subnet … --ip-range … {name}",
+    )
+
+
+def _free_subnets(taken: Collection[str]) -> Iterator[ipaddress.IPv4Network]:
+    used = [ipaddress.ip_network(subnet) for subnet in taken if subnet and ":" not in subnet]
+    found = 0
+    for subnet in _SUBNETS.subnets(new_prefix=20):
+        if not any(subnet.overlaps(other) for other in used):
+            yield subnet  # type: ignore[misc]
+            found += 1
+        if found == 32:
+            return
+
+
+def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:
+    """Walk the addresses of our network that replicas may have, lowest first.
+
+    The first address is the gateway's; the last /24 is Docker's own to hand out.
+    """
+    network = ipaddress.ip_network(subnet)
+    dynamic = list(network.subnets(new_prefix=max(24, network.prefixlen + 1)))[-1]
+    hosts = network.hosts()
+    next(hosts)
+    for address in hosts:
+        if address in dynamic:
+            return
+        if str(address) not in taken:
+            yield str(address)
+
+
+def ensure_edge(engine: Engine, options: EdgeOptions, ports: Collection[int], clock: Clock) -> None:
+    """Have the edge running; one that runs is left alone.
+
+    Args:
+        ports: where it must listen, needed only where it cannot have the host's network.
+    """
+    found = engine.container(options.name)
+    if found is not None and "deploy-action.edge" not in found.labels:
+        raise DeploymentFailed(
+            f"{engine.host}: the name {options.name} is taken by a container that is not an edge",
+            remedy="set edge.name in deploy.yaml to another name",
+        )
+    if found is None:
+        try:
+            created = engine.create(_edge_spec(options, ports))
+        except NameTaken:
+            return ensure_edge(engine, options, ports, clock)
+        engine.start(created)
+    elif not found.running:
+        engine.start(found.id)
+    else:
+        return None
+    return _await_edge(engine, options, clock)
+
+
+def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
+    host = options.network == "host"
+    return ContainerSpec(
+        name=options.name,
+        image=edge_image(options),
+        labels={"deploy-action.edge": options.name, "deploy-action.role": "edge"},
+        network_mode="host" if host else None,
+        networks=() if host else (NetworkSpec(name=options.name),),
+        publish={} if host else {port: port for port in ports},
+        binds=(f"{options.name}:/state",),
+        restart="unless-stopped",
+        log_limit=True,
+    )
+
+
+def _await_edge(engine: Engine, options: EdgeOptions, clock: Clock) -> None:
+    deadline = clock.monotonic() + _READY_SECONDS
+    while clock.monotonic() < deadline:
+        found = engine.container(options.name)
+        if found is not None and found.running:
+            ready = engine.execute(
+                found.id, ("test", "-S", "/state/run/haproxy.sock"), timeout_seconds=5
+            )
+            if ready.exit_code == 0:
+                return
+        clock.sleep(0.02)
+    said = engine.logs(options.name, lines=20)
+    raise DeploymentFailed(f"{engine.host}: the edge did not start: {said.strip()}")

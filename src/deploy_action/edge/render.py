@@ -1,0 +1,147 @@
+"""The edge's state as HAProxy's configuration, and back: pure text, no edge is touched.
+
+The state itself stands in the file as comments, so that file and state cannot disagree. The
+directives are those of the HAProxy 3.0 configuration manual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from deploy_action.edge.state import Backend, Check, EdgeState, Server, backend_from_json
+
+__all__ = ["parse", "render", "server_options"]
+
+_MARK = "# deploy-action"
+_STEADY_INTERVAL = 1000
+
+_HEAD = """\
+global
+  stats socket /state/run/haproxy.sock mode 600 level admin expose-fd listeners
+  log stdout format raw local0 notice
+  hard-stop-after 1h
+  user haproxy
+  group haproxy
+defaults
+  log global
+  mode http
+  option dontlognull
+  option redispatch 1
+  option http-server-close
+  option idle-close-on-response
+  option forwardfor
+  retries 3
+  retry-on conn-failure
+  timeout connect 2s
+  timeout client 5m
+  timeout client-fin 10s
+  timeout server 5m
+  timeout http-request 30s
+  timeout http-keep-alive 60s
+  timeout queue 30s
+  timeout tunnel 1h
+"""
+
+
+def render(state: EdgeState) -> str:
+    """Write the whole configuration file."""
+    lines = [f"{_MARK} {state.generation}"]
+    lines += [f"{_MARK}-backend {line}" for line in state.to_json().values()]
+    lines += [_HEAD.rstrip()]
+    backends = [state.backends[name] for name in sorted(state.backends)]
+    for port in sorted({b.port for b in backends}):
+        lines += _frontend(port, [b for b in backends if b.port == port])
+    if not backends:
+        lines += ["listen none", "  bind unix@/state/run/none.sock"]
+    for backend in backends:
+        lines += _backend(backend)
+    lines += ["backend none", "  http-request return status 404 content-type text/plain string"]
+    lines[-1] += ' "No service is routed here.\\n"'
+    return "\n".join(lines) + "\n"
+
+
+def parse(text: str) -> EdgeState:
+    """Read the state back from a configuration file that `render` wrote."""
+    generation, backends = 0, {}
+    for line in text.splitlines():
+        if not line.startswith(_MARK):
+            break
+        mark, _, rest = line.partition(" ")
+        if line.startswith(f"{_MARK}-backend "):
+            backend = backend_from_json(line.removeprefix(f"{_MARK}-backend "))
+            backends[backend.name] = backend
+        else:
+            generation = int(rest.removeprefix("deploy-action "))
+    return EdgeState(generation=generation, backends=backends)
+
+
+def _frontend(port: int, backends: list[Backend]) -> Iterator[str]:
+    if any(backend.protocol == "tcp" for backend in backends):
+        yield f"frontend tcp-{port}"
+        yield "  mode tcp"
+        yield f"  bind :{port}"
+        yield f"  default_backend {backends[0].name}"
+        return
+    yield f"frontend http-{port}"
+    yield f"  bind :{port}"
+    # The most particular route first: a named host before any host, a longer path before a shorter.
+    for backend in sorted(backends, key=lambda b: (not b.host, -len(b.path), b.name)):
+        yield from _route(backend)
+    yield "  default_backend none"
+
+
+def _route(backend: Backend) -> Iterator[str]:
+    conditions = []
+    if backend.host:
+        conditions.append(f"{{ req.hdr(host),host_only -i {backend.host.lower()} }}")
+    if backend.path.rstrip("/"):
+        path = backend.path.rstrip("/")
+        yield f"  acl path-{backend.name} path {path}"
+        yield f"  acl path-{backend.name} path_beg {path}/"
+        conditions.append(f"path-{backend.name}")
+    condition = f" if {' '.join(conditions)}" if conditions else ""
+    yield f"  use_backend {backend.name}{condition}"
+
+
+def _backend(backend: Backend) -> Iterator[str]:
+    yield f"backend {backend.name}"
+    yield "  balance roundrobin"
+    if backend.protocol == "tcp":
+        yield "  mode tcp"
+    yield f"  timeout check {backend.check.timeout}ms"
+    if backend.check.kind == "http":
+        headers = " ".join(f"hdr {_quote(k)} {_quote(v)}" for k, v in backend.check.headers.items())
+        yield "  option httpchk"
+        yield f"  http-check send meth GET uri {_quote(backend.check.path)} ver HTTP/1.1 {headers}"
+        yield "  http-check expect status 200-299"
+    for server in backend.servers:
+        yield (
+            f"  server {server.name} {server.address}:{server.port} weight {server.weight}"
+            f"{server_options(server, backend.check)}"
+        )
+
+
+def server_options(server: Server, check: Check) -> str:
+    """Write how a server is checked; the same words serve the file and the runtime API.
+
+    While a server is down or not yet sure it is looked at every `interval`; once it is up a
+    slower rhythm is enough.
+    """
+    if not server.check:
+        return ""
+    steady = max(_STEADY_INTERVAL, check.interval)
+    return (
+        f" check inter {steady} fastinter {check.interval} downinter {check.interval}"
+        f" rise {check.successes} fall {check.failures}"
+    )
+
+
+def _quote(text: str) -> str:
+    """Quote for HAProxy: strong quotes keep everything but themselves as it is."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def servers_of(backends: Iterable[Backend]) -> Iterator[Server]:
+    """Walk over all servers."""
+    for backend in backends:
+        yield from backend.servers

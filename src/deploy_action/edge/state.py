@@ -1,0 +1,118 @@
+"""What the edge of a host should do: every backend, its servers and their weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from deploy_action.config.model import Health, Route
+
+__all__ = ["Backend", "Check", "EdgeState", "Server", "key"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """One replica behind the edge; weight 0 gets no new request."""
+
+    name: str
+    address: str
+    port: int
+    weight: int
+    check: bool = True
+    release: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How the edge itself watches a backend's servers, all times in milliseconds."""
+
+    kind: Literal["http", "tcp"]
+    path: str = "/"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    interval: int = 100
+    timeout: int = 2000
+    successes: int = 2
+    failures: int = 3
+
+    @classmethod
+    def of(cls, health: Health, host: str) -> Check:
+        """Translate a configured health check; what HAProxy cannot do itself becomes a connect."""
+        return cls(
+            kind="http" if health.kind == "http" else "tcp",
+            path=health.path,
+            headers={"Host": host or "localhost"} | dict(health.headers),
+            interval=max(1, round(health.interval_seconds * 1000)),
+            timeout=max(1, round(health.timeout_seconds * 1000)),
+            successes=health.successes,
+            failures=health.failures,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One service in one environment as the edge sees it."""
+
+    name: str
+    protocol: Literal["http", "tcp"]
+    host: str
+    path: str
+    port: int
+    check: Check
+    servers: tuple[Server, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, route: Route, protocol: Literal["http", "tcp"], check: Check) -> Backend:
+        """Make a backend without servers."""
+        return cls(
+            name=name,
+            protocol=protocol,
+            host=route.host,
+            path=route.path,
+            port=route.port,
+            check=check,
+        )
+
+    @property
+    def topology(self) -> Backend:
+        """What only a reload can change: everything but the servers."""
+        return dataclasses.replace(self, servers=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeState:
+    """All backends of an edge, and the number that rises with every change."""
+
+    generation: int = 0
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+
+    def with_backend(self, name: str, backend: Backend | None) -> EdgeState:
+        """Return the next state, with one backend replaced or removed."""
+        others = {key: value for key, value in self.backends.items() if key != name}
+        if backend is not None:
+            others[name] = backend
+        return EdgeState(generation=self.generation + 1, backends=others)
+
+    def to_json(self) -> Mapping[str, str]:
+        """Write each backend as one line of JSON."""
+        return {
+            name: json.dumps(dataclasses.asdict(backend), sort_keys=True)
+            for name, backend in sorted(self.backends.items())
+        }
+
+
+def key(service: str, environment: str) -> str:
+    """Name the backend of a service in an environment."""
+    return f"{service}-{environment}"
+
+
+def backend_from_json(line: str) -> Backend:
+    """Read what `EdgeState.to_json` wrote."""
+    data = json.loads(line)
+    return Backend(
+        **{key: value for key, value in data.items() if key not in ("check", "servers")},
+        check=Check(**data["check"]),
+        servers=tuple(Server(**server) for server in data["servers"]),
+    )

@@ -1,0 +1,95 @@
+"""From one state of a backend to the next: what the runtime API is told, or that a reload is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy_action.edge.render import server_options
+from deploy_action.edge.state import Backend, Server
+
+__all__ = ["Transition", "transition", "weights"]
+
+_HIGHEST_WEIGHT = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """`commands` make the running edge match the new file, unless a `reload` has to."""
+
+    reload: bool
+    commands: str = ""
+
+
+def transition(old: Backend | None, new: Backend | None) -> Transition:
+    """Compare two states of one backend.
+
+    Servers are added before weights rise, and weights rise before others fall, so that at no
+    instant every server has weight 0.
+    """
+    if old is None and new is None:
+        return Transition(reload=False)
+    if old is None or new is None or old.topology != new.topology:
+        return Transition(reload=True)
+    before = {server.name: server for server in old.servers}
+    after = {server.name: server for server in new.servers}
+    if any(_identity(before[name]) != _identity(after[name]) for name in before.keys() & after):
+        return Transition(reload=True)
+    commands: list[str] = []
+    for server in new.servers:
+        if server.name not in before:
+            commands += _add(new, server)
+    shared = [(before[n].weight, after[n]) for n in after if n in before]
+    for was, server in sorted(shared, key=lambda pair: pair[0] - pair[1].weight):
+        if was != server.weight:
+            commands.append(f"set server {new.name}/{server.name} weight {server.weight}")
+    for server in old.servers:
+        if server.name not in after:
+            commands += _remove(new, server)
+    return Transition(reload=False, commands="; ".join(commands) + "\n" if commands else "")
+
+
+def _identity(server: Server) -> tuple[str, int, bool]:
+    return server.address, server.port, server.check
+
+
+def _add(backend: Backend, server: Server) -> list[str]:
+    where = f"{backend.name}/{server.name}"
+    options = server_options(server, backend.check)
+    commands = [
+        f"add server {where} {server.address}:{server.port} weight {server.weight}{options}"
+    ]
+    if server.check:
+        commands.append(f"enable health {where}")
+    commands.append(f"enable server {where}")
+    if server.check:
+        # A new server counts as up until its first check; it has to earn that.
+        commands.append(f"set server {where} health down")
+    return commands
+
+
+def _remove(backend: Backend, server: Server) -> list[str]:
+    where = f"{backend.name}/{server.name}"
+    return [
+        f"set server {where} state maint",
+        f"shutdown sessions server {where}",
+        f"wait 2s srv-removable {where}",
+        f"del server {where}",
+    ]
+
+
+def weights(percent: int, *, new: int, old: int) -> tuple[int, int]:
+    """Return the weight of each new and each old server, so that the new ones together get
+    `percent` of the requests.
+
+    Args:
+        percent: 0–100.
+        new: number of new servers.
+        old: number of old servers.
+    """
+    if old == 0 or percent >= 100:
+        return 100, 0
+    if new == 0 or percent <= 0:
+        return 0, 100
+    share_new, share_old = percent / new, (100 - percent) / old
+    scale = _HIGHEST_WEIGHT / max(share_new, share_old)
+    return max(1, round(share_new * scale)), max(1, round(share_old * scale))

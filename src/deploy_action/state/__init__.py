@@ -1,0 +1,1 @@
+"""What a host remembers: the lock, the ledger and the talk with them."""

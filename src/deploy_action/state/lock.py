@@ -1,0 +1,151 @@
+"""The lock of an environment on a host: a running container whose input the deployer holds open.
+
+Creation by name is atomic. The container is the session through which everything is written, so
+whoever lost the lock cannot write any more. It ends with its input (the deployer died) or when
+the lease runs out (the deployer was stopped or cut off); an ended one is stale and is removed by
+its id, never by name, so that nobody removes a successor's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import dataclass, field
+
+from deploy_action.clock import Clock
+from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
+from deploy_action.errors import DeploymentFailed, LockHeld
+from deploy_action.state.conversation import Conversation, SessionLost
+
+__all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
+
+LEASE_SECONDS = 30
+_BEAT_SECONDS = 5.0
+_POLL_SECONDS = 0.5
+_UNSTARTED_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a lock: for people to read."""
+
+    actor: str
+    deployment: str
+    since: str
+    run_url: str = ""
+
+    def __str__(self) -> str:
+        run = f", {self.run_url}" if self.run_url else ""
+        return f"{self.actor} since {self.since} (deployment {self.deployment}{run})"
+
+
+@dataclass(slots=True, kw_only=True)
+class Lock:
+    """A held lock; `talk` is the session that it is."""
+
+    engine: Engine
+    container_id: str
+    talk: Conversation
+    _end: threading.Event = field(default_factory=threading.Event)
+
+    def keep(self) -> None:
+        """Send the lease's beats from a thread of its own."""
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self) -> None:
+        while not self._end.wait(_BEAT_SECONDS):
+            self.talk.beat()
+
+    def release(self) -> None:
+        """End the session and remove the container."""
+        self._end.set()
+        self.talk.close()
+        with contextlib.suppress(DeploymentFailed):
+            self.engine.remove(self.container_id)
+
+
+def lock_name(edge: str, service: str, environment: str) -> str:
+    """Name the lock's container."""
+    return f"{edge}-lock-{service}-{environment}"
+
+
+def current(engine: Engine, name: str) -> Container | None:
+    """Return the running container that is the lock, or None when nobody holds it."""
+    found = engine.container(name)
+    return found if found is not None and found.running else None
+
+
+def read_holder(container: Container) -> Holder:
+    """Read who holds a lock from its labels."""
+    labels = container.labels
+    return Holder(
+        actor=labels.get("deploy-action.actor", "somebody"),
+        deployment=labels.get("deploy-action.deployment-id", "?"),
+        since=labels.get("deploy-action.since", "?"),
+        run_url=labels.get("deploy-action.run", ""),
+    )
+
+
+def acquire(
+    engine: Engine,
+    spec: ContainerSpec,
+    *,
+    wait_seconds: float,
+    clock: Clock,
+    lease_seconds: int = LEASE_SECONDS,
+) -> Lock:
+    """Take the lock, waiting for at most `wait_seconds` while somebody holds it.
+
+    Args:
+        spec: the lock's container (edge/host.py makes it): name, image, volume and labels.
+
+    Raises:
+        LockHeld: somebody holds it; the message names who.
+    """
+    deadline = clock.monotonic() + wait_seconds
+    unstarted: dict[str, float] = {}
+    while True:
+        try:
+            return _take(engine, spec, lease_seconds)
+        except (NameTaken, SessionLost):
+            pass
+        found = engine.container(spec.name)
+        if found is None:
+            continue
+        if "deploy-action.edge" not in found.labels:
+            raise DeploymentFailed(
+                f"{engine.host}: the name {spec.name} is taken by a container that is not ours",
+                remedy=f"rename it: docker rename {spec.name} NEW-NAME",
+            )
+        if found.status in ("exited", "dead"):
+            engine.remove(found.id)
+            continue
+        if found.status == "created":
+            # Between create and start its owner may be alive; much later it cannot be.
+            first = unstarted.setdefault(found.id, clock.monotonic())
+            if clock.monotonic() - first > _UNSTARTED_SECONDS:
+                engine.remove(found.id)
+                continue
+        elif clock.monotonic() >= deadline:
+            raise LockHeld(
+                f"{engine.host}: locked by {read_holder(found)}",
+                remedy="wait (--lock-wait 10m), or, when you are sure that it is dead: "
+                "deploy-action unlock --force",
+            )
+        clock.sleep(_POLL_SECONDS)
+
+
+def _take(engine: Engine, spec: ContainerSpec, lease_seconds: int) -> Lock:
+    container_id = engine.create(spec)
+    try:
+        stream = engine.attach(container_id)
+        engine.start(container_id)
+        talk = Conversation(engine.host, stream)
+        talk.ping()
+    except BaseException:
+        with contextlib.suppress(DeploymentFailed):
+            engine.remove(container_id)
+        raise
+    lock = Lock(engine=engine, container_id=container_id, talk=talk)
+    lock.keep()
+    return lock
