@@ -51,6 +51,12 @@ class Inputs:
     lock_wait_seconds: float = 0.0
     dry_run: bool = False
     force: bool = False
+    limit: int = 20
+    """history: at most this many deployments."""
+    textfile: Path | None = None
+    """monitor: where to write the Prometheus metrics."""
+    output: Path | None = None
+    """docs: where to write the page; None prints it."""
     environ: Mapping[str, str] = field(default_factory=dict)
     """The process environment, from which declared secrets are taken; never shown."""
     proof: str | None = None

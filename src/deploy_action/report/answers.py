@@ -10,7 +10,7 @@ from deploy_action.errors import ExitCode
 from deploy_action.report.outcome import Outcome
 
 if TYPE_CHECKING:
-    from deploy_action.checks.smoke import CheckResult
+    from deploy_action.checks.result import CheckResult
     from deploy_action.release import Deployment
 
 __all__ = [
@@ -18,11 +18,11 @@ __all__ = [
     "Diagnosis",
     "Difference",
     "Drift",
-    "Finding",
     "History",
     "HostStatus",
-    "Level",
     "Monitoring",
+    "Need",
+    "NeedState",
     "Page",
     "ReplicaStatus",
     "Report",
@@ -177,7 +177,7 @@ class Monitoring:
         return ExitCode.DONE if self.healthy else ExitCode.GATE_REFUSED
 
 
-class Level(StrEnum):
+class NeedState(StrEnum):
     """How a row of `doctor` stands."""
 
     OK = "ok"
@@ -186,11 +186,11 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Need:
     """One row of `doctor`; `host` is empty for this machine."""
 
     subject: str
-    level: Level
+    state: NeedState
     detail: str = ""
     remedy: str = ""
     host: str = ""
@@ -200,13 +200,13 @@ class Finding:
 class Diagnosis:
     """What is there and what is missing, on this machine and on every host."""
 
-    findings: tuple[Finding, ...] = ()
+    needs: tuple[Need, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def result(self) -> str:
         """The word for programs: ready or not-ready."""
-        missing = any(finding.level is Level.MISSING for finding in self.findings)
+        missing = any(need.state is NeedState.MISSING for need in self.needs)
         return "not-ready" if missing else "ready"
 
     @property

@@ -19,7 +19,7 @@ from deploy_action.errors import (
 from deploy_action.release import State
 
 if TYPE_CHECKING:
-    from deploy_action.checks.smoke import CheckResult
+    from deploy_action.checks.result import CheckResult
     from deploy_action.gates.result import GateResult
     from deploy_action.problem import Problem
     from deploy_action.release import Deployment

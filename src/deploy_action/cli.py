@@ -1,0 +1,238 @@
+"""The command line: arguments → an operation → a report on stdout → an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from deploy_action import __version__
+from deploy_action.arguments import Call, Help, VersionAsked, parse
+from deploy_action.errors import BadInput, ExitCode
+
+if TYPE_CHECKING:
+    from deploy_action.arguments import Show
+    from deploy_action.inputs import Inputs
+    from deploy_action.report.answers import Report
+    from deploy_action.report.terminal import Paper
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+_BROKEN_PIPE = 141  # 128 + SIGPIPE
+_ISSUES = "https://github.com/org/deploy-action/issues"
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+) -> int:
+    """Run the command line and return the exit code; never exits by itself.
+
+    Args:
+        argv: the arguments after the program's name; default: the process's.
+        environ, stdout, stderr: default: the process's.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    environ = os.environ if environ is None else environ
+    out = sys.stdout if stdout is None else stdout
+    err = sys.stderr if stderr is None else stderr
+    try:
+        code = _run(argv, environ, out, err)
+        out.flush()
+        return code
+    except BrokenPipeError:
+        _silence(out)
+        return _BROKEN_PIPE
+    except KeyboardInterrupt:
+        err.write("interrupted\n")
+        return _INTERRUPTED
+    except Exception as error:  # the outermost place: whatever is left is a bug
+        return _bug(error, argv, environ, out, err)
+
+
+def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    try:
+        asked = parse(argv)
+        match asked:
+            case VersionAsked():
+                out.write(f"deploy-action {__version__}\n")
+                return ExitCode.DONE
+            case Help():
+                from deploy_action.manual import overview, page
+
+                width = _width(environ, out)
+                text = page(asked.command, width=width) if asked.command else overview(width=width)
+                out.write(text)
+                return ExitCode.DONE
+            case Call():
+                return _perform(asked, environ, out, err)
+    except BadInput as error:
+        from deploy_action.report.outcome import Outcome
+
+        return _write(
+            Outcome.of_error(error), "", _wants_json(argv), _paper(environ, err), out, err
+        )
+
+
+def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    from deploy_action.operations import perform
+    from deploy_action.report.console import Console
+    from deploy_action.report.text import Palette
+
+    inputs = _inputs(call, environ)
+    progress = Console(err, Palette(enabled=_colours(environ, err, call.show)))
+    report = perform(call.command.name, inputs, progress)
+    stream = err if _is_error(report) else out
+    paper = _paper(environ, stream, call.show, report)
+    return _write(report, call.command.name, call.show.json, paper, out, err)
+
+
+def _inputs(call: Call, environ: Mapping[str, str]) -> Inputs:
+    """Fill in who and from which commit, for the commands that record it."""
+    from deploy_action.inputs import Inputs
+
+    fields = dict(call.fields)
+    taken = {option.field for option in call.command.options}
+    if taken & {"actor", "commit"}:
+        from deploy_action import provenance
+
+        if "actor" in taken:
+            fields.setdefault("actor", provenance.actor(environ))
+        if "commit" in taken:
+            fields.setdefault("commit", provenance.commit())
+    return Inputs(**fields, environ=environ)
+
+
+def _is_error(report: Report) -> bool:
+    """Tell what ended a command early from what the command found out."""
+    from deploy_action.report.outcome import Outcome
+
+    return isinstance(report, Outcome) and report.error is not None and report.deployment is None
+
+
+def _write(
+    report: Report, command: str, as_json: bool, paper: Paper, out: TextIO, err: TextIO
+) -> int:
+    if as_json:
+        import json
+
+        from deploy_action.report.plain import plain
+
+        out.write(json.dumps(plain(report, command=command), indent=2, ensure_ascii=False) + "\n")
+        return report.exit_code
+    from deploy_action.report.outcome import Outcome
+
+    if isinstance(report, Outcome):
+        from deploy_action.report.terminal import show_outcome
+
+        lines = show_outcome(report, paper)
+    else:
+        from deploy_action.report.answers_text import show_answer
+
+        lines = show_answer(report, paper)
+    stream = err if _is_error(report) else out
+    text = "".join(f"{line}\n" for line in lines)
+    # A terminal that is not UTF-8 must not turn a good outcome into a crash.
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding))
+    return report.exit_code
+
+
+def _paper(
+    environ: Mapping[str, str],
+    stream: TextIO,
+    show: Show | None = None,
+    report: Report | None = None,
+) -> Paper:
+    from deploy_action.report.terminal import Paper
+    from deploy_action.report.text import Palette
+
+    return Paper(
+        width=_width(environ, stream),
+        palette=Palette(enabled=_colours(environ, stream, show)),
+        sources=_sources(report),
+    )
+
+
+_LARGEST_SOURCE = 1 << 20
+
+
+def _sources(report: Report | None) -> dict[str, list[str]]:
+    """Read the files whose lines may be shown beside a problem: deploy.yaml alone.
+
+    Lines of scanned code and of the application's own files may hold secrets.
+    """
+    from deploy_action.report.outcome import Outcome
+
+    if not isinstance(report, Outcome):
+        return {}
+    sources = {}
+    for file in {problem.file for problem in report.problems}:
+        with contextlib.suppress(OSError), open(file, "rb") as stream:
+            sources[file] = stream.read(_LARGEST_SOURCE).decode("utf-8", "replace").splitlines()
+    return sources
+
+
+def _width(environ: Mapping[str, str], stream: TextIO) -> int:
+    said = environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said) > 0:
+        return max(int(said), 40)
+    try:
+        return max(min(os.get_terminal_size(stream.fileno()).columns, 120), 40)
+    except (OSError, ValueError, AttributeError):
+        return 80
+
+
+def _colours(environ: Mapping[str, str], stream: TextIO, show: Show | None) -> bool:
+    """Colours only where a person looks, and where nobody said no (https://no-color.org)."""
+    if (show is not None and show.no_color) or environ.get("NO_COLOR"):
+        return False
+    return stream.isatty() and environ.get("TERM") != "dumb"
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    return "--json" in argv
+
+
+def _bug(
+    error: Exception,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    out: TextIO,
+    err: TextIO,
+) -> int:
+    """Say where it happened and how to report it.
+
+    The message is kept back unless it is asked for: an unforeseen exception may quote a secret.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    what = f"{type(error).__name__}{place}"
+    verbose = bool({"-v", "--verbose"} & set(argv)) or bool(environ.get("DEPLOY_ACTION_DEBUG"))
+    if verbose:
+        err.write("".join(traceback.format_exception(error)))
+    err.write(
+        f"deploy-action: a bug: {what}. Please report it, with the output of the same command"
+        f" and --verbose (look it over for secrets first): {_ISSUES}\n"
+    )
+    if _wants_json(argv):
+        import json
+
+        document = {"command": "", "result": "error", "exit_code": 1, "error": {"what": what}}
+        out.write(json.dumps(document) + "\n")
+    return ExitCode.BUG
+
+
+def _silence(stream: TextIO) -> None:
+    """Keep the interpreter from complaining about the closed pipe when it exits."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
