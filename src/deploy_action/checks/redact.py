@@ -1,0 +1,84 @@
+"""Removes secrets from text that will be shown, also where they were encoded on the way."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote, quote_plus
+
+from deploy_action.inputs import Secret
+
+__all__ = ["Redactor"]
+
+_MASK = "***"
+_ENCODED_FROM = 4
+"""Shorter secrets are masked as they stand only: their encodings would match everywhere."""
+
+
+class Redactor:
+    """Masks every known form of a set of secrets.
+
+    Known are the value itself, each of its lines, and these URL-, JSON-, HTML-, hex- and
+    base64-encoded, base64 at each of the three alignments that it can have inside a longer text
+    (as in ``Authorization: Basic``).
+    """
+
+    __slots__ = ("_forms",)
+
+    def __init__(self, secrets: Mapping[str, Secret]) -> None:
+        forms = {form for secret in secrets.values() for form in _forms(secret.reveal())}
+        # The longest first: a short form must not break up a longer one.
+        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+    def __call__(self, text: str) -> str:
+        """Return `text` with every secret replaced by ``***``."""
+        for form in self._forms:
+            text = text.replace(form, _MASK)
+        return text
+
+
+def _forms(value: str) -> Iterator[str]:
+    stripped = value.strip()
+    for text in {value, stripped, *(line.strip() for line in _lines(value))}:
+        if not text:
+            continue
+        yield text
+        if len(text) >= _ENCODED_FROM:
+            yield from _encodings(text)
+
+
+def _lines(value: str) -> Iterable[str]:
+    """A line of one to three characters (a brace of a JSON key file) is not a secret."""
+    return (line for line in value.splitlines() if len(line.strip()) >= _ENCODED_FROM)
+
+
+def _encodings(text: str) -> Iterator[str]:
+    data = text.encode("utf-8", "surrogateescape")
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield html.escape(text)
+    yield html.escape(text, quote=False)
+    for safe in ("", "/"):
+        for form in (quote(data, safe=safe), quote_plus(data, safe=safe)):
+            yield form
+            yield _lower_escapes(form)
+    yield data.hex()
+    yield data.hex().upper()
+    for padding in range(3):
+        for alphabet in (base64.b64encode, base64.urlsafe_b64encode):
+            yield _inside(alphabet(b"\0" * padding + data), padding, len(data))
+
+
+def _lower_escapes(form: str) -> str:
+    """Some programs write %2f, some %2F (RFC 3986 section 2.1 allows both)."""
+    pieces = form.split("%")
+    return "%".join([pieces[0], *(piece[:2].lower() + piece[2:] for piece in pieces[1:])])
+
+
+def _inside(encoded: bytes, padding: int, length: int) -> str:
+    """Return the characters of a base64 text that depend on the secret alone."""
+    first = -(-padding * 8 // 6)
+    last = (padding + length) * 8 // 6
+    return encoded[first:last].decode("ascii")

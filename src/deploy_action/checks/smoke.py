@@ -1,0 +1,167 @@
+"""Smoke tests: the user's own requests, connections and commands, and what must come of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, assert_never
+
+from deploy_action.checks.attempt import ONCE, attempt
+from deploy_action.checks.identity import IdentityExpectation, check_identity
+from deploy_action.checks.redact import Redactor
+from deploy_action.checks.result import CheckResult, excerpt
+from deploy_action.checks.target import Target
+from deploy_action.clock import Clock
+from deploy_action.config.model import CommandSmoke, HttpSmoke, SmokeTest, TcpSmoke
+from deploy_action.inputs import Secret
+
+__all__ = ["CheckResult", "run_smoke"]
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def run_smoke(
+    tests: Sequence[SmokeTest],
+    target: Target,
+    *,
+    secrets: Mapping[str, Secret],
+    identity: IdentityExpectation | None,
+    clock: Clock,
+    only: Literal["replica", "edge"],
+) -> tuple[CheckResult, ...]:
+    """Run the tests that are meant for this kind of target, in their order.
+
+    After one has failed for good the others are made once, without retries: they complete the
+    picture, but the verdict is known and the old release may be waiting to come back.
+
+    Args:
+        secrets: fill ``${NAME}`` in header values and bodies when a request is sent, and are
+            masked in every detail, encoded forms included.
+        identity: which release must answer; checked first, and on every HTTP answer that carries
+            its header. None where answers of the old release are in order too (a canary).
+    """
+    redact = Redactor(secrets)
+
+    def quote(text: str) -> str:
+        return excerpt(redact(text))
+
+    results: list[CheckResult] = []
+    if identity is not None:
+        results.append(check_identity(identity, target, clock=clock, quote=quote))
+    for test in tests:
+        if not _applies(test, only):
+            continue
+        failed = any(not result.passed for result in results)
+        one_try = _one_try(test, target, secrets, identity, clock, quote)
+        results.append(
+            attempt(
+                test.name,
+                target.where,
+                retry=ONCE if failed else test.retry,
+                clock=clock,
+                one_try=lambda one_try=one_try: redact(one_try()),  # type: ignore[misc]
+            )
+        )
+    return tuple(results)
+
+
+def _applies(test: SmokeTest, only: Literal["replica", "edge"]) -> bool:
+    match test:
+        case CommandSmoke():
+            return only == "replica"
+        case TcpSmoke():
+            # A port that is named is the container's own; the edge knows it only if told so.
+            through_both = test.port is not None and "replica" in test.through
+            return only in test.through and not (only == "edge" and through_both)
+        case HttpSmoke():
+            return only in test.through
+        case _:
+            assert_never(test)
+
+
+def _one_try(
+    test: SmokeTest,
+    target: Target,
+    secrets: Mapping[str, Secret],
+    identity: IdentityExpectation | None,
+    clock: Clock,
+    quote: Callable[[str], str],
+) -> Callable[[], str]:
+    match test:
+        case HttpSmoke():
+            return lambda: _try_http(test, target, secrets, identity, clock, quote)
+        case TcpSmoke():
+            from deploy_action.checks.tcp import try_tcp
+
+            return lambda: try_tcp(test, target, quote=quote)
+        case CommandSmoke():
+            return lambda: _try_command(test, target, quote)
+        case _:
+            assert_never(test)
+
+
+def _try_http(
+    test: HttpSmoke,
+    target: Target,
+    secrets: Mapping[str, Secret],
+    identity: IdentityExpectation | None,
+    clock: Clock,
+    quote: Callable[[str], str],
+) -> str:
+    from deploy_action.checks import http
+    from deploy_action.checks.expectations import judge
+
+    try:
+        headers = {name: _fill(value, secrets) for name, value in test.headers.items()}
+        body = None if test.body is None else _fill(test.body, secrets).encode()
+    except LookupError as error:
+        return str(error.args[0])
+    for name, value in headers.items():
+        if "\n" in value or "\r" in value:
+            return f"the header {name} would hold a line break: is there one in the secret?"
+    request = http.Request(path=test.path, method=test.method, headers=headers, body=body)
+    try:
+        answer = http.send(
+            request,
+            target,
+            clock=clock,
+            timeout_seconds=test.timeout_seconds,
+            redirects=test.redirects,
+        )
+    except http.NoAnswer as error:
+        return quote(str(error))[1:-1]
+    wrong_release = identity.refute_header(answer.headers, quote) if identity else ""
+    return "; ".join(filter(None, [wrong_release, *judge(test, answer, quote)]))
+
+
+def _fill(text: str, secrets: Mapping[str, Secret]) -> str:
+    """Put the values of declared secrets in.
+
+    Raises:
+        LookupError: a value is missing; the message names the secret.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        secret = secrets.get(match[1])
+        if secret is None:
+            raise LookupError(f"the secret {match[1]} has no value")
+        return secret.reveal()
+
+    return _VARIABLE.sub(value, text)
+
+
+def _try_command(test: CommandSmoke, target: Target, quote: Callable[[str], str]) -> str:
+    if target.run_command is None:
+        return f"commands cannot be run in {target.where}"
+    try:
+        exit_code, output = target.run_command(test.command, test.timeout_seconds)
+    except TimeoutError:
+        return f"the command did not end within {test.timeout_seconds:g} s"
+    # The end of the output tells why.
+    said = f"; output: {quote(output.strip()[-200:])}" if output.strip() else ""
+    if exit_code:
+        return f"exit code {exit_code}, expected 0{said}"
+    missing = [text for text in test.contains if text not in output]
+    if missing:
+        return f"the output does not contain {quote(missing[0])}{said}"
+    return ""

@@ -1,0 +1,53 @@
+"""What a check asks: one replica or the edge, and the way to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from deploy_action.checks.dialer import Dialer
+
+__all__ = ["DEFAULT_PORTS", "Target"]
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One place that answers.
+
+    Attributes:
+        where: as people call it ("replica 1 on web-1", "edge").
+        address: what the dialer connects to; names and certificates do not depend on it.
+        host_header: ``name`` or ``name:port``, also the name that a certificate must have;
+            the address when empty.
+        base_path: put before every path ("/shop").
+        ca_file: trusted instead of the public authorities.
+        run_command: runs an argument list in the container within seconds and returns exit code
+            and output; raises TimeoutError. None for the edge.
+    """
+
+    where: str
+    dialer: Dialer
+    address: str
+    port: int
+    scheme: Literal["http", "https"] = "http"
+    host_header: str = ""
+    base_path: str = ""
+    ca_file: str | None = None
+    run_command: Callable[[Sequence[str], float], tuple[int, str]] | None = None
+
+    @property
+    def authority(self) -> str:
+        """The part of a URL between ``//`` and the path."""
+        if self.host_header:
+            return self.host_header
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    def url(self, path: str) -> str:
+        """Return the URL of a path; the path can never change the host."""
+        base = self.base_path.strip("/")
+        rest = path if path.startswith("/") else f"/{path}"
+        return f"{self.scheme}://{self.authority}{f'/{base}' if base else ''}{rest}"

@@ -1,0 +1,240 @@
+"""The one place that starts other programs: argument lists, a deadline, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+__all__ = ["Completed", "ProcessTimeout", "run", "start", "stop"]
+
+_OUTPUT_LIMIT = 16 * 1024 * 1024
+_CHUNK = 65536
+_TICK_SECONDS = 0.05
+"""How often a program that closed nothing is asked whether it ended."""
+_LINGER_SECONDS = 0.2
+"""How long to read on after the program ended while its own children hold its output open."""
+_TERM_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A program that ended by itself.
+
+    Attributes:
+        exit_code: its exit status; minus the signal's number when a signal ended it.
+        stdout: as text; bytes that are not UTF-8 are replaced.
+        stderr: likewise.
+        truncated: one of the two was longer than the limit and lacks its end.
+    """
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    truncated: bool = False
+
+
+class ProcessTimeout(TimeoutError):
+    """A program did not end in time and was killed with its whole process group.
+
+    Only its name is told: arguments may be long. What it wrote so far is kept.
+    """
+
+    def __init__(self, program: str, seconds: float, stdout: str, stderr: str) -> None:
+        super().__init__(f"{program} did not end within {seconds:g} s")
+        self.program = program
+        self.seconds = seconds
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    input: bytes | str | None = None,
+    timeout_seconds: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | str | None = None,
+    output_limit: int = _OUTPUT_LIMIT,
+) -> Completed:
+    """Run a program to its end.
+
+    It gets a process group and session of its own, so that Ctrl-C reaches only us and everything
+    it started can be ended with it, and it cannot ask questions on the terminal. Secrets belong
+    into `env` or `input`: every user of the machine can read arguments.
+
+    Args:
+        argv: the program and its arguments; no shell ever sees them.
+        input: what it reads from standard input; nothing by default.
+        timeout_seconds: after which its process group is killed.
+        env: its whole environment; ours by default.
+        output_limit: bytes kept of each stream; the rest is read and dropped.
+
+    Raises:
+        ProcessTimeout: it did not end in time.
+        FileNotFoundError, PermissionError: it could not be started.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    data = input.encode() if isinstance(input, str) else input
+    process = start(
+        argv,
+        stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        cwd=cwd,
+    )
+    exchange = _Exchange(process, data or b"", output_limit)
+    try:
+        finished = exchange.until(deadline)
+    except BaseException:
+        stop(process)
+        raise
+    finally:
+        exchange.close()
+    stdout, stderr = exchange.text()
+    if not finished:
+        stop(process)
+        raise ProcessTimeout(argv[0], timeout_seconds, stdout, stderr)
+    return Completed(
+        exit_code=process.wait(), stdout=stdout, stderr=stderr, truncated=exchange.truncated
+    )
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | str | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program that lives longer than one call; end it with `stop`.
+
+    Args:
+        stdin: like stdout and stderr a file, a descriptor or one of subprocess's constants.
+    """
+    if isinstance(argv, str) or not argv:
+        raise ValueError("argv must be a list with a program and its arguments")
+    return subprocess.Popen(
+        list(argv),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        start_new_session=True,
+    )
+
+
+def stop(process: subprocess.Popen[bytes], *, grace_seconds: float = _TERM_SECONDS) -> int:
+    """End a started program and everything in its group: SIGTERM, then SIGKILL; return its status.
+
+    What the group's members did on SIGTERM does not matter: after the grace none is left.
+    """
+    _signal_group(process, signal.SIGTERM)
+    try:
+        process.wait(grace_seconds)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        _signal_group(process, signal.SIGKILL)
+    return process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        # Nobody is left; macOS says "not permitted" of a group of zombies.
+        pass
+
+
+class _Exchange:
+    """Feeds a program's input and collects its output, in one thread."""
+
+    def __init__(self, process: subprocess.Popen[bytes], data: bytes, limit: int) -> None:
+        self._process = process
+        self._pending = memoryview(data)
+        self._limit = limit
+        self._selector = selectors.DefaultSelector()
+        self._kept: dict[IO[bytes], bytearray] = {}
+        self.truncated = False
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                self._kept[stream] = bytearray()
+                self._selector.register(stream, selectors.EVENT_READ)
+        if process.stdin is not None:
+            os.set_blocking(process.stdin.fileno(), False)
+            self._selector.register(process.stdin, selectors.EVENT_WRITE)
+
+    def until(self, deadline: float) -> bool:
+        """Exchange until the program ended; False when the deadline came first."""
+        ended_at: float | None = None
+        while self._selector.get_map():
+            now = time.monotonic()
+            if now >= (deadline if ended_at is None else ended_at + _LINGER_SECONDS):
+                break
+            for key, _ in self._selector.select(min(_TICK_SECONDS, max(0.0, deadline - now))):
+                stream: IO[bytes] = key.fileobj  # type: ignore[assignment]
+                if stream is self._process.stdin:
+                    self._write(stream)
+                else:
+                    self._read(stream)
+            if ended_at is None and self._process.poll() is not None:
+                ended_at = time.monotonic()
+        return self._ended(deadline)
+
+    def _ended(self, deadline: float) -> bool:
+        """Both streams are closed, which nearly always means that the program is ending."""
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _write(self, stream: IO[bytes]) -> None:
+        try:
+            written = os.write(stream.fileno(), self._pending[:_CHUNK])
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            # It does not want the rest; its exit code says whether that was right.
+            written = len(self._pending)
+        self._pending = self._pending[written:]
+        if not self._pending:
+            self._selector.unregister(stream)
+            stream.close()
+
+    def _read(self, stream: IO[bytes]) -> None:
+        try:
+            data = os.read(stream.fileno(), _CHUNK)
+        except BlockingIOError:
+            return
+        if not data:
+            self._selector.unregister(stream)
+            return
+        kept = self._kept[stream]
+        room = self._limit - len(kept)
+        self.truncated = self.truncated or len(data) > room
+        kept += data[:room]
+
+    def text(self) -> tuple[str, str]:
+        """Return what the program wrote: standard output, standard error."""
+        stdout, stderr = (bytes(kept).decode("utf-8", "replace") for kept in self._kept.values())
+        return stdout, stderr
+
+    def close(self) -> None:
+        """Let go of the pipes."""
+        self._selector.close()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
