@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -128,10 +128,10 @@ def _parser(program: str, options: Sequence[Option]) -> _Parser:
 
 
 def _seconds(text: str) -> float:
-    from deploy_action.config.units import duration
+    from deploy_action.config.units import parse_duration
 
     try:
-        return duration(text)
+        return parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -148,7 +148,12 @@ def _text(text: str) -> str:
     return text
 
 
-_TYPES = {"text": _text, "path": Path, "duration": _seconds, "count": _count}
+_TYPES: Mapping[str, Callable[[str], Any]] = {
+    "text": _text,
+    "path": Path,
+    "duration": _seconds,
+    "count": _count,
+}
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:

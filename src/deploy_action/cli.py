@@ -7,14 +7,14 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from deploy_action import __version__
+from deploy_action import __version__, screen
 from deploy_action.arguments import Call, Help, VersionAsked, parse
 from deploy_action.errors import BadInput, ExitCode
 
 if TYPE_CHECKING:
-    from deploy_action.arguments import Show
     from deploy_action.inputs import Inputs
     from deploy_action.report.answers import Report
     from deploy_action.report.terminal import Paper
@@ -53,7 +53,7 @@ def main(
     except KeyboardInterrupt:
         err.write("interrupted\n")
         return _INTERRUPTED
-    except Exception as error:  # the outermost place: whatever is left is a bug
+    except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
         return _bug(error, argv, environ, out, err)
 
 
@@ -67,7 +67,7 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
             case Help():
                 from deploy_action.manual import overview, page
 
-                width = _width(environ, out)
+                width = screen.width(environ, out)
                 text = page(asked.command, width=width) if asked.command else overview(width=width)
                 out.write(text)
                 return ExitCode.DONE
@@ -77,20 +77,19 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
         from deploy_action.report.outcome import Outcome
 
         return _write(
-            Outcome.of_error(error), "", _wants_json(argv), _paper(environ, err), out, err
+            Outcome.of_error(error), "", _wants_json(argv), screen.paper(environ, err), out, err
         )
 
 
 def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     from deploy_action.operations import perform
     from deploy_action.report.console import Console
-    from deploy_action.report.text import Palette
 
     inputs = _inputs(call, environ)
-    progress = Console(err, Palette(enabled=_colours(environ, err, call.show)))
+    progress = Console(err, screen.palette(environ, err, no_color=call.show.no_color))
     report = perform(call.command.name, inputs, progress)
     stream = err if _is_error(report) else out
-    paper = _paper(environ, stream, call.show, report)
+    paper = screen.paper(environ, stream, no_color=call.show.no_color, report=report)
     return _write(report, call.command.name, call.show.json, paper, out, err)
 
 
@@ -145,58 +144,6 @@ def _write(
     return report.exit_code
 
 
-def _paper(
-    environ: Mapping[str, str],
-    stream: TextIO,
-    show: Show | None = None,
-    report: Report | None = None,
-) -> Paper:
-    from deploy_action.report.terminal import Paper
-    from deploy_action.report.text import Palette
-
-    return Paper(
-        width=_width(environ, stream),
-        palette=Palette(enabled=_colours(environ, stream, show)),
-        sources=_sources(report),
-    )
-
-
-_LARGEST_SOURCE = 1 << 20
-
-
-def _sources(report: Report | None) -> dict[str, list[str]]:
-    """Read the files whose lines may be shown beside a problem: deploy.yaml alone.
-
-    Lines of scanned code and of the application's own files may hold secrets.
-    """
-    from deploy_action.report.outcome import Outcome
-
-    if not isinstance(report, Outcome):
-        return {}
-    sources = {}
-    for file in {problem.file for problem in report.problems}:
-        with contextlib.suppress(OSError), open(file, "rb") as stream:
-            sources[file] = stream.read(_LARGEST_SOURCE).decode("utf-8", "replace").splitlines()
-    return sources
-
-
-def _width(environ: Mapping[str, str], stream: TextIO) -> int:
-    said = environ.get("COLUMNS", "")
-    if said.isascii() and said.isdigit() and int(said) > 0:
-        return max(int(said), 40)
-    try:
-        return max(min(os.get_terminal_size(stream.fileno()).columns, 120), 40)
-    except (OSError, ValueError, AttributeError):
-        return 80
-
-
-def _colours(environ: Mapping[str, str], stream: TextIO, show: Show | None) -> bool:
-    """Colours only where a person looks, and where nobody said no (https://no-color.org)."""
-    if (show is not None and show.no_color) or environ.get("NO_COLOR"):
-        return False
-    return stream.isatty() and environ.get("TERM") != "dumb"
-
-
 def _wants_json(argv: Sequence[str]) -> bool:
     return "--json" in argv
 
@@ -213,7 +160,7 @@ def _bug(
     The message is kept back unless it is asked for: an unforeseen exception may quote a secret.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     what = f"{type(error).__name__}{place}"
     verbose = bool({"-v", "--verbose"} & set(argv)) or bool(environ.get("DEPLOY_ACTION_DEBUG"))
     if verbose:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: Progress) -> Outcome:  # noqa: ARG001
     """Return `valid` or `invalid` with every problem; needs no network and no Docker."""
     config, problems = check(inputs.config)
     return Outcome(
