@@ -26,6 +26,8 @@ __all__ = ["NAME", "run"]
 
 NAME = "bandit"
 RANKS: tuple[Level, ...] = ("undefined", "low", "medium", "high")
+MOST_NAMED = 5
+"""So many files with suppressed findings are named; of the others only the number is."""
 
 
 def run(gate: BanditGate, root: Path, *, workers: int | None = None) -> GateResult:
@@ -125,7 +127,7 @@ def _describe(findings: Iterable[dict[str, Any]]) -> tuple[Finding, ...]:
                 problem=Problem(
                     file=file,
                     line=line,
-                    column=max(0, finding["col_offset"]) + 1 if line else 0,
+                    column=_column(finding),
                     where=rule,
                     message=f"{text} [severity {severity}, confidence {confidence}]",
                     hint=finding["help_uri"],
@@ -141,6 +143,13 @@ def _describe(findings: Iterable[dict[str, Any]]) -> tuple[Finding, ...]:
             )
         )
     return tuple(described)
+
+
+def _column(finding: dict[str, Any]) -> int:
+    # bandit's column is that of the whole statement, its line often that of one argument.
+    if finding["line_number"] != min(finding["line_range"] or [0]):
+        return 0
+    return max(0, int(finding["col_offset"])) + 1
 
 
 def _order(finding: dict[str, Any]) -> tuple[str, int, int, str, str]:
@@ -159,6 +168,7 @@ def _unchecked(problems: Iterable[Problem], scans: Iterable[FileScan]) -> tuple[
             file=_shown(scan.path),
             line=error["line"],
             message=f"was not checked: {error['reason']}",
+            hint=f"skip it, if need be: skips: [{error['check']}]" if error.get("check") else "",
             rule="not-checked",
         )
         for scan in scans
@@ -179,8 +189,8 @@ def _notes(scans: Iterable[FileScan], *, below: int, in_baseline: int) -> tuple[
     hidden = {_shown(scan.path): scan.suppressed for scan in scans if scan.suppressed}
     notes = []
     if hidden:
-        where = ", ".join(f"{file} ({count})" for file, count in list(hidden.items())[:5])
-        more = f" and {len(hidden) - 5} more files" if len(hidden) > 5 else ""
+        where = ", ".join(f"{file} ({count})" for file, count in list(hidden.items())[:MOST_NAMED])
+        more = f" and {len(hidden) - MOST_NAMED} more files" if len(hidden) > MOST_NAMED else ""
         total = _number(sum(hidden.values()), "finding")
         notes.append(f"{total} suppressed by `# nosec`: {where}{more}")
     if in_baseline:

@@ -37,7 +37,7 @@ def load(root: Path, name: str) -> Counter[Key]:
 def key_of(finding: dict[str, Any], root: Path) -> Key:
     """Reduce one of bandit's findings to what identifies it."""
     file = finding["filename"]
-    if os.path.isabs(file):
+    if Path(file).is_absolute():
         file = os.path.relpath(file, root)
     return (
         os.path.normpath(file),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -123,8 +124,7 @@ def _work_off(root: Path, work: _Work, checks: Checks, count: int, seconds: floa
     clock.daemon = True
     try:
         for _ in range(count):
-            log = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread
-            process = _start(root, log)
+            process, log = _start(root)
             processes.append(process)
             thread = threading.Thread(target=_drive, args=(process, log, checks, work))
             thread.daemon = True
@@ -139,18 +139,24 @@ def _work_off(root: Path, work: _Work, checks: Checks, count: int, seconds: floa
     return not overdue.is_set()
 
 
-def _start(root: Path, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(root: Path) -> tuple[subprocess.Popen[bytes], IO[bytes]]:
     # -I keeps the working directory, PYTHONPATH and the user's site out of sys.path.
     command = [sys.executable, "-I", "-X", "utf8", "-W", "ignore", str(WORKER)]
     environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-    )
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - the thread that reads it closes it
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    except BaseException:
+        log.close()
+        raise
+    return process, log
 
 
 def _kill(processes: Iterable[subprocess.Popen[bytes]]) -> None:
@@ -203,7 +209,7 @@ def _ask(process: subprocess.Popen[bytes], question: object) -> dict[str, Any]:
         raise ValueError("no answer")
     answer = json.loads(line)
     if not isinstance(answer, dict):
-        raise ValueError("not an object")
+        raise TypeError("not an object")
     return answer
 
 
@@ -245,7 +251,7 @@ def _death(
         code = process.wait(timeout=5)
     except subprocess.TimeoutExpired:
         return ScanFailed(f"bandit answered nonsense {doing}: {error}", "report this as a bug")
-    if code == -9:
+    if code == -signal.SIGKILL:
         return ScanFailed(
             f"bandit was killed {doing}",
             "it may have run out of memory: give the runner more, or exclude the file",

@@ -17,12 +17,13 @@ import os
 import re
 import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import IO, Any
 
 # bandit echoes the value in the text of these, and the line that holds it is as secret.
 SECRET_TESTS = frozenset({"B105", "B106", "B107"})
 INTERNAL_ERROR = re.compile(
-    r"Bandit internal error running: (\S+) on file .* at line (\d+): ", re.S
+    r"Bandit internal error running: (\S+) on file .* at line (\d+): ", re.DOTALL
 )
 
 
@@ -36,8 +37,13 @@ class Complaints(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         crashed = INTERNAL_ERROR.match(record.getMessage())
         if crashed:
-            reason = f"bandit's check {crashed[1]} crashed"
-            self.found.append({"line": int(crashed[2]), "reason": reason})
+            self.found.append(
+                {
+                    "line": int(crashed[2]),
+                    "reason": f"bandit's check {crashed[1]} crashed",
+                    "check": identify(crashed[1]),
+                }
+            )
 
     def take(self) -> list[dict[str, Any]]:
         found, self.found = self.found, []
@@ -114,6 +120,13 @@ def scan(manager: Any, path: str, complaints: Complaints) -> dict[str, Any]:
     }
 
 
+def identify(check: str) -> str:
+    """Find the identifier of a check, which is what `skips` takes."""
+    from bandit.core import extension_loader
+
+    return str(extension_loader.MANAGER.get_test_id(check) or "")
+
+
 def line_hash(path: str, issue: Any) -> str:
     """Identify a finding by its rule and its line's text, so that it survives moving."""
     text = "" if issue.test_id in SECRET_TESTS else linecache.getline(path, issue.lineno).strip()
@@ -125,8 +138,7 @@ def explain(path: str, reason: str) -> dict[str, Any]:
     """Say where a file does not parse: bandit only says that it does not."""
     if "syntax error" in reason:
         try:
-            with open(path, "rb") as file:
-                ast.parse(file.read())
+            ast.parse(Path(path).read_bytes())
         except SyntaxError as error:
             return {"line": error.lineno or 0, "reason": f"does not parse: {error.msg}"}
         except (OSError, ValueError, RecursionError, MemoryError):

@@ -54,7 +54,7 @@ def select(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Selectio
     problems: list[Problem] = []
     for path in paths:
         relative = os.path.normpath(path)
-        if os.path.isabs(path) or relative.split(os.sep)[0] == "..":
+        if Path(path).is_absolute() or Path(relative).parts[:1] == ("..",):
             problems.append(_problem(path, "lies outside the repository", rule="outside"))
             continue
         below: list[str] = []

@@ -1,0 +1,69 @@
+"""All gates together: a deployment goes on only when each one passed or was not asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy_action.config.model import BanditGate, Gates
+from deploy_action.errors import ExitCode, GateRefused
+from deploy_action.gates import (
+    Broken,
+    Finding,
+    Findings,
+    NotRun,
+    Passed,
+    require_passed,
+    run_gates,
+)
+from deploy_action.problem import Problem
+
+Fill = Callable[..., Path]
+
+PASSED = Passed(gate="a", duration_seconds=1, summary="1 file")
+BROKEN = Broken(gate="b", duration_seconds=1, why="it crashed", remedy="mend it")
+FOUND = Findings(
+    gate="c",
+    duration_seconds=1,
+    summary="2 findings",
+    findings=(Finding(problem=Problem(file="a.py", message="m")),),
+)
+
+
+def test_gates_that_are_not_configured_are_not_run(fill: Fill) -> None:
+    """Without gates in deploy.yaml nothing runs, and the result says so."""
+    results = run_gates(Gates(), fill({"a.py": "eval(x)\n"}))
+    assert results
+    assert all(isinstance(result, NotRun) for result in results)
+    require_passed(results)
+
+
+def test_a_configured_gate_runs(fill: Fill) -> None:
+    """What deploy.yaml asks for is done."""
+    results = run_gates(Gates(bandit=BanditGate()), fill({"a.py": "eval(x)\n"}))
+    assert [type(result) for result in results if result.gate == "bandit"] == [Findings]
+
+
+def test_passed_and_not_run_let_the_deployment_go_on() -> None:
+    """These two, and only these two, do."""
+    require_passed([PASSED, NotRun(gate="d")])
+
+
+@pytest.mark.parametrize("bad", [BROKEN, FOUND])
+def test_broken_and_findings_refuse(bad: Broken | Findings) -> None:
+    """One refusal among passes is enough; the exit code says that a gate refused."""
+    with pytest.raises(GateRefused) as refused:
+        require_passed([PASSED, bad])
+    assert refused.value.exit_code is ExitCode.GATE_REFUSED
+
+
+def test_all_refusals_are_told_at_once() -> None:
+    """Nobody should mend one gate to learn of the next."""
+    with pytest.raises(GateRefused) as refused:
+        require_passed([BROKEN, FOUND])
+    text = str(refused.value)
+    assert "it crashed" in text
+    assert "2 findings" in text
+    assert "mend it" in text
