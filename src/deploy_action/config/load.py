@@ -1,0 +1,133 @@
+"""The way from a deploy.yaml to frozen environments: read, schema, lint, resolve."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from deploy_action.config.document import Document, KeyPath, Unreadable, parse, read_bytes
+from deploy_action.config.lint import lint
+from deploy_action.config.merge import lookup
+from deploy_action.config.model import DeployConfig, Environment
+from deploy_action.config.resolve import resolve
+from deploy_action.config.schema import Violation, deploy_schema, violations
+from deploy_action.config.suggest import closest
+from deploy_action.errors import BadInput, ConfigError
+from deploy_action.problem import Problem, Severity
+
+__all__ = ["check", "environment", "load"]
+
+_FIRST_FILE = """\
+version: 1
+service: shop
+image: ghcr.io/acme/shop
+port: 8080"""
+
+
+def load(path: Path) -> DeployConfig:
+    """Read a deploy.yaml.
+
+    Raises:
+        ConfigError: it is wrong; `problems` holds everything found, warnings included.
+    """
+    config, problems = check(path)
+    if config is None:
+        errors = sum(problem.severity is Severity.ERROR for problem in problems)
+        count = "1 error" if errors == 1 else f"{errors} errors"
+        raise ConfigError(
+            f"{path} has {count}",
+            problems,
+            remedy=f"deploy-action validate --config {path}",
+        )
+    return config
+
+
+def check(path: Path) -> tuple[DeployConfig | None, tuple[Problem, ...]]:
+    """Read a deploy.yaml and tell everything about it at once.
+
+    Returns:
+        The configuration, or None where a problem is an error, and all problems in the
+        order of the file.
+    """
+    file = str(path)
+    try:
+        document = parse(read_bytes(path, file=file), file=file)
+    except Unreadable as error:
+        return None, tuple(_with_advice(problem) for problem in error.problems)
+    broken = tuple(violations(document, deploy_schema(), wording="values"))
+    problems = [*document.problems, *(violation.problem for violation in broken)]
+    if isinstance(document.data, dict):
+        problems += lint(document, _without(document, broken))
+    ordered = _in_order(problems)
+    if any(problem.severity is Severity.ERROR for problem in ordered):
+        return None, ordered
+    return resolve(_top(document.data), file=file), ordered
+
+
+def environment(config: DeployConfig, name: str | None) -> Environment:
+    """Return an environment by its name; without a name the only one.
+
+    Raises:
+        BadInput: there is none of that name, or the name is needed.
+    """
+    names = list(config.environments)
+    if name is None and len(names) == 1:
+        return config.environments[names[0]]
+    if name is not None and name in config.environments:
+        return config.environments[name]
+    known = f"{config.file} has {', '.join(names)}"
+    if name is None:
+        raise BadInput(
+            "which environment is meant?", cause=known, remedy=f"--environment {names[0]}"
+        )
+    likely = closest(name, names) or names[0]
+    raise BadInput(
+        f"there is no environment '{name}'", cause=known, remedy=f"--environment {likely}"
+    )
+
+
+def _with_advice(problem: Problem) -> Problem:
+    if problem.rule == "file-missing":
+        hint = "write one with: deploy-action init"
+    elif problem.rule == "empty-file":
+        hint = f"the shortest one is:\n{_FIRST_FILE}"
+    else:
+        return problem
+    return Problem(
+        file=problem.file, line=problem.line, message=problem.message, hint=hint, rule=problem.rule
+    )
+
+
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return each problem once: what the top level has wrong is found in every environment."""
+    once = dict.fromkeys(problems)
+    return tuple(sorted(once, key=lambda item: (item.line, item.column, item.rule, item.message)))
+
+
+def _top(data: object) -> Mapping[str, Any]:
+    return data if isinstance(data, dict) else {}
+
+
+def _without(document: Document, broken: Iterable[Violation]) -> Mapping[str, Any]:
+    """Return the data without what the schema refuses, so that the lint can look at the rest.
+
+    A list with a broken item goes as a whole: its other items keep their places that way.
+    """
+    data: dict[str, Any] = copy.deepcopy(dict(_top(document.data)))
+    for violation in broken:
+        _remove(data, violation)
+    return data
+
+
+def _remove(data: dict[str, Any], violation: Violation) -> None:
+    path = violation.path
+    numbers = [index for index, part in enumerate(path) if isinstance(part, int)]
+    path = path[: numbers[0]] if numbers else path
+    if not path:
+        return
+    parent: KeyPath = path[:-1]
+    holder = lookup(data, parent)
+    if isinstance(holder, dict):
+        holder.pop(path[-1], None)

@@ -1,0 +1,109 @@
+"""A resolved environment as plain data, as the ledger stores it, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from deploy_action.config.model import CommandSmoke, Environment, HttpSmoke, TcpSmoke
+
+__all__ = ["from_plain", "to_plain"]
+
+# Where a field may hold one of several dataclasses, this key says which.
+_KIND = "is"
+_KINDS: Mapping[str, type[Any]] = {"http": HttpSmoke, "tcp": TcpSmoke, "command": CommandSmoke}
+
+
+def to_plain(environment: Environment) -> dict[str, object]:
+    """Return an environment as dictionaries, lists, text, numbers and booleans.
+
+    What is empty, false or None by default and still is, is left out: a later version that
+    adds an option does not change the id of the releases that do not use it. Every other
+    default is written down, so that a release is restored as it was even when a later
+    version has another default.
+    """
+    plain = _encode(environment)
+    return cast("dict[str, object]", plain)
+
+
+def from_plain(mapping: Mapping[str, object]) -> Environment:
+    """Return the environment that `to_plain` made into `mapping`.
+
+    Keys of newer versions are ignored.
+
+    Raises:
+        ValueError: a field is missing or has another type than it ever had.
+    """
+    try:
+        environment = _decode(Environment, mapping)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"this is no stored configuration: {error}") from error
+    return cast("Environment", environment)
+
+
+def _encode(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        plain: dict[str, object] = {}
+        for name, kind in _KINDS.items():
+            if isinstance(value, kind):
+                plain[_KIND] = name
+        for item in dataclasses.fields(value):
+            content = getattr(value, item.name)
+            if content or not _is_default(item, content):
+                plain[item.name] = _encode(content)
+        return plain
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_encode(item) for item in value]
+    return value
+
+
+def _is_default(item: dataclasses.Field[Any], content: object) -> bool:
+    if item.default is not dataclasses.MISSING:
+        return bool(content == item.default)
+    if item.default_factory is not dataclasses.MISSING:
+        return bool(content == item.default_factory())
+    return False
+
+
+def _decode(kind: Any, value: Any) -> object:
+    if kind is object or value is None:
+        return value
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return _decode_union([item for item in arguments if item is not NoneType], value)
+    if origin is tuple:
+        return tuple(_decode(arguments[0], item) for item in _expect(list, value))
+    if origin is not None and issubclass(_class(origin), Mapping):
+        return {key: _decode(arguments[1], item) for key, item in _expect(dict, value).items()}
+    if dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        known = {item.name for item in dataclasses.fields(kind)}
+        content = _expect(dict, value).items()
+        return cast("Any", kind)(
+            **{name: _decode(hints[name], item) for name, item in content if name in known}
+        )
+    if origin is Literal:
+        return value
+    if kind is float:
+        return float(value)
+    return _expect(kind, value)
+
+
+def _decode_union(members: list[Any], value: Any) -> object:
+    if len(members) == 1:
+        return _decode(members[0], value)
+    return _decode(_KINDS[value[_KIND]], value)
+
+
+def _class(origin: Any) -> type[Any]:
+    return origin if isinstance(origin, type) else type(None)
+
+
+def _expect(kind: type[Any], value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} where {kind.__name__} was stored")
+    return value

@@ -1,0 +1,58 @@
+"""What must not be shown: which names and which texts look like secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from deploy_action.config.document import KeyPath
+
+__all__ = ["HIDDEN", "looks_secret", "name_looks_secret", "shown"]
+
+HIDDEN = "(not shown)"
+
+_MAX_SHOWN = 60
+_NAME = re.compile(
+    r"passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|access[_-]?key"
+    r"|credential|(?:^|[_-])(?:pwd|pass|auth|dsn|key)(?:$|[_-])",
+    re.IGNORECASE,
+)
+_HARMLESS_NAME = re.compile(
+    r"(?:_|^)(?:file|path|dir|name|id|url|ttl|expiry|length|timeout|enabled|type|header)$",
+    re.IGNORECASE,
+)
+_VALUE = re.compile(
+    r"-----BEGIN|^gh[pousr]_[A-Za-z0-9]{20}|^github_pat_|^glpat-|^AKIA[A-Z0-9]{12}|^xox[abprs]-"
+    r"|^sk[-_][A-Za-z0-9_-]{16}|^eyJ[A-Za-z0-9_-]{10,}\.|^AIza[A-Za-z0-9_-]{30}"
+    r"|://[^/\s:@]*:[^/\s@]+@"
+)
+
+
+def name_looks_secret(name: str) -> bool:
+    """Tell whether a variable of this name usually holds a secret."""
+    return bool(_NAME.search(name)) and not _HARMLESS_NAME.search(name)
+
+
+def looks_secret(value: str) -> bool:
+    """Tell whether a text has the form of a well-known kind of secret."""
+    return bool(_VALUE.search(value))
+
+
+def shown(path: KeyPath, value: object) -> str:
+    """Return a value for a message: on one line, short, and never a secret."""
+    if isinstance(value, dict):
+        return "a map"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "nothing"
+    if any(isinstance(part, str) and name_looks_secret(part) for part in path):
+        return HIDDEN
+    if isinstance(value, str) and looks_secret(value):
+        return HIDDEN
+    try:
+        text = json.dumps(value, ensure_ascii=not str(value).isprintable())
+    except ValueError:
+        # Python refuses to write integers of more than 4,300 digits.
+        return "a very long number"
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 1]}…"

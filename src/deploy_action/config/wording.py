@@ -1,0 +1,316 @@
+"""Violations of a JSON Schema in plain words; jsonschema's own messages would echo values."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from deploy_action.config.document import KeyPath
+from deploy_action.config.secrecy import HIDDEN, shown
+from deploy_action.config.suggest import closest, suggest_key
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+__all__ = ["Complaint", "Wording", "say"]
+
+Wording = Literal["values", "no values"]
+
+_TYPES = {
+    "object": "a map",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "nothing",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complaint:
+    """What to tell about one violation.
+
+    Attributes:
+        key: the key below the violation's path that is meant; None for the path itself.
+        at_key: point at the key rather than at the value.
+    """
+
+    message: str
+    rule: str
+    hint: str = ""
+    key: str | int | None = None
+    at_key: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A violation, taken apart."""
+
+    path: KeyPath
+    root: Mapping[str, Any]
+    schema: Mapping[str, Any]
+    limit: Any
+    value: Any
+    written: str | None
+    wording: Wording
+
+    def show(self, value: object) -> str:
+        """Return a value for a message, if values may be shown at all."""
+        hide = self.wording == "no values" and not isinstance(value, dict | list | None)
+        return HIDDEN if hide else shown(self.path, value)
+
+
+def say(
+    error: ValidationError,
+    *,
+    root: Mapping[str, Any] | bool,
+    written: str | None,
+    wording: Wording,
+) -> Iterator[Complaint]:
+    """Yield what is to be told about an error of jsonschema.
+
+    Args:
+        root: the whole schema, for suggestions from other levels.
+        written: what stands in the file, where YAML reads it as something else.
+        wording: whether values of the document may be shown.
+    """
+    case = _Case(
+        path=tuple(error.absolute_path),
+        root=root if isinstance(root, Mapping) else {},
+        schema=error.schema if isinstance(error.schema, Mapping) else {},
+        limit=error.validator_value,
+        value=error.instance,
+        written=written,
+        wording=wording,
+    )
+    if _is_about_a_key(error):
+        yield _bad_key(case)
+        return
+    yield from _SPEAKERS.get(str(error.validator), _unknown_keyword)(case)
+
+
+def _is_about_a_key(error: ValidationError) -> bool:
+    steps = list(error.absolute_schema_path)
+    return any(
+        step == "propertyNames" and steps[index - 1 : index] not in (["properties"], ["$defs"])
+        for index, step in enumerate(steps)
+    )
+
+
+def _bad_key(case: _Case) -> Complaint:
+    noun = case.schema.get("title", "a key that may stand here")
+    hint = case.schema.get("patternErrorMessage", "")
+    if isinstance(case.limit, list):
+        hint = _did_you_mean(str(case.value), case.limit)
+    shown_key = shown((), case.value)
+    message = f"{shown_key} is not {noun}"
+    return Complaint(message=message, rule="bad-key", hint=hint, key=case.value, at_key=True)
+
+
+def _type(case: _Case) -> Iterator[Complaint]:
+    expected = [case.limit] if isinstance(case.limit, str) else list(case.limit)
+    noun = case.schema.get("title") or " or ".join(_TYPES.get(name, name) for name in expected)
+    hint = case.schema.get("patternErrorMessage", "")
+    if case.value is None:
+        message = f"{noun} is missing after the key"
+        yield Complaint(message=message, rule="wrong-type", hint=hint, at_key=True)
+        return
+    if case.written is not None and "string" in expected and case.wording == "values":
+        message = f"YAML reads {case.written} as {case.show(case.value)}, not as a text"
+        quoted = f'put it in quotes: "{case.written}"'
+        yield Complaint(message=message, rule="wrong-type", hint=quoted)
+        return
+    found = case.show(case.value)
+    if not isinstance(case.value, dict | list):
+        found = f"{_TYPES[_type_name(case.value)]}: {found}"
+    message = f"expected {noun}, found {found}"
+    yield Complaint(message=message, rule="wrong-type", hint=_retype(case, expected) or hint)
+
+
+def _type_name(value: object) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        return "integer"
+    return "number" if isinstance(value, float) else "string"
+
+
+def _retype(case: _Case, expected: Sequence[str]) -> str:
+    """Return how the value would have to be written to have the right type."""
+    value = case.value
+    if case.wording == "no values" or case.show(value) == HIDDEN:
+        return ""
+    if isinstance(value, str) and "array" in expected:
+        items = case.schema.get("items", {}).get("type") == "string"
+        return f"write it as a list: {_as_list(value) if items else f'[{value}]'}"
+    if isinstance(value, str) and {"integer", "number"} & set(expected):
+        return "remove the quotes" if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if case.schema.get("title") == "a duration":
+            return f"add a unit: {value}s, or {value}ms"
+        if expected == ["string"]:
+            return f'put it in quotes: "{case.written or value}"'
+    return ""
+
+
+def _as_list(command: str) -> str:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = [command]
+    return "[" + ", ".join(shown((), word) for word in words) + "]"
+
+
+def _required(case: _Case) -> Iterator[Complaint]:
+    # jsonschema reports each missing key with the whole list: told once for every key.
+    for key in case.limit:
+        if key not in case.value:
+            known = case.schema.get("properties", {}).get(key, {})
+            example = _example(case.root, known)
+            hint = f"for example {key}: {example}" if example else ""
+            yield Complaint(message=_missing(case, key), rule="missing-key", hint=hint, at_key=True)
+
+
+def _missing(case: _Case, key: str) -> str:
+    if case.path[-2:-1] == ("smoke",) and key == "path":
+        return "a smoke test needs one of 'path', 'tcp' or 'command'"
+    return f"the key '{key}' is missing"
+
+
+def _example(root: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    examples = schema.get("examples")
+    reference = schema.get("$ref", "")
+    if not examples and reference.startswith("#/$defs/"):
+        definition = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
+        examples = definition.get("examples")
+    example = examples[0] if examples else None
+    return str(example) if isinstance(example, str | int | float) else ""
+
+
+def _unknown_keys(case: _Case) -> Iterator[Complaint]:
+    known = case.schema.get("properties", {})
+    patterns = case.schema.get("patternProperties", {})
+    for key in case.value:
+        if key in known or any(re.search(pattern, key) for pattern in patterns):
+            continue
+        hint = suggest_key(key, siblings=known, schema=case.root)
+        if not hint and known and len(known) <= 10:
+            hint = f"known here: {', '.join(known)}"
+        yield Complaint(
+            message=f"unknown key {shown((), key)}",
+            rule="unknown-key",
+            hint=hint,
+            key=key,
+            at_key=True,
+        )
+
+
+def _enum(case: _Case) -> Iterator[Complaint]:
+    options = ", ".join(str(option) for option in case.limit)
+    hint = _did_you_mean(case.value, case.limit)
+    yield Complaint(
+        message=f"{case.show(case.value)} is not one of {options}", rule="not-allowed", hint=hint
+    )
+
+
+def _did_you_mean(value: object, options: Sequence[object]) -> str:
+    if not isinstance(value, str):
+        return ""
+    likely = closest(value, [option for option in options if isinstance(option, str)])
+    return f"did you mean '{likely}'?" if likely else ""
+
+
+def _const(case: _Case) -> Iterator[Complaint]:
+    message = f"{case.show(case.value)} is not {shown((), case.limit)}"
+    hint = f"write {shown((), case.limit)}"
+    yield Complaint(message=message, rule="not-allowed", hint=hint)
+
+
+def _pattern(case: _Case) -> Iterator[Complaint]:
+    noun = case.schema.get("title", "of the form that the schema asks for")
+    hint = case.schema.get("patternErrorMessage", "")
+    if case.value != str(case.value).lower() and "small letters" in hint:
+        hint = f"{hint}; here {shown((), str(case.value).lower())}"
+    yield Complaint(message=f"{case.show(case.value)} is not {noun}", rule="bad-form", hint=hint)
+
+
+def _bound(words: str) -> Callable[[_Case], Iterator[Complaint]]:
+    def speak(case: _Case) -> Iterator[Complaint]:
+        message = f"{case.show(case.value)} {words} {case.limit}"
+        yield Complaint(message=message, rule="out-of-range")
+
+    return speak
+
+
+def _length(words: str, unit: str) -> Callable[[_Case], Iterator[Complaint]]:
+    def speak(case: _Case) -> Iterator[Complaint]:
+        thing = case.schema.get("title") or _TYPES.get(_shape(case.value), "the value")
+        thing = thing.removeprefix("a ")
+        if case.limit == 1 and words == "less than":
+            message = f"this {thing} is empty"
+        else:
+            message = f"this {thing} has {words} {case.limit} {unit}"
+        yield Complaint(message=message, rule="out-of-range")
+
+    return speak
+
+
+def _shape(value: object) -> str:
+    return "object" if isinstance(value, dict) else "array" if isinstance(value, list) else "string"
+
+
+def _unique(case: _Case) -> Iterator[Complaint]:
+    for index, item in enumerate(case.value):
+        if item in case.value[:index]:
+            yield Complaint(
+                message=f"{case.show(item)} is given twice",
+                rule="duplicate-item",
+                hint="remove one of them",
+                key=index,
+            )
+
+
+def _one_of(case: _Case) -> Iterator[Complaint]:
+    names = [name for branch in case.limit for name in branch.get("required", ["?"])]
+    if "?" in names or not isinstance(case.value, dict):
+        yield from _unknown_keyword(case)
+        return
+    given = [name for name in names if name in case.value]
+    message = f"give exactly one of {', '.join(names)}"
+    if given:
+        message += f", not {' and '.join(given)} together"
+    yield Complaint(message=message, rule="exactly-one", at_key=True)
+
+
+def _unknown_keyword(case: _Case) -> Iterator[Complaint]:
+    noun = case.schema.get("title") or case.schema.get("description")
+    words = f": {noun}" if isinstance(noun, str) else ""
+    message = f"{case.show(case.value)} is not what the schema asks for here{words}"
+    yield Complaint(message=message, rule="schema")
+
+
+_SPEAKERS: Mapping[str, Callable[[_Case], Iterator[Complaint]]] = {
+    "type": _type,
+    "required": _required,
+    "additionalProperties": _unknown_keys,
+    "enum": _enum,
+    "const": _const,
+    "pattern": _pattern,
+    "minimum": _bound("is less than"),
+    "maximum": _bound("is more than"),
+    "exclusiveMinimum": _bound("is not more than"),
+    "exclusiveMaximum": _bound("is not less than"),
+    "multipleOf": _bound("is not a multiple of"),
+    "minLength": _length("less than", "characters"),
+    "maxLength": _length("more than", "characters"),
+    "minItems": _length("less than", "items"),
+    "maxItems": _length("more than", "items"),
+    "minProperties": _length("less than", "keys"),
+    "maxProperties": _length("more than", "keys"),
+    "uniqueItems": _unique,
+    "oneOf": _one_of,
+}
