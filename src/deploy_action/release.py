@@ -18,9 +18,8 @@ class Release:
     Attributes:
         version: the tag that people say ("1.4.2").
         image: repository without tag ("ghcr.io/acme/shop").
-        digest: ``sha256:…`` of the manifest in the registry; the image id where the image was
-            never in one.
-        image_id: ``sha256:…`` of the image's configuration, the same on every engine.
+        digest: ``sha256:…`` of the manifest in the registry, or the image's id if `local`.
+        local: the image was never in a registry; every host has to have it.
         config: the resolved environment as plain data, without secret values.
         commit: git commit it was built from; may be empty.
         secrets: name → keyed fingerprint of the value it was deployed with; never the value.
@@ -31,16 +30,16 @@ class Release:
     version: str
     image: str
     digest: str
-    image_id: str
     config: Mapping[str, object]
     commit: str = ""
+    local: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
         """Twelve hex digits over image and configuration: equal means nothing to deploy."""
         content = json.dumps(
-            [self.service, self.environment, self.version, self.image_id]
+            [self.service, self.environment, self.version, self.digest]
             + [self.config, dict(self.secrets)],
             sort_keys=True,
         )
@@ -48,8 +47,8 @@ class Release:
 
     @property
     def reference(self) -> str:
-        """The image by digest, as an engine pulls it."""
-        return f"{self.image}@{self.digest}"
+        """The image as an engine finds it, whatever its tags are moved to."""
+        return self.digest if self.local else f"{self.image}@{self.digest}"
 
 
 class Kind(StrEnum):
@@ -104,6 +103,9 @@ class Deployment:
     previous: str = ""
     """Id of the release that served when it began; empty for the first."""
     previous_version: str = ""
+    restores: str = ""
+    """Rollback: id of the release that was asked for. The release made live has another id when
+    secrets were rotated since."""
     actor: str
     reason: str = ""
     run_url: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,9 +71,12 @@ class Edge:
             if old == new:
                 return
             step = transition(old, new)
+            # A server that comes with a reload waits for its first check and counts as up until
+            # then; one that is added to the running edge is checked at once and starts as down.
+            target, fresh = _split(old, new) if step.reload else (new, False)
             try:
                 answer = self.talk.change_edge(
-                    render(state.with_backend(name, new)),
+                    render(state.with_backend(name, target)),
                     generation=state.generation,
                     reload=step.reload,
                     commands=step.commands,
@@ -80,7 +84,8 @@ class Edge:
             except Stale:
                 continue
             self._believe(answer)
-            return
+            if not fresh:
+                return
         raise DeploymentFailed(f"{self.host}: the edge is changed by others all the time")
 
     def _believe(self, answer: str) -> None:
@@ -98,6 +103,15 @@ class Edge:
         answer = self.talk.haproxy(f"show stat {name} 4 -1\n")
         rows = csv.DictReader(io.StringIO(answer.lstrip("# ")))
         return {row["svname"]: _status(row) for row in rows if row.get("svname")}
+
+
+def _split(old: Backend | None, new: Backend | None) -> tuple[Backend | None, bool]:
+    """Leave out, for now, checked servers that are new and have no traffic yet."""
+    if new is None:
+        return None, False
+    known = {server.name for server in old.servers} if old is not None else set()
+    stay = tuple(s for s in new.servers if s.name in known or s.weight or not s.check)
+    return dataclasses.replace(new, servers=stay), len(stay) < len(new.servers)
 
 
 _FINE = (

@@ -14,6 +14,7 @@ from deploy_action.errors import DeploymentFailed
 __all__ = ["edge_image", "ensure_edge", "free_addresses", "lock_spec", "prepare", "reader_argv"]
 
 _SESSION = "/usr/local/bin/session"
+LEASE_SECONDS = 30
 _READY_SECONDS = 15.0
 _SUBNETS = ipaddress.ip_network("10.128.0.0/9")
 
@@ -23,15 +24,13 @@ def edge_image(options: EdgeOptions) -> str:
     return options.image or artifact.tag()
 
 
-def lock_spec(
-    options: EdgeOptions, name: str, labels: Mapping[str, str], lease_seconds: int
-) -> ContainerSpec:
+def lock_spec(options: EdgeOptions, name: str, labels: Mapping[str, str]) -> ContainerSpec:
     """Describe the lock's container: the state volume, the host's network, an open input."""
     return ContainerSpec(
         name=name,
         image=edge_image(options),
         entrypoint=(_SESSION,),
-        command=(str(lease_seconds),),
+        command=(str(LEASE_SECONDS),),
         labels={"deploy-action.edge": options.name, "deploy-action.role": "lock"} | dict(labels),
         network_mode="host" if options.network == "host" else None,
         networks=() if options.network == "host" else (NetworkSpec(name=options.name),),

@@ -106,15 +106,30 @@ class DockerEngine:
             labels=config.get("Labels") or {},
         )
 
-    def pull(self, reference: str, credentials: tuple[str, str] | None) -> None:
+    def resolve(
+        self, reference: str, credentials: tuple[str, str] | None
+    ) -> tuple[str, frozenset[str]]:
+        """Ask the registry, through the engine, so that its mirrors and certificates apply."""
+        with self._named(f"resolve {reference}"):
+            found = self._api.inspect_distribution(reference, auth_config=_auth(credentials))
+        architectures = {p.get("architecture", "") for p in found.get("Platforms") or ()}
+        return found["Descriptor"]["digest"], frozenset(architectures - {"", "unknown"})
+
+    def pull(
+        self,
+        reference: str,
+        credentials: tuple[str, str] | None,
+        *,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         """Pull, with a bounded number of tries when the registry breaks in the middle."""
-        auth = {"username": credentials[0], "password": credentials[1]} if credentials else None
         for attempt in range(1, _PULL_TRIES + 1):
             try:
                 with self._named(f"pull {reference}"):
                     for line in self._api.pull(
-                        reference, stream=True, decode=True, auth_config=auth
+                        reference, stream=True, decode=True, auth_config=_auth(credentials)
                     ):
+                        check()
                         if "error" in line:
                             raise DeploymentFailed(
                                 f"{self.host}: pull {reference}: {line['error']}",
@@ -403,6 +418,10 @@ class DockerEngine:
                 return call(*args, **options)
             except docker.errors.NotFound:
                 return None
+
+
+def _auth(credentials: tuple[str, str] | None) -> dict[str, str] | None:
+    return {"username": credentials[0], "password": credentials[1]} if credentials else None
 
 
 def _container(found: Mapping[str, Any]) -> Container:

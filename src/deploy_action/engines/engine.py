@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -129,8 +129,20 @@ class Engine(Protocol):
     def image(self, reference: str) -> Image | None:
         """Look an image up by reference, digest reference or id."""
 
-    def pull(self, reference: str, credentials: tuple[str, str] | None) -> None:
-        """Fetch an image; `credentials` are (user name, password)."""
+    def resolve(
+        self, reference: str, credentials: tuple[str, str] | None
+    ) -> tuple[str, frozenset[str]]:
+        """Ask the registry for a reference's digest and the architectures that it has."""
+
+    def pull(
+        self,
+        reference: str,
+        credentials: tuple[str, str] | None,
+        *,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Fetch an image; `credentials` are (user name, password); `check` is called all the
+        while and may raise to end it."""
 
     def load_edge_image(self, tag: str) -> None:
         """Bring the edge's image onto the host when it is not there."""

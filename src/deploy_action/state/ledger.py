@@ -16,7 +16,17 @@ from typing import Any
 from deploy_action.release import Deployment, HostOutcome, Kind, Phase, Release, State
 from deploy_action.state.conversation import Talk
 
-__all__ = ["Ledger", "decode", "encode", "live", "live_at", "merge", "previous_stable", "with_version"]
+__all__ = [
+    "Ledger",
+    "decode",
+    "encode",
+    "live",
+    "live_at",
+    "merge",
+    "note_unlock",
+    "previous_stable",
+    "with_version",
+]
 
 _READ = 200
 
@@ -112,7 +122,8 @@ def _stack(entries: Sequence[Deployment]) -> list[Deployment]:
         if entry.state is not State.SUCCEEDED:
             continue
         if entry.kind is Kind.ROLLBACK:
-            below = [i for i, old in enumerate(stack) if old.release.id == entry.release.id]
+            wanted = entry.restores or entry.release.id
+            below = [i for i, old in enumerate(stack) if old.release.id == wanted]
             stack = stack[: below[-1]] if below else stack
         stack.append(entry)
     return stack
@@ -165,3 +176,11 @@ def live_at(entries: Sequence[Deployment], when: datetime) -> Deployment | None:
         ),
         None,
     )
+
+
+def note_unlock(talk: Talk, service: str, environment: str, note: str) -> None:
+    """Add a forced unlock to the newest entry, the deployment that lost its lock."""
+    ledger = Ledger.read(talk, service, environment, 1)
+    for entry in ledger.entries:
+        warnings = (*entry.warnings, note)
+        Ledger.write(talk, dataclasses.replace(entry, warnings=warnings))

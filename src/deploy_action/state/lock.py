@@ -19,7 +19,6 @@ from deploy_action.state.conversation import Conversation, SessionLost
 
 __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
 
-LEASE_SECONDS = 30
 _BEAT_SECONDS = 5.0
 _POLL_SECONDS = 0.5
 _UNSTARTED_SECONDS = 10.0
@@ -92,7 +91,6 @@ def acquire(
     *,
     wait_seconds: float,
     clock: Clock,
-    lease_seconds: int = LEASE_SECONDS,
 ) -> Lock:
     """Take the lock, waiting for at most `wait_seconds` while somebody holds it.
 
@@ -106,7 +104,7 @@ def acquire(
     unstarted: dict[str, float] = {}
     while True:
         try:
-            return _take(engine, spec, lease_seconds)
+            return _take(engine, spec)
         except (NameTaken, SessionLost):
             pass
         found = engine.container(spec.name)
@@ -135,7 +133,7 @@ def acquire(
         clock.sleep(_POLL_SECONDS)
 
 
-def _take(engine: Engine, spec: ContainerSpec, lease_seconds: int) -> Lock:
+def _take(engine: Engine, spec: ContainerSpec) -> Lock:
     container_id = engine.create(spec)
     try:
         stream = engine.attach(container_id)

@@ -1,0 +1,260 @@
+"""Bring a host to one release: it serves alone, older good ones are kept, failed ones go.
+
+This one function is the end of every story: the cleaning up after a success, the way back after
+a failure, the settling of what a killed run left, and the repair of a host that drifted. It can
+be called again at any time and does nothing where nothing is to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from deploy_action.config.model import Environment
+from deploy_action.edge.state import Backend
+from deploy_action.errors import DeploymentFailed
+from deploy_action.release import Release
+from deploy_action.replicas import Replica, backend_for, of_release
+from deploy_action.site import Site
+from deploy_action.verify import Cancel, await_healthy
+
+__all__ = ["Converged", "converge", "withdraw"]
+
+_POLL_SECONDS = 0.05
+_KILLED = 137
+
+
+@dataclass(slots=True, kw_only=True)
+class Converged:
+    """What was done on the way: notes for people, logs of containers that were removed."""
+
+    notes: list[str] = field(default_factory=list)
+    logs: dict[str, str] = field(default_factory=dict)
+
+
+def converge(
+    site: Site,
+    release: Release,
+    environment: Environment,
+    *,
+    good: Collection[str],
+    secrets: Mapping[str, str],
+    number: int,
+    drain_seconds: float,
+    cancel: Cancel,
+) -> Converged:
+    """Make `release` the one that serves on this host.
+
+    Args:
+        environment: as the release was made with, not as deploy.yaml says today.
+        good: ids of releases that have succeeded, newest first; others' containers are removed.
+        secrets: values for a replica that has to be created anew.
+        number: number of the present deployment, for such a replica.
+        drain_seconds: how long requests in flight may take on replicas that leave.
+
+    Raises:
+        DeploymentFailed: the release cannot be brought up; what serves was not taken away.
+    """
+    done = Converged()
+    serving, started = _bring_up(site, release, environment, secrets, number, done)
+    names = {replica.name for replica in serving}
+    leaving = [replica for replica in site.replicas() if replica.name not in names]
+    if environment.route is not None:
+        site.ensure_edge()
+        _enter(site, environment, serving, started, cancel)
+        _leave(site, environment, serving, drain_seconds, done)
+    elif started:
+        for replica in started:
+            await_healthy(site, replica, environment, cancel)
+    for replica in serving:
+        if replica.container.restart != "unless-stopped":
+            site.engine.set_restart(replica.container.id, "unless-stopped")
+    _put_away(site, environment, leaving, release, good, done)
+    return done
+
+
+def withdraw(site: Site, drain_seconds: float) -> Converged:
+    """Take a service off a host on which no deployment has ever succeeded."""
+    done = Converged()
+    if site.environment.route is not None and site.edge.backend(site.backend) is not None:
+        site.edge.change(site.backend, lambda _: None)
+    for replica in site.replicas():
+        _remove(site, replica, done)
+    return done
+
+
+def _bring_up(
+    site: Site,
+    release: Release,
+    environment: Environment,
+    secrets: Mapping[str, str],
+    number: int,
+    done: Converged,
+) -> tuple[tuple[Replica, ...], tuple[Replica, ...]]:
+    """Have every replica of the release running; return all, and those that had to be started."""
+    present = {
+        replica.index: replica
+        for replica in of_release(site.replicas(), release.id, environment.replicas)
+    }
+    serving, started = [], []
+    for index in range(environment.replicas):
+        replica = present.get(index)
+        if replica is None or not replica.container.running:
+            site.talk.ping()
+            if replica is None:
+                done.notes.append(f"{site.host}: replica {index + 1} was gone and is made anew")
+                container = site.start_replica(
+                    environment, release, number=number, index=index, secrets=secrets
+                )
+            else:
+                done.notes.append(f"{site.host}: {replica.name} was stopped and is started again")
+                site.engine.start(replica.container.id)
+                again = site.engine.container(replica.container.id)
+                container = replica.container if again is None else again
+            replica = Replica.read(container)
+            started.append(replica)
+        serving.append(replica)
+    return tuple(serving), tuple(started)
+
+
+def _enter(
+    site: Site,
+    environment: Environment,
+    serving: tuple[Replica, ...],
+    started: tuple[Replica, ...],
+    cancel: Cancel,
+) -> None:
+    """Give the serving replicas all traffic; those just started only once they are healthy."""
+    fresh = {replica.name for replica in started}
+
+    def with_others(weights: Mapping[str, int]) -> Backend | None:
+        return _merged(site, environment, serving, weights)
+
+    if fresh:
+        at_first = {r.name: 0 if r.name in fresh else 100 for r in serving}
+        site.edge.change(
+            site.backend,
+            lambda old: with_others(at_first) if old is None else _keep_weights(old, with_others(at_first)),
+        )
+        for replica in started:
+            await_healthy(site, replica, environment, cancel)
+    site.edge.change(site.backend, lambda _: with_others({r.name: 100 for r in serving}))
+
+
+def _merged(
+    site: Site,
+    environment: Environment,
+    serving: tuple[Replica, ...],
+    weights: Mapping[str, int],
+) -> Backend | None:
+    """Describe the backend with the serving replicas and, at weight 0, whatever else it has."""
+    names = {replica.name for replica in serving}
+    present = site.edge.backend(site.backend)
+    by_name = {replica.name: replica for replica in site.replicas()}
+    others = [
+        by_name[server.name]
+        for server in (present.servers if present else ())
+        if server.name not in names and server.name in by_name
+    ]
+    return backend_for(
+        environment,
+        [(r, weights.get(r.name, 0)) for r in (*serving, *others)],
+        unchecked=frozenset(r.name for r in others if r.release not in {s.release for s in serving}),
+    )
+
+
+def _keep_weights(old: Backend, new: Backend | None) -> Backend | None:
+    """Leave the traffic where it is while a replica that was just started becomes healthy."""
+    import dataclasses
+
+    if new is None:
+        return None
+    weights = {server.name: server.weight for server in old.servers}
+    return dataclasses.replace(
+        new,
+        servers=tuple(
+            dataclasses.replace(server, weight=weights.get(server.name, server.weight))
+            for server in new.servers
+        ),
+    )
+
+
+def _leave(
+    site: Site,
+    environment: Environment,
+    serving: tuple[Replica, ...],
+    drain_seconds: float,
+    done: Converged,
+) -> None:
+    """Let requests in flight on the others end, then take the others out of the edge."""
+    names = {replica.name for replica in serving}
+    deadline = site.clock.monotonic() + drain_seconds
+    while True:
+        busy = {
+            name: status.sessions
+            for name, status in site.edge.servers(site.backend).items()
+            if name not in names and status.sessions
+        }
+        if not busy:
+            break
+        if site.clock.monotonic() >= deadline:
+            for name, count in busy.items():
+                done.notes.append(
+                    f"{site.host}: {name} still had {count} open after {drain_seconds:g} s of "
+                    "draining; they were cut"
+                )
+            break
+        site.clock.sleep(_POLL_SECONDS)
+    site.edge.change(
+        site.backend, lambda _: backend_for(environment, [(r, 100) for r in serving])
+    )
+
+
+def _put_away(
+    site: Site,
+    environment: Environment,
+    leaving: list[Replica],
+    release: Release,
+    good: Collection[str],
+    done: Converged,
+) -> None:
+    """Stop and keep what may be restored; remove what failed and what is older than `retain`."""
+    order = [found for found in good if found != release.id]
+    kept = set(order[: environment.retain])
+    present = {replica.release for replica in leaving}
+    for replica in leaving:
+        duplicate = replica.release == release.id
+        if replica.release not in kept or duplicate:
+            _remove(site, replica, done)
+            continue
+        if replica.container.restart != "no":
+            site.engine.set_restart(replica.container.id, "no")
+        if replica.container.running:
+            _stop(site, replica, environment, done)
+    for gone in present - kept - {release.id}:
+        site.engine.remove_image(f"deploy-action/{environment.service}:{gone}")
+
+
+def _stop(site: Site, replica: Replica, environment: Environment, done: Converged) -> None:
+    stop = environment.stop
+    site.talk.ping()
+    site.engine.stop(
+        replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal
+    )
+    found = site.engine.container(replica.container.id)
+    if found is not None and found.exit_code == _KILLED and not found.out_of_memory:
+        done.notes.append(
+            f"{site.host}: {replica.name} did not end within {stop.timeout_seconds:g} s of being "
+            "asked to stop and was killed"
+        )
+
+
+def _remove(site: Site, replica: Replica, done: Converged) -> None:
+    site.talk.ping()
+    try:
+        done.logs[replica.name] = site.engine.logs(replica.container.id, lines=30)
+    except DeploymentFailed as error:
+        done.notes.append(f"{site.host}: the log of {replica.name} was lost: {error}")
+    if replica.container.running:
+        site.engine.stop(replica.container.id, timeout_seconds=2)
+    site.engine.remove(replica.container.id)

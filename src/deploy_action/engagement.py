@@ -1,0 +1,329 @@
+"""One command's hold on the hosts of an environment: connect, lock, settle, observe."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import hmac
+import secrets as randomness
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import uuid4
+
+from deploy_action.clock import Clock, SystemClock
+from deploy_action.config import from_plain
+from deploy_action.config.model import Environment
+from deploy_action.converge import Converged, converge, withdraw
+from deploy_action.engines import Engine, connect
+from deploy_action.errors import BadInput, DeployActionError, RollbackFailed
+from deploy_action.inputs import Inputs
+from deploy_action.interruption import interruptible
+from deploy_action.observation import HostObservation, Observation
+from deploy_action.progress import Progress
+from deploy_action.release import Deployment, HostOutcome, State
+from deploy_action.site import Site, lock_site, observe, reading
+
+from deploy_action.state.ledger import Ledger, live, merge
+from deploy_action.verify import Cancel
+
+__all__ = ["Engagement", "Held", "engage", "good_releases", "required_secrets", "side_by_side"]
+
+_Result = TypeVar("_Result")
+_Item = TypeVar("_Item")
+_REPEATED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engagement:
+    """Open connections to every host; nothing is locked yet."""
+
+    environment: Environment
+    inputs: Inputs
+    progress: Progress
+    clock: Clock
+    engines: Mapping[str, Engine]
+    id: str
+
+    @property
+    def first(self) -> Engine:
+        """The engine that is asked where one answer is enough."""
+        return self.engines[self.environment.hosts[0]]
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[Held]:
+        """Hold the lock of every host, always taken in the same order, and settle what an
+        earlier run left unfinished.
+
+        Raises:
+            LockHeld: somebody else has one; those already taken are given back.
+        """
+        sites: list[Site] = []
+        try:
+            for host in sorted(self.engines):
+                sites.append(self._lock(host))
+            held = Held(engagement=self, sites=tuple(sites))
+            held.settle()
+            yield held
+        finally:
+            for site in sites:
+                site.lock.release()
+
+    def _lock(self, host: str) -> Site:
+        return lock_site(
+            host,
+            self.engines[host],
+            self.environment,
+            labels={
+                "deploy-action.actor": self.inputs.actor or "unknown",
+                "deploy-action.deployment-id": self.id,
+                "deploy-action.since": self.clock.now().isoformat(timespec="seconds"),
+                "deploy-action.run": self.inputs.run_url,
+            },
+            wait_seconds=self.inputs.lock_wait_seconds,
+            clock=self.clock,
+        )
+
+    def look(self, images: Sequence[str] = ()) -> Observation:
+        """Observe without a lock; a host on which nothing was ever deployed is empty."""
+
+        def one(host: str) -> HostObservation:
+            engine = self.engines[host]
+            with reading(engine, self.environment) as talk:
+                if talk is None:
+                    return HostObservation(
+                        host=host,
+                        architecture=engine.info().architecture,
+                        ledger=Ledger(),
+                        replicas=(),
+                        backend=None,
+                        images=frozenset(i for i in images if engine.image(i) is not None),
+                    )
+                return observe(host, engine, talk, self.environment, images)
+
+        return _joined(side_by_side(one, self.environment.hosts))
+
+    def fingerprint_key(self) -> bytes:
+        """Return the key of secret fingerprints, or an empty one where none was made yet."""
+        with reading(self.first, self.environment) as talk:
+            return b"" if talk is None else talk.get(_key_path(self.environment)) or b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The hosts while their locks are held."""
+
+    engagement: Engagement
+    sites: tuple[Site, ...]
+
+    @property
+    def environment(self) -> Environment:
+        """What deploy.yaml says today."""
+        return self.engagement.environment
+
+    def observe(self, images: Sequence[str] = ()) -> Observation:
+        """Look at every host."""
+
+        def one(site: Site) -> HostObservation:
+            return observe(site.host, site.engine, site.talk, self.environment, images)
+
+        found = side_by_side(one, self.sites)
+        by_host = {observation.host: observation for observation in found}
+        return _joined([by_host[host] for host in self.environment.hosts])
+
+    def fingerprint_key(self) -> bytes:
+        """Return the key of secret fingerprints, made on first use and the same on every host."""
+        path = _key_path(self.environment)
+        known = [site.talk.get(path) for site in self.sites]
+        key = next((found for found in known if found), None) or randomness.token_bytes(32)
+        for site, found in zip(self.sites, known, strict=True):
+            if found != key:
+                site.talk.put(path, key)
+        return key
+
+    def settle(self) -> None:
+        """Finish what an earlier run left: its deployment failed, and what served before serves.
+
+        Raises:
+            RollbackFailed: that is not possible any more.
+        """
+        observation = self.observe()
+        entries = observation.ledger.entries
+        unfinished = [entry for entry in entries if entry.state is State.RUNNING]
+        serving = live(entries)
+        if not unfinished and not _strays(observation, serving):
+            self._repeat(entries, observation)
+            return
+        for entry in unfinished:
+            self.engagement.progress.warn(
+                f"deployment {entry.id} of {entry.release.version} was left unfinished at: "
+                f"{entry.step or 'its begin'}; settling it"
+            )
+        try:
+            self.restore(serving, entries)
+        except DeployActionError as error:
+            raise RollbackFailed(
+                f"{self.environment.name}: an earlier deployment was left unfinished, and what "
+                f"served before could not be brought back: {error.what}",
+                cause=error.cause,
+                remedy="deploy-action status, then deploy-action rollback --to VERSION",
+            ) from error
+        settled = [_given_up(entry, self.engagement) for entry in unfinished]
+        by_number = {entry.number: entry for entry in settled}
+        self._repeat([by_number.get(entry.number, entry) for entry in entries], observation)
+
+    def restore(self, serving: Deployment | None, entries: Sequence[Deployment]) -> Converged:
+        """Bring every host to the release that is live according to the ledger."""
+        told = Converged()
+
+        def one(site: Site) -> Converged:
+            if serving is None:
+                return withdraw(site, 0.0)
+            past = from_plain(serving.release.config)
+            return converge(
+                site,
+                serving.release,
+                past,
+                good=good_releases(entries),
+                secrets=available_secrets(past, self.engagement.inputs),
+                number=serving.number,
+                drain_seconds=past.stop.drain_seconds,
+                cancel=Cancel(threading.Event()),
+            )
+
+        for done in side_by_side(one, self.sites):
+            told.notes += done.notes
+            told.logs |= done.logs
+        return told
+
+    def _repeat(self, entries: Sequence[Deployment], observation: Observation) -> None:
+        """Give every host the entries that it lacks or has in an older state."""
+        for site in self.sites:
+            known = {entry.number: entry for entry in observation.host(site.host).ledger.entries}
+            for entry in entries[-_REPEATED:]:
+                if known.get(entry.number) != entry:
+                    Ledger.write(site.talk, entry)
+
+
+@contextlib.contextmanager
+def engage(environment: Environment, inputs: Inputs, progress: Progress) -> Iterator[Engagement]:
+    """Connect to every host of an environment.
+
+    Raises:
+        HostUnreachable: one of them does not answer; none was touched.
+        BadInput: two names are the same engine.
+    """
+    clock = SystemClock()
+    engines: dict[str, Engine] = {}
+    signals = contextlib.ExitStack()
+    signals.enter_context(interruptible())
+    try:
+        found = side_by_side(connect, environment.hosts)
+        engines = dict(zip(environment.hosts, found, strict=True))
+        _refuse_twins(engines)
+        stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
+        yield Engagement(
+            environment=environment,
+            inputs=inputs,
+            progress=progress,
+            clock=clock,
+            engines=engines,
+            id=f"{stamp}-{uuid4().hex[:6]}",
+        )
+    finally:
+        for engine in engines.values():
+            engine.close()
+        signals.close()
+
+
+def _refuse_twins(engines: Mapping[str, Engine]) -> None:
+    if len(engines) < 2:
+        return
+    seen: dict[str, str] = {}
+    for host, engine in engines.items():
+        identity = engine.info().identity
+        if identity in seen:
+            raise BadInput(
+                f"{host} and {seen[identity]} are the same Docker engine",
+                remedy="name every host once in deploy.yaml",
+            )
+        seen[identity] = host
+
+
+def required_secrets(environment: Environment, inputs: Inputs) -> dict[str, str]:
+    """Return the value of every declared secret.
+
+    Raises:
+        BadInput: some are not set; all of them are named.
+    """
+    found = available_secrets(environment, inputs)
+    missing = [name for name in environment.secrets if name not in found]
+    if missing:
+        raise BadInput(
+            f"{environment.name}: these secrets are not set: {', '.join(missing)}",
+            remedy="pass them in the environment of this command; in a workflow: "
+            f"env: {{{missing[0]}: ${{{{ secrets.{missing[0]} }}}}}}",
+        )
+    return found
+
+
+def available_secrets(environment: Environment, inputs: Inputs) -> dict[str, str]:
+    """Return the values of those declared secrets that are set."""
+    found = {name: inputs.secret(name) for name in environment.secrets}
+    return {name: value.reveal() for name, value in found.items() if value is not None}
+
+
+def fingerprints(secrets: Mapping[str, str], key: bytes) -> dict[str, str]:
+    """Return keyed fingerprints: they tell that a secret was rotated, and nothing else."""
+    return {
+        name: hmac.new(key, f"{name}\0{value}".encode(), hashlib.sha256).hexdigest()[:16]
+        for name, value in sorted(secrets.items())
+    }
+
+
+def good_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:
+    """Return the ids of releases that have succeeded, newest first."""
+    ids = [entry.release.id for entry in reversed(entries) if entry.state is State.SUCCEEDED]
+    return tuple(dict.fromkeys(ids))
+
+
+def side_by_side(act: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
+    """Do the same for all items at once; the first failure is raised when all have ended."""
+    if len(items) == 1:
+        return [act(items[0])]
+    with ThreadPoolExecutor(max_workers=16, thread_name_prefix="host") as pool:
+        return list(pool.map(act, items))
+
+
+def _joined(hosts: Sequence[HostObservation]) -> Observation:
+    return Observation(hosts=tuple(hosts), ledger=merge([found.ledger for found in hosts]))
+
+
+def _strays(observation: Observation, serving: Deployment | None) -> bool:
+    """Tell whether containers run that are neither live nor on their way out."""
+    release = serving.release.id if serving is not None else ""
+    good = set(good_releases(observation.ledger.entries))
+    return any(
+        replica.release != release and (replica.container.running or replica.release not in good)
+        for found in observation.hosts
+        for replica in found.replicas
+    )
+
+
+def _given_up(entry: Deployment, engagement: Engagement) -> Deployment:
+    return dataclasses.replace(
+        entry,
+        state=State.FAILED,
+        ended_at=engagement.clock.now().isoformat(timespec="milliseconds"),
+        cause=f"the deployer was lost at: {entry.step or 'its begin'}; settled by {engagement.id}",
+        hosts=dict.fromkeys(engagement.environment.hosts, HostOutcome.RESTORED),
+    )
+
+
+def _key_path(environment: Environment) -> str:
+    return f"ledger/{environment.service}/{environment.name}/fingerprint.key"
+
+

@@ -1,0 +1,182 @@
+"""From a release to a deployment: plan it under the lock, roll it out, say what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from deploy_action.engagement import Engagement, Held, fingerprints, good_releases
+from deploy_action.errors import DeployActionError
+from deploy_action.plan import Plan, make_plan
+from deploy_action.release import Deployment, Kind, Release
+from deploy_action.report.outcome import Excerpt, Outcome, Result
+from deploy_action.rollout import Rollout
+from deploy_action.smoking import Smoking
+from deploy_action.state.ledger import live
+from deploy_action.steps import Steps
+from deploy_action.verify import Cancel
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
+    from deploy_action.gates.result import GateResult
+    from deploy_action.observation import Observation
+    from deploy_action.sourcing import SourcedImage
+
+__all__ = ["go_live", "make_release", "plan_only"]
+
+
+def make_release(
+    environment: Environment, image: SourcedImage, secrets: Mapping[str, str], key: bytes, commit: str
+) -> Release:
+    """Put a release together from what was resolved; secrets go in as fingerprints only."""
+    from deploy_action.config import to_plain
+
+    return Release(
+        service=environment.service,
+        environment=environment.name,
+        version=image.version,
+        image=image.repository,
+        digest=image.digest,
+        local=image.local,
+        config=to_plain(environment),
+        commit=commit,
+        secrets=fingerprints(secrets, key),
+    )
+
+
+def plan_only(
+    engagement: Engagement,
+    release: Release,
+    environment: Environment,
+    kind: Kind,
+    gates: Sequence[GateResult] = (),
+) -> Outcome:
+    """Say what would be done; nothing is locked and nothing is changed."""
+    observation = engagement.look([release.reference])
+    plan = make_plan(kind, environment, release, observation)
+    return Outcome(
+        result=Result.UNCHANGED if plan.unchanged else Result.PLANNED,
+        service=environment.service,
+        environment=environment.name,
+        url=environment.url or "",
+        deployment=plan.previous,
+        gates=tuple(gates),
+        notes=plan.notes,
+        plan=plan.lines(),
+    )
+
+
+def go_live(
+    held: Held,
+    release: Release,
+    environment: Environment,
+    kind: Kind,
+    *,
+    secrets: Mapping[str, str],
+    credentials: tuple[str, str] | None,
+    gates: Sequence[GateResult] = (),
+    restores: str = "",
+) -> Outcome:
+    """Make a release live under the held locks.
+
+    Args:
+        environment: what the release is deployed as; on a rollback that of then.
+
+    Returns the outcome, failed ones too: their `error` says why.
+    """
+    observation = held.observe([release.reference])
+    plan = make_plan(kind, environment, release, observation)
+    if plan.unchanged:
+        return _unchanged(held, plan, observation, gates)
+    inputs, engagement = held.engagement.inputs, held.engagement
+    deployment = Deployment(
+        id=engagement.id,
+        number=plan.number,
+        kind=kind,
+        release=release,
+        previous=plan.previous.release.id if plan.previous else "",
+        previous_version=plan.previous.release.version if plan.previous else "",
+        restores=restores,
+        actor=inputs.actor,
+        reason=inputs.reason,
+        run_url=inputs.run_url,
+        started_at=engagement.clock.now().isoformat(timespec="milliseconds"),
+    )
+    steps = Steps(
+        plan=plan,
+        secrets=secrets,
+        credentials=credentials,
+        cancel=Cancel(threading.Event()),
+        progress=engagement.progress,
+        smoking=Smoking(
+            environment=environment, release=release, secrets=secrets, clock=engagement.clock
+        ),
+    )
+    rollout = Rollout(
+        plan,
+        [dataclasses.replace(site, environment=environment) for site in held.sites],
+        deployment,
+        good=good_releases(observation.ledger.entries),
+        steps=steps,
+        secrets=secrets,
+        clock=engagement.clock,
+        progress=engagement.progress,
+    )
+    for note in plan.notes:
+        engagement.progress.say(note)
+    error: DeployActionError | None = None
+    try:
+        rollout.run()
+    except DeployActionError as failed:
+        error = failed
+    return _outcome(rollout, plan, kind, gates, error)
+
+
+def _outcome(
+    rollout: Rollout,
+    plan: Plan,
+    kind: Kind,
+    gates: Sequence[GateResult],
+    error: DeployActionError | None,
+) -> Outcome:
+    good = Result.ROLLED_BACK if kind is Kind.ROLLBACK else Result.DEPLOYED
+    of_error = Outcome.of_error(error).result if error is not None else good
+    return Outcome(
+        result=of_error,
+        service=plan.environment.service,
+        environment=plan.environment.name,
+        url=plan.environment.url or "",
+        deployment=dataclasses.replace(
+            rollout.deployment,
+            phases=tuple(rollout.telling.phases),
+            warnings=tuple(rollout.telling.notes),
+        ),
+        gates=tuple(gates),
+        checks=tuple(rollout.steps.checks),
+        notes=(*plan.notes, *rollout.telling.notes),
+        error=error,
+        excerpts=tuple(
+            Excerpt(title=f"last log lines of {name}", lines=tuple(text.splitlines()[-20:]))
+            for name, text in rollout.telling.logs.items()
+            if error is not None
+        ),
+    )
+
+
+def _unchanged(
+    held: Held, plan: Plan, observation: Observation, gates: Sequence[GateResult]
+) -> Outcome:
+    """Nothing new: make sure that what is recorded as live really serves, and say so."""
+    serving = live(observation.ledger.entries)
+    done = held.restore(serving, observation.ledger.entries)
+    return Outcome(
+        result=Result.UNCHANGED,
+        service=plan.environment.service,
+        environment=plan.environment.name,
+        url=plan.environment.url or "",
+        deployment=serving,
+        gates=tuple(gates),
+        notes=tuple(done.notes),
+    )

@@ -1,0 +1,41 @@
+"""Signals as exceptions: the first one ends what is being done, later ones leave the way back alone."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+from deploy_action.errors import Interrupted
+
+__all__ = ["interruptible"]
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGINT and SIGTERM raise Interrupted once; later ones do not disturb the way back.
+
+    GitHub sends SIGINT, 7.5 s later SIGTERM, 2.5 s after that SIGKILL. As process 1 of a
+    container Python would ignore SIGTERM without a handler.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+
+    def handle(number: int, _: FrameType | None) -> None:
+        seen.append(number)
+        if len(seen) == 1:
+            raise Interrupted(
+                f"stopped by {signal.Signals(number).name}",
+                cause="the workflow was cancelled, or somebody pressed Ctrl-C",
+            )
+
+    kept = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in kept.items():
+            signal.signal(number, old)

@@ -1,0 +1,36 @@
+"""What was found on the hosts before anything is planned: values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy_action.edge.state import Backend
+from deploy_action.replicas import Replica
+from deploy_action.state.ledger import Ledger
+
+__all__ = ["HostObservation", "Observation"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostObservation:
+    """One host: its part of the ledger, the service's containers, the edge's backend."""
+
+    host: str
+    architecture: str
+    ledger: Ledger
+    replicas: tuple[Replica, ...]
+    backend: Backend | None
+    images: frozenset[str] = frozenset()
+    """Those of the image references that were asked for which the host has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """All hosts of an environment, and what they together know."""
+
+    hosts: tuple[HostObservation, ...]
+    ledger: Ledger
+
+    def host(self, name: str) -> HostObservation:
+        """Return the observation of one host."""
+        return next(found for found in self.hosts if found.host == name)

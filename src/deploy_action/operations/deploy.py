@@ -1,0 +1,77 @@
+"""deploy: gates → digest → plan → rollout, for one environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy_action.choosing import choose
+from deploy_action.config import load
+from deploy_action.engagement import engage, required_secrets
+from deploy_action.errors import GateRefused
+from deploy_action.gates.run import require_passed, run_gates
+from deploy_action.going_live import go_live, make_release, plan_only
+from deploy_action.release import Kind
+from deploy_action.report.outcome import Outcome, Result
+from deploy_action.sourcing import SourcedImage, credentials, source
+from deploy_action.succession import require_passed_before
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import DeployConfig, Environment
+    from deploy_action.inputs import Inputs
+    from deploy_action.progress import Progress
+
+__all__ = ["bring", "run"]
+
+
+def run(inputs: Inputs, progress: Progress) -> Outcome:
+    """Make the asked-for version live, or leave everything as it was.
+
+    Raises:
+        BadInput: the configuration, a flag or a secret is wrong.
+        GateRefused: the environment named by `after` has not passed this digest.
+        LockHeld: somebody else is deploying.
+    """
+    config = load(inputs.config)
+    return bring(config, choose(config, inputs.environment), inputs, progress, Kind.DEPLOY)
+
+
+def bring(
+    config: DeployConfig,
+    wanted: Environment,
+    inputs: Inputs,
+    progress: Progress,
+    kind: Kind,
+    image: SourcedImage | None = None,
+) -> Outcome:
+    """Bring an image to an environment; the gates are run first.
+
+    Args:
+        image: what to deploy when it is known already (a promotion).
+    """
+    gates = run_gates(wanted.gates, inputs.config.parent)
+    try:
+        require_passed(gates)
+    except GateRefused as refused:
+        return Outcome(
+            result=Result.REFUSED,
+            service=wanted.service,
+            environment=wanted.name,
+            gates=gates,
+            error=refused,
+        )
+    secrets = required_secrets(wanted, inputs)
+    login = credentials(wanted, inputs.environ)
+    with engage(wanted, inputs, progress) as engagement:
+        if image is None:
+            image = source(wanted, inputs, engagement.first, progress)
+            require_passed_before(config, wanted, image, inputs, progress)
+        if inputs.dry_run:
+            key = engagement.fingerprint_key()
+            release = make_release(wanted, image, secrets, key, inputs.commit)
+            return plan_only(engagement, release, wanted, kind, gates)
+        with engagement.locked() as held:
+            key = held.fingerprint_key()
+            release = make_release(wanted, image, secrets, key, inputs.commit)
+            return go_live(
+                held, release, wanted, kind, secrets=secrets, credentials=login, gates=gates
+            )

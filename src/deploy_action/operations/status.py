@@ -1,0 +1,90 @@
+"""status: what serves now, on each host, and who is deploying."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy_action.choosing import choose
+from deploy_action.config import load
+from deploy_action.engagement import engage, good_releases
+from deploy_action.report.answers import HostStatus, ReplicaStatus, Status
+from deploy_action.restoring import restorable
+from deploy_action.state.ledger import live
+from deploy_action.state.lock import current, lock_name, read_holder
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
+    from deploy_action.engagement import Engagement
+    from deploy_action.inputs import Inputs
+    from deploy_action.observation import HostObservation, Observation
+    from deploy_action.progress import Progress
+    from deploy_action.release import Deployment
+    from deploy_action.replicas import Replica
+
+__all__ = ["run"]
+
+
+def run(inputs: Inputs, progress: Progress) -> Status:
+    """Look at every host of the environment."""
+    wanted = choose(load(inputs.config), inputs.environment)
+    with engage(wanted, inputs, progress) as engagement:
+        observation = engagement.look()
+        entries = observation.ledger.entries
+        references = {e.release.reference for e in entries}
+        observation = engagement.look(sorted(references))
+        return Status(
+            service=wanted.service,
+            environment=wanted.name,
+            url=wanted.url or "",
+            live=live(entries),
+            hosts=tuple(_host(found, observation) for found in observation.hosts),
+            restorable=restorable(observation),
+            lock=_lock(engagement, wanted),
+            notes=tuple(
+                f"the ledger entry {name} cannot be read" for name in observation.ledger.damaged
+            ),
+        )
+
+
+def _lock(engagement: Engagement, wanted: Environment) -> str:
+    name = lock_name(wanted.edge.name, wanted.service, wanted.name)
+    for engine in engagement.engines.values():
+        found = current(engine, name)
+        if found is not None:
+            return str(read_holder(found))
+    return ""
+
+
+def _host(found: HostObservation, observation: Observation) -> HostStatus:
+    serving = live(observation.ledger.entries)
+    good = set(good_releases(observation.ledger.entries))
+    replicas = tuple(_replica(r, found, serving, good) for r in found.replicas)
+    versions = {r.version for r in replicas if r.role == "serving"}
+    return HostStatus(
+        host=found.host,
+        version=", ".join(sorted(versions)),
+        deployment=serving.id if serving is not None else "",
+        replicas=replicas,
+    )
+
+
+def _replica(
+    replica: Replica, found: HostObservation, serving: Deployment | None, good: set[str]
+) -> ReplicaStatus:
+    weights = {s.name: s.weight for s in found.backend.servers} if found.backend else {}
+    total = sum(weights.values())
+    is_live = serving is not None and replica.release == serving.release.id
+    if is_live and replica.container.running:
+        role = "serving"
+    else:
+        role = "retained" if replica.release in good else "candidate"
+    health = replica.container.health
+    return ReplicaStatus(
+        name=replica.name,
+        version=replica.version,
+        state=replica.container.status,
+        health="unknown" if health == "none" else health,
+        role=role,
+        address=next(iter(replica.container.addresses.values()), ""),
+        weight=100 * weights[replica.name] / total if total and replica.name in weights else None,
+    )

@@ -1,0 +1,354 @@
+"""The plan: from what is wanted and what was found to typed steps. Pure: touches nothing.
+
+What `--dry-run` prints and what the rollout executes is this one object. Stages follow each
+other; the steps of a stage run side by side, on different hosts or replicas.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deploy_action.config.model import Environment, Hook
+from deploy_action.observation import HostObservation, Observation
+from deploy_action.release import Deployment, Kind, Release
+from deploy_action.replicas import Replica, of_release
+from deploy_action.state.ledger import live
+
+__all__ = [
+    "Bake",
+    "CheckEdge",
+    "CheckReplica",
+    "Pause",
+    "Plan",
+    "Pull",
+    "Record",
+    "Retire",
+    "RunHook",
+    "Shift",
+    "Stage",
+    "Start",
+    "Step",
+    "StopOld",
+    "Verify",
+    "make_plan",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """Have the image on the host, by digest."""
+
+    host: str
+    reference: str
+
+    def __str__(self) -> str:
+        return f"pull {self.reference}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHook:
+    """Run a hook in a one-off container of the new image."""
+
+    host: str
+    hook: Hook
+    when: str
+
+    def __str__(self) -> str:
+        return f"run the {self.when} hook {self.hook.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopOld:
+    """Stop what serves, because both cannot run at once: the announced gap begins."""
+
+    host: str
+
+    def __str__(self) -> str:
+        return "stop the old replicas (stop-first: nothing serves from here on)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Start one new replica, or the one that was kept, beside the old ones."""
+
+    host: str
+    index: int
+    kept: str | None = None
+    """Name of the stopped container that is started again (a warm rollback)."""
+
+    def __str__(self) -> str:
+        what = f"the kept container {self.kept}" if self.kept else "a new container"
+        return f"start replica {self.index + 1}: {what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """Wait until the replica is healthy and prove that it is this release."""
+
+    host: str
+    index: int
+
+    def __str__(self) -> str:
+        return f"wait until replica {self.index + 1} is healthy and is this release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReplica:
+    """Run the smoke tests against a replica that has no traffic yet."""
+
+    host: str
+    index: int
+    tests: int
+
+    def __str__(self) -> str:
+        return f"run {_count(self.tests, 'smoke test')} against replica {self.index + 1}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """Give the new replicas their percentage of the traffic."""
+
+    host: str
+    percent: int
+
+    def __str__(self) -> str:
+        return f"shift {self.percent} % of the traffic to the new release"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckEdge:
+    """Run the smoke tests through the edge."""
+
+    host: str
+    tests: int
+
+    def __str__(self) -> str:
+        return f"run {_count(self.tests, 'smoke test')} through the edge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Watch the canary for a while."""
+
+    host: str
+    seconds: float
+    percent: int
+
+    def __str__(self) -> str:
+        return f"watch the canary at {self.percent} % for {self.seconds:g} s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bake:
+    """Watch the new release for a while, with the old one still warm."""
+
+    host: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"bake: watch health and smoke tests for {self.seconds:g} s, the old release warm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Write down that the release is live."""
+
+    host: str
+
+    def __str__(self) -> str:
+        return "record the release as live"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retire:
+    """Drain and stop the old replicas, keep them for a rollback, remove what is older."""
+
+    host: str
+    keep: int
+
+    def __str__(self) -> str:
+        return f"drain and stop the old replicas; keep the last {_count(self.keep, 'release')}"
+
+
+Step = (
+    Pull
+    | RunHook
+    | StopOld
+    | Start
+    | Verify
+    | CheckReplica
+    | Shift
+    | CheckEdge
+    | Pause
+    | Bake
+    | Record
+    | Retire
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Steps that run side by side."""
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How a release becomes live. Without stages there is nothing to do."""
+
+    kind: Kind
+    environment: Environment
+    release: Release
+    number: int
+    previous: Deployment | None
+    stages: tuple[Stage, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def unchanged(self) -> bool:
+        """True when the release serves already."""
+        return not self.stages
+
+    def lines(self) -> tuple[str, ...]:
+        """Say the plan in words, one line a step."""
+        one_host = len(self.environment.hosts) == 1
+        return tuple(
+            str(step) if one_host else f"{step.host}: {step}"
+            for stage in self.stages
+            for step in stage.steps
+        )
+
+
+def make_plan(
+    kind: Kind, environment: Environment, release: Release, observation: Observation
+) -> Plan:
+    """Compute the steps that make `release` live.
+
+    A release that is live already needs none. On a rollback the containers that were kept are
+    started again where they still exist and hold what the release had.
+    """
+    previous = live(observation.ledger.entries)
+    unchanged = previous is not None and previous.release.id == release.id
+    if kind is Kind.ROLLBACK:
+        environment = _straight(environment)
+    return Plan(
+        kind=kind,
+        environment=environment,
+        release=release,
+        number=observation.ledger.highest + 1,
+        previous=previous,
+        stages=() if unchanged else tuple(_stages(environment, release, previous, observation)),
+        notes=tuple(_notes(environment, previous)),
+    )
+
+
+def _straight(env: Environment) -> Environment:
+    """Leave out what a way back must not do: old migrations, canaries, waiting."""
+    return dataclasses.replace(
+        env,
+        hooks=dataclasses.replace(env.hooks, pre_deploy=(), post_deploy=()),
+        strategy=dataclasses.replace(env.strategy, canary=()),
+        bake_seconds=0.0,
+    )
+
+
+def _stages(
+    env: Environment, release: Release, previous: Deployment | None, observation: Observation
+) -> Iterator[Stage]:
+    hosts, first = env.hosts, env.hosts[0]
+    indices = range(env.replicas)
+    stop_first = env.strategy.order == "stop-first" and previous is not None
+    missing = [h for h in hosts if release.reference not in observation.host(h).images]
+    if missing:
+        steps = tuple(Pull(host=host, reference=release.reference) for host in missing)
+        yield Stage(name="pull", steps=steps)
+    for hook in env.hooks.pre_deploy:
+        yield _one("hook", RunHook(host=first, hook=hook, when="pre-deploy"))
+    # Where both cannot run at once one host is finished before the next one stops serving.
+    for group in [(host,) for host in hosts] if stop_first else [tuple(hosts)]:
+        if stop_first:
+            yield Stage(name="stop", steps=tuple(StopOld(host=host) for host in group))
+        yield from _bring_up(env, release, observation, group, indices)
+        if stop_first:
+            yield from _switch(env, group)
+    if not stop_first:
+        yield from _switch(env, tuple(hosts))
+    if env.bake_seconds:
+        yield Stage(
+            name="bake", steps=tuple(Bake(host=host, seconds=env.bake_seconds) for host in hosts)
+        )
+    for hook in env.hooks.post_deploy:
+        yield _one("hook", RunHook(host=first, hook=hook, when="post-deploy"))
+    yield Stage(name="record", steps=tuple(Record(host=host) for host in hosts))
+    yield Stage(name="retire", steps=tuple(Retire(host=host, keep=env.retain) for host in hosts))
+
+
+def _bring_up(
+    env: Environment,
+    release: Release,
+    observation: Observation,
+    hosts: tuple[str, ...],
+    indices: range,
+) -> Iterator[Stage]:
+    kept = {host: _kept(observation.host(host), release, env.replicas) for host in hosts}
+    every = [(host, index) for host in hosts for index in indices]
+    yield Stage(
+        name="start",
+        steps=tuple(
+            Start(host=h, index=i, kept=kept[h][i].name if i in kept[h] else None) for h, i in every
+        ),
+    )
+    yield Stage(name="verify", steps=tuple(Verify(host=h, index=i) for h, i in every))
+    tests = sum(1 for test in env.smoke if "replica" in getattr(test, "through", ("replica",)))
+    if tests:
+        yield Stage(
+            name="smoke",
+            steps=tuple(CheckReplica(host=h, index=i, tests=tests) for h, i in every),
+        )
+
+
+def _switch(env: Environment, hosts: tuple[str, ...]) -> Iterator[Stage]:
+    if env.route is None:
+        return
+    for percent in env.strategy.canary:
+        yield Stage(
+            name="canary", steps=tuple(Shift(host=host, percent=percent) for host in hosts)
+        )
+        yield Stage(
+            name="canary",
+            steps=tuple(
+                Pause(host=host, seconds=env.strategy.pause_seconds, percent=percent)
+                for host in hosts
+            ),
+        )
+    tests = sum(1 for test in env.smoke if "edge" in getattr(test, "through", ()))
+    for host in hosts:
+        yield _one("switch", Shift(host=host, percent=100))
+        if tests:
+            yield _one("smoke", CheckEdge(host=host, tests=tests))
+
+
+def _kept(found: HostObservation, release: Release, count: int) -> dict[int, Replica]:
+    return {r.index: r for r in of_release(found.replicas, release.id, count)}
+
+
+def _notes(env: Environment, previous: Deployment | None) -> Iterator[str]:
+    if env.strategy.order == "stop-first" and previous is not None:
+        yield (
+            "stop-first: the old replicas stop before the new ones start; expect a gap of up to "
+            f"{env.stop.timeout_seconds:g} s to stop and {env.health.deadline_seconds:g} s to start"
+        )
+    if previous is None:
+        yield "first deployment: there is nothing to go back to if it fails"
+
+
+def _one(name: str, step: Step) -> Stage:
+    return Stage(name=name, steps=(step,))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,237 @@
+"""One host during a command: its engine, its lock, its edge, and what was found there."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+from deploy_action.clock import Clock
+from deploy_action.config.model import Environment
+from deploy_action.edge import host as edge_host
+from deploy_action.edge.edge import Edge
+from deploy_action.edge.state import key
+from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
+from deploy_action.errors import DeploymentFailed
+from deploy_action.observation import HostObservation
+from deploy_action.release import Release
+from deploy_action.replicas import Replica, address_of, replica_spec, selector
+from deploy_action.state.conversation import Conversation, Talk
+from deploy_action.state.ledger import Ledger
+from deploy_action.state.lock import Lock, acquire, lock_name
+
+__all__ = ["ReplicaDialer", "Site", "lock_site", "observe", "reading"]
+
+_ADDRESS_TRIES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A locked host. Everything that changes something asks `talk.ping` first: a lock that was
+    lost stops this process, not its successor."""
+
+    host: str
+    engine: Engine
+    lock: Lock
+    environment: Environment
+    clock: Clock
+
+    @property
+    def talk(self) -> Talk:
+        """The session."""
+        return self.lock.talk
+
+    @property
+    def edge(self) -> Edge:
+        """The host's edge."""
+        return Edge(host=self.host, talk=self.talk)
+
+    @property
+    def backend(self) -> str:
+        """Name of the environment's backend."""
+        return key(self.environment.service, self.environment.name)
+
+    def replicas(self) -> tuple[Replica, ...]:
+        """List the service's containers, stopped ones too."""
+        found = self.engine.containers(selector(self.environment))
+        return tuple(Replica.read(container) for container in found)
+
+    def dialer(self) -> ReplicaDialer:
+        """Return the way to addresses that only this host reaches."""
+        return ReplicaDialer(engine=self.engine, container_id=self.lock.container_id)
+
+    def edge_address(self) -> str:
+        """Return where the edge listens, as seen from the lock's container."""
+        if self.environment.edge.network == "host":
+            return "127.0.0.1"
+        found = self.engine.container(self.environment.edge.name)
+        return "" if found is None else found.addresses.get(self.environment.edge.name, "")
+
+    def ensure_edge(self) -> None:
+        """Have the edge running, where the environment needs one."""
+        route = self.environment.route
+        if route is not None:
+            edge_host.ensure_edge(self.engine, self.environment.edge, (route.port,), self.clock)
+
+    def start_replica(
+        self,
+        environment: Environment,
+        release: Release,
+        *,
+        number: int,
+        index: int,
+        secrets: Mapping[str, str],
+    ) -> Container:
+        """Create and start a replica at a free address of the edge's network.
+
+        Raises:
+            DeploymentFailed: it cannot be created or started; nothing of it is left then.
+        """
+        taken: set[str] = set()
+        for _ in range(_ADDRESS_TRIES):
+            address = self._free_address(environment, taken)
+            spec = replica_spec(
+                environment, release, number=number, index=index, address=address, secrets=secrets
+            )
+            self.talk.ping()
+            container_id = self._create(spec)
+            try:
+                self.engine.start(container_id)
+            except DeploymentFailed as error:
+                self.engine.remove(container_id)
+                if "already in use" not in str(error).lower():
+                    raise
+                # Another service took the address between the look and the start.
+                taken.add(address)
+                continue
+            found = self.engine.container(container_id)
+            if found is None:
+                raise DeploymentFailed(f"{self.host}: {spec.name} vanished after its start")
+            return found
+        raise DeploymentFailed(f"{self.host}: no free address on {environment.edge.name}")
+
+    def _create(self, spec: ContainerSpec) -> str:
+        try:
+            return self.engine.create(spec)
+        except NameTaken:
+            found = self.engine.container(spec.name)
+            number = "deploy-action.deployment"
+            if found is not None and found.labels.get(number) != spec.labels[number]:
+                raise DeploymentFailed(
+                    f"{self.host}: the name {spec.name} is taken by a container that is not ours",
+                    remedy=f"docker rename {spec.name} NEW-NAME",
+                ) from None
+            # The answer to an earlier create was lost: it is this very container.
+            if found is not None:
+                self.engine.remove(found.id)
+            return self.engine.create(spec)
+
+    def _free_address(self, environment: Environment, taken: set[str]) -> str:
+        name = environment.edge.name
+        subnet = self.engine.networks().get(name, "")
+        ours = self.engine.containers({"deploy-action.edge": name, "deploy-action.role": "replica"})
+        used = {container.addresses.get(name, "") for container in ours} | taken
+        address = next(edge_host.free_addresses(subnet, used), None) if subnet else None
+        if address is None:
+            raise DeploymentFailed(f"{self.host}: the network {name} has no free address")
+        return address
+
+    def replica_address(self, replica: Replica) -> str:
+        """Return a replica's address."""
+        return address_of(replica, self.environment)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaDialer:
+    """Connections made on the host itself, the same way whatever the transport: socat in the
+    lock's container, its input and output as our socket."""
+
+    engine: Engine
+    container_id: str
+
+    def dial(self, host: str, port: int, timeout_seconds: float) -> socket.socket:
+        """Connect to an address as the host sees it.
+
+        Raises:
+            OSError: the stream could not be opened. A refused connection shows as an end of the
+                stream before any answer.
+        """
+        seconds = max(1, round(timeout_seconds))
+        target = f"TCP:{host}:{port},connect-timeout={seconds}"
+        try:
+            connection = self.engine.connect(self.container_id, ("socat", "-t", "300", "-", target))
+        except DeploymentFailed as error:
+            raise ConnectionError(str(error)) from error
+        connection.settimeout(timeout_seconds)
+        return connection
+
+
+def lock_site(
+    host: str,
+    engine: Engine,
+    environment: Environment,
+    *,
+    labels: Mapping[str, str],
+    wait_seconds: float,
+    clock: Clock,
+) -> Site:
+    """Prepare a host and take its lock.
+
+    Raises:
+        LockHeld: somebody else is deploying there.
+    """
+    edge_host.prepare(engine, environment.edge)
+    name = lock_name(environment.edge.name, environment.service, environment.name)
+    spec = edge_host.lock_spec(environment.edge, name, labels)
+    lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock)
+    return Site(host=host, engine=engine, lock=lock, environment=environment, clock=clock)
+
+
+def observe(
+    host: str, engine: Engine, talk: Talk, environment: Environment, images: Iterable[str]
+) -> HostObservation:
+    """Look at a host without changing anything.
+
+    Args:
+        images: ids of images to look for.
+    """
+    replicas = engine.containers(selector(environment))
+    return HostObservation(
+        host=host,
+        architecture=engine.info().architecture,
+        ledger=Ledger.read(talk, environment.service, environment.name),
+        replicas=tuple(Replica.read(container) for container in replicas),
+        backend=Edge(host=host, talk=talk).backend(key(environment.service, environment.name)),
+        images=frozenset(image for image in images if engine.image(image) is not None),
+    )
+
+
+@contextlib.contextmanager
+def reading(engine: Engine, environment: Environment) -> Iterator[Talk | None]:
+    """Open a session that takes no lock, for looking only; None where nothing was deployed yet.
+
+    It is a command in the edge's container, or, where no edge runs (a host of workers), a
+    container of its own that ends with the session.
+    """
+    options = environment.edge
+    found = engine.container(options.name)
+    temporary = ""
+    if found is not None and found.running:
+        stream = engine.connect(found.id, edge_host.reader_argv())
+    elif engine.image(edge_host.edge_image(options)) is None:
+        yield None
+        return
+    else:
+        spec = edge_host.lock_spec(options, f"{options.name}-reader-{uuid4().hex[:12]}", {})
+        temporary = engine.create(spec)
+        stream = engine.attach(temporary)
+        engine.start(temporary)
+    talk = Conversation(engine.host, stream)
+    try:
+        yield talk
+    finally:
+        talk.close()
+        if temporary:
+            engine.remove(temporary)

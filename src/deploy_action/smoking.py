@@ -1,0 +1,94 @@
+"""The smoke tests of an environment, aimed at a replica on its host or at the host's edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from deploy_action.checks.identity import IdentityExpectation, check_identity
+from deploy_action.checks.result import CheckResult
+from deploy_action.checks.smoke import run_smoke
+from deploy_action.checks.target import Target
+from deploy_action.clock import Clock
+from deploy_action.config.model import Environment
+from deploy_action.inputs import Secret
+from deploy_action.release import Release
+from deploy_action.replicas import Replica
+from deploy_action.site import Site
+
+__all__ = ["Smoking"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smoking:
+    """Runs them with the secrets that the environment declares."""
+
+    environment: Environment
+    release: Release
+    secrets: Mapping[str, str]
+    clock: Clock
+
+    def replica(self, site: Site, replica: Replica) -> tuple[CheckResult, ...]:
+        """Run what is meant for a replica, before or after it has traffic."""
+        return run_smoke(
+            self.environment.smoke,
+            self._replica_target(site, replica),
+            only="replica",
+            identity=None,
+            secrets=self._secrets(),
+            clock=self.clock,
+        )
+
+    def edge(self, site: Site, *, alone: bool = True) -> tuple[CheckResult, ...]:
+        """Run what is meant for the public way, through the edge of this host.
+
+        Args:
+            alone: the release has all of the traffic, so every answer has to be its own.
+        """
+        identity = IdentityExpectation.of(self.environment.health, self.release)
+        return run_smoke(
+            self.environment.smoke,
+            self._edge_target(site),
+            only="edge",
+            identity=identity if alone else None,
+            secrets=self._secrets(),
+            clock=self.clock,
+        )
+
+    def identity(self, site: Site, replica: Replica) -> tuple[CheckResult, ...]:
+        """Ask the application itself which version it is, where deploy.yaml says how."""
+        identity = IdentityExpectation.of(self.environment.health, self.release)
+        if identity is None or self.environment.port is None:
+            return ()
+        return (check_identity(identity, self._replica_target(site, replica), clock=self.clock),)
+
+    def _replica_target(self, site: Site, replica: Replica) -> Target:
+        def run_command(argv: Sequence[str], timeout_seconds: float) -> tuple[int, str]:
+            done = site.engine.execute(replica.container.id, argv, timeout_seconds=timeout_seconds)
+            return done.exit_code, done.output
+
+        return Target(
+            where=f"replica {replica.index + 1} on {site.host}",
+            dialer=site.dialer(),
+            address=site.replica_address(replica),
+            port=replica.port,
+            host_header=self._host_header(),
+            run_command=run_command,
+        )
+
+    def _edge_target(self, site: Site) -> Target:
+        route = self.environment.route
+        return Target(
+            where=f"edge of {site.host}",
+            dialer=site.dialer(),
+            address=site.edge_address(),
+            port=route.port if route is not None else 0,
+            host_header=self._host_header(),
+        )
+
+    def _host_header(self) -> str:
+        route = self.environment.route
+        return route.host if route is not None else ""
+
+    def _secrets(self) -> Mapping[str, Secret]:
+        return {name: Secret(value) for name, value in self.secrets.items()}

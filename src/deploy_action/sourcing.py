@@ -1,0 +1,149 @@
+"""From a version to an image by digest, and the proof that it passed where it had to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy_action.errors import BadInput, DeploymentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy_action.config.model import Build, Environment
+    from deploy_action.engines.engine import Engine
+    from deploy_action.inputs import Inputs
+    from deploy_action.progress import Progress
+
+__all__ = ["SourcedImage", "credentials", "source"]
+
+_BUILD_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourcedImage:
+    """What will be deployed: never a tag, always a digest (an image id where `local`)."""
+
+    version: str
+    repository: str
+    digest: str
+    local: bool
+
+
+def credentials(environment: Environment, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the registry's user name and password, where deploy.yaml names them.
+
+    Raises:
+        BadInput: the password's variable is not set.
+    """
+    login = environment.registry
+    if login is None:
+        return None
+    password = environ.get(login.password_secret)
+    if not password:
+        raise BadInput(
+            f"the registry's password {login.password_secret} is not set",
+            remedy=f"pass it in the environment: env: {login.password_secret}: ${{{{ secrets.… }}}}",
+        )
+    return login.username, password
+
+
+def source(
+    environment: Environment, inputs: Inputs, engine: Engine, progress: Progress
+) -> SourcedImage:
+    """Find, or build, the image and pin it down by its digest. Nothing is pulled yet.
+
+    Raises:
+        BadInput: neither an image nor a version was given.
+        DeploymentFailed: the registry has no such tag, or does not answer.
+    """
+    repository, tag, digest = _split(inputs.image or environment.image or environment.service)
+    digest = inputs.digest or digest
+    version = inputs.version or tag or (digest or "")[7:19] or inputs.commit[:12]
+    if not version:
+        raise BadInput(
+            "which version is to be deployed?",
+            remedy="say --version 1.2.3, or write a tag in deploy.yaml's image",
+        )
+    if environment.build is not None and digest is None:
+        reference = f"{repository}:{version}"
+        _build(environment.build, reference, inputs, progress)
+        if not environment.build.push:
+            return _local(engine, repository, version, reference)
+        return _from_registry(environment, inputs, engine, repository, version, reference)
+    reference = f"{repository}@{digest}" if digest else f"{repository}:{tag or version}"
+    if environment.pull == "never":
+        return _local(engine, repository, version, reference)
+    if environment.pull == "missing" and engine.image(reference) is not None:
+        return _local(engine, repository, version, reference)
+    if digest:
+        return SourcedImage(version=version, repository=repository, digest=digest, local=False)
+    return _from_registry(environment, inputs, engine, repository, version, reference)
+
+
+def _from_registry(
+    environment: Environment,
+    inputs: Inputs,
+    engine: Engine,
+    repository: str,
+    version: str,
+    reference: str,
+) -> SourcedImage:
+    digest, architectures = engine.resolve(reference, credentials(environment, inputs.environ))
+    here = engine.info().architecture
+    if architectures and here not in architectures:
+        raise DeploymentFailed(
+            f"{reference} is built for {', '.join(sorted(architectures))}, but {engine.host} "
+            f"is {here}",
+            cause="wrong architecture",
+            remedy=f"build it with --platform linux/{here}",
+        )
+    return SourcedImage(version=version, repository=repository, digest=digest, local=False)
+
+
+def _local(engine: Engine, repository: str, version: str, reference: str) -> SourcedImage:
+    found = engine.image(reference)
+    if found is None:
+        raise DeploymentFailed(
+            f"{engine.host}: there is no image {reference}",
+            cause="deploy.yaml allows only images that the host has (pull: never, or a local build)",
+            remedy=f"docker images {repository}",
+        )
+    for digest in found.digests:
+        name, _, value = digest.partition("@")
+        if name == repository:
+            return SourcedImage(version=version, repository=repository, digest=value, local=False)
+    return SourcedImage(version=version, repository=repository, digest=found.id, local=True)
+
+
+def _split(reference: str) -> tuple[str, str | None, str | None]:
+    """Split an image reference into repository, tag and digest."""
+    rest, _, digest = reference.partition("@")
+    head, colon, tag = rest.rpartition(":")
+    if colon and "/" not in tag:
+        return head, tag, digest or None
+    return rest, None, digest or None
+
+
+def _build(build: Build, reference: str, inputs: Inputs, progress: Progress) -> None:
+    """Build with the Docker command line, which brings BuildKit and its cache."""
+    from deploy_action.process import run
+
+    root = inputs.config.parent
+    argv = ["docker", "build", "-q", "-t", reference, "-f", str(root / build.dockerfile)]
+    if build.target:
+        argv += ["--target", build.target]
+    for name, value in build.args.items():
+        argv += ["--build-arg", f"{name}={value}"]
+    progress.say(f"building {reference}")
+    steps = [[*argv, "--", str(root / build.context)]]
+    if build.push:
+        steps.append(["docker", "push", "-q", "--", reference])
+    for step in steps:
+        done = run(step, timeout_seconds=_BUILD_SECONDS)
+        if done.exit_code != 0:
+            progress.quote(" ".join(step[:2]), done.stderr.splitlines()[-40:])
+            raise DeploymentFailed(
+                f"{' '.join(step[:2])} of {reference} failed with exit code {done.exit_code}",
+                cause=(done.stderr.strip().splitlines() or [""])[-1][:300],
+            )

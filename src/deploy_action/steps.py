@@ -1,0 +1,291 @@
+"""How single steps of a plan are done on a host."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from deploy_action.checks.bake import watch
+from deploy_action.checks.health import explain_exit, explain_unhealthy, start_failure
+from deploy_action.checks.result import CheckResult
+from deploy_action.config.model import Environment, Hook
+from deploy_action.edge.state import Backend
+from deploy_action.edge.transition import weights
+from deploy_action.errors import DeployActionError, DeploymentFailed
+from deploy_action.plan import (
+    Bake,
+    CheckEdge,
+    CheckReplica,
+    Pause,
+    Plan,
+    Pull,
+    Record,
+    Retire,
+    RunHook,
+    Shift,
+    Start,
+    Step,
+    StopOld,
+    Verify,
+)
+from deploy_action.progress import Progress
+from deploy_action.release import Release
+from deploy_action.replicas import Replica, backend_for, hook_spec, of_release
+from deploy_action.site import Site
+from deploy_action.smoking import Smoking
+from deploy_action.verify import Cancel, await_healthy, prove_identity
+
+__all__ = ["Steps", "describe_failure"]
+
+_WATCH_SECONDS = 0.5
+
+
+@dataclass(slots=True, kw_only=True)
+class Steps:
+    """Performs the steps of one plan."""
+
+    plan: Plan
+    secrets: Mapping[str, str]
+    credentials: tuple[str, str] | None
+    cancel: Cancel
+    progress: Progress
+    smoking: Smoking
+    checks: list[CheckResult] = field(default_factory=list)
+    replicas: dict[tuple[str, int], Replica] = field(default_factory=dict)
+    """What this deployment started: (host, index) → replica."""
+
+    @property
+    def environment(self) -> Environment:
+        """The environment of the new release."""
+        return self.plan.environment
+
+    @property
+    def release(self) -> Release:
+        """The new release."""
+        return self.plan.release
+
+    def perform(self, site: Site, step: Step) -> None:
+        """Do one step; raise DeploymentFailed when it does not come out right."""
+        match step:
+            case Pull():
+                self._pull(site, step)
+            case RunHook():
+                self.run_hook(site, step.hook)
+            case StopOld():
+                self._stop_old(site)
+            case Start():
+                self._start(site, step)
+            case Verify():
+                self._verify(site, step)
+            case CheckReplica():
+                self._keep(self.smoking.replica(site, self._replica(step.host, step.index)))
+            case Shift():
+                self._shift(site, step.percent)
+            case CheckEdge():
+                self._keep(self.smoking.edge(site))
+            case Pause():
+                self._watch(site, step.seconds, alone=False)
+            case Bake():
+                self._watch(site, step.seconds, alone=True)
+            case Record() | Retire():
+                raise AssertionError(step)
+            case _:
+                assert_never(step)
+
+    def _replica(self, host: str, index: int) -> Replica:
+        return self.replicas[host, index]
+
+    def _mine(self, host: str) -> list[Replica]:
+        return [replica for (where, _), replica in sorted(self.replicas.items()) if where == host]
+
+    def _keep(self, results: tuple[CheckResult, ...]) -> None:
+        self.checks += results
+        failed = [result for result in results if not result.passed]
+        if failed:
+            first = failed[0]
+            raise DeploymentFailed(
+                f"smoke test {first.name} failed ({first.where}): {first.detail}",
+                remedy="" if len(failed) == 1 else f"{len(failed)} smoke tests failed in all",
+            )
+
+    def _pull(self, site: Site, step: Pull) -> None:
+        if self.release.local or self.environment.pull == "never":
+            raise DeploymentFailed(
+                f"{site.host}: the image {self.release.reference} is not there and may not be pulled",
+                cause="it was built locally, or deploy.yaml says pull: never",
+                remedy="push it to a registry, or load it: docker save … | docker load",
+            )
+        site.engine.pull(step.reference, self.credentials, check=self.cancel.check)
+        found, engine = site.engine.image(step.reference), site.engine.info()
+        if found is None:
+            raise DeploymentFailed(f"{site.host}: {step.reference} is not there after its pull")
+        if found.architecture != engine.architecture:
+            raise DeploymentFailed(
+                f"{site.host}: the image is for {found.architecture}, the host is "
+                f"{engine.architecture}",
+                remedy=f"build it for linux/{engine.architecture}",
+            )
+
+    def run_hook(self, site: Site, hook: Hook) -> None:
+        """Run a hook to its end and remove its container."""
+        spec = hook_spec(
+            self.environment, self.release, hook, number=self.plan.number, secrets=self.secrets
+        )
+        site.talk.ping()
+        container_id = site.engine.create(spec)
+        try:
+            site.engine.start(container_id)
+            deadline = site.clock.monotonic() + hook.timeout_seconds
+            code = None
+            while code is None and site.clock.monotonic() < deadline:
+                self.cancel.check()
+                code = site.engine.wait(container_id, timeout_seconds=1.0)
+            said = site.engine.logs(container_id, lines=30)
+        finally:
+            site.engine.remove(container_id)
+        self.progress.quote(f"hook {hook.name}", said.splitlines())
+        if code != 0:
+            why = f"exit code {code}" if code is not None else f"no end in {hook.timeout_seconds:g} s"
+            raise DeploymentFailed(
+                f"{site.host}: the hook {hook.name} failed: {why}",
+                cause=(said.strip().splitlines() or [""])[-1][:300],
+            )
+
+    def _stop_old(self, site: Site) -> None:
+        stop = self.environment.stop
+        for replica in site.replicas():
+            if replica.container.running and replica.release != self.release.id:
+                # It must not come back by itself while the new one uses its volume.
+                site.engine.set_restart(replica.container.id, "no")
+                site.engine.stop(
+                    replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal
+                )
+
+    def _start(self, site: Site, step: Start) -> None:
+        self._explain_start(site, step)
+        if self.environment.route is None:
+            return
+        site.ensure_edge()
+        mine = self._mine(site.host)
+        if len(mine) < self.environment.replicas:
+            return
+        site.edge.change(site.backend, lambda old: self._with_candidates(site, old, mine))
+
+    def _explain_start(self, site: Site, step: Start) -> None:
+        try:
+            if step.kept is not None:
+                replica = next((r for r in site.replicas() if r.name == step.kept), None)
+                if replica is not None:
+                    site.talk.ping()
+                    site.engine.start(replica.container.id)
+                    found = site.engine.container(replica.container.id)
+                    if found is not None:
+                        self.replicas[site.host, step.index] = Replica.read(found)
+                        return
+            container = site.start_replica(
+                self.environment,
+                self.release,
+                number=self.plan.number,
+                index=step.index,
+                secrets=self.secrets,
+            )
+        except DeployActionError as error:
+            why = start_failure(str(error))
+            if not why:
+                raise
+            raise DeploymentFailed(
+                f"{site.host}: replica {step.index + 1} could not start: {why}", cause=error.what
+            ) from error
+        self.replicas[site.host, step.index] = Replica.read(container)
+
+    def _with_candidates(
+        self, site: Site, old: Backend | None, mine: list[Replica]
+    ) -> Backend | None:
+        """Add the candidates at weight 0; the old servers keep their weights.
+
+        An old server is not judged by the new release's health check where the two differ.
+        """
+        new = backend_for(self.environment, [(replica, 0) for replica in mine])
+        if new is None or old is None:
+            return new
+        names = {replica.name for replica in mine}
+        same = old.check == new.check
+        stay = tuple(
+            server if same else dataclasses.replace(server, check=False)
+            for server in old.servers
+            if server.name not in names
+        )
+        return dataclasses.replace(new, servers=(*stay, *new.servers))
+
+    def _verify(self, site: Site, step: Verify) -> None:
+        replica = self._replica(step.host, step.index)
+        await_healthy(site, replica, self.environment, self.cancel)
+        prove_identity(site, replica, self.environment, self.release)
+        self._keep(self.smoking.identity(site, replica))
+
+    def _shift(self, site: Site, percent: int) -> None:
+        names = {replica.name for replica in self._mine(site.host)}
+
+        def move(old: Backend | None) -> Backend | None:
+            if old is None:
+                raise DeploymentFailed(f"{site.host}: the edge has lost the backend {site.backend}")
+            count = sum(server.name in names for server in old.servers)
+            new, others = weights(percent, new=count, old=len(old.servers) - count)
+            return dataclasses.replace(
+                old,
+                servers=tuple(
+                    dataclasses.replace(s, weight=new if s.name in names else others)
+                    for s in old.servers
+                ),
+            )
+
+        site.talk.ping()
+        site.edge.change(site.backend, move)
+
+    def _watch(self, site: Site, seconds: float, *, alone: bool) -> None:
+        """Watch the new replicas: running, healthy for the edge, and the smoke tests.
+
+        A replica that ends or is unhealthy ends the watch at once; a smoke test has its own
+        retries.
+        """
+
+        def round_of_checks() -> str | None:
+            self.cancel.check()
+            self._look(site)
+            if self.environment.route is not None and self.environment.smoke:
+                self._keep_failed(self.smoking.edge(site, alone=alone))
+            return None
+
+        watch(seconds, round_of_checks, site.clock, _WATCH_SECONDS)
+
+    def _look(self, site: Site) -> None:
+        seen = site.edge.servers(site.backend) if self.environment.route is not None else {}
+        for replica in self._mine(site.host):
+            found = site.engine.container(replica.container.id)
+            if found is None or not found.running:
+                why = "it was removed" if found is None else explain_exit(found)
+                raise DeploymentFailed(f"{site.host}: {replica.name} ended while watched: {why}")
+            status = seen.get(replica.name)
+            if found.health == "unhealthy" or (status is not None and not status.up):
+                why = explain_unhealthy(self.environment.health, status, found)
+                raise DeploymentFailed(f"{site.host}: {replica.name} became unhealthy: {why}")
+
+    def _keep_failed(self, results: tuple[CheckResult, ...]) -> None:
+        if any(not result.passed for result in results):
+            self._keep(results)
+
+
+def describe_failure(
+    sites: Iterable[Site], release: Release, environment: Environment
+) -> dict[str, str]:
+    """Collect the last log lines of the new release's containers, before they are removed."""
+    logs = {}
+    for site in sites:
+        try:
+            for replica in of_release(site.replicas(), release.id, environment.replicas):
+                logs[f"{replica.name} on {site.host}"] = site.engine.logs(replica.container.id)
+        except DeployActionError:
+            continue
+    return logs

@@ -1,0 +1,91 @@
+"""What passed in the environment before: only such a digest may go on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from deploy_action.config import environment
+from deploy_action.engagement import engage
+from deploy_action.errors import GateRefused
+from deploy_action.release import Deployment, State
+from deploy_action.sourcing import SourcedImage
+from deploy_action.state.ledger import live, with_version
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy_action.config.model import DeployConfig, Environment
+    from deploy_action.inputs import Inputs
+    from deploy_action.progress import Progress
+
+__all__ = ["passed_image", "require_passed_before"]
+
+
+def passed_image(
+    config: DeployConfig, wanted: Environment, inputs: Inputs, progress: Progress
+) -> SourcedImage:
+    """Return the image that is live in the environment before, or that version which passed there.
+
+    Raises:
+        GateRefused: nothing passed there, or not that version.
+    """
+    entries = _ledger_before(config, wanted, inputs, progress)
+    found = with_version(entries, inputs.version) if inputs.version else live(entries)
+    if found is None:
+        what = f"version {inputs.version}" if inputs.version else "nothing"
+        verb = "has not passed" if inputs.version else "has passed"
+        raise GateRefused(
+            f"{what} {verb} in {wanted.after} yet",
+            remedy=f"deploy-action deploy -e {wanted.after}",
+        )
+    release = found.release
+    return SourcedImage(
+        version=release.version,
+        repository=release.image,
+        digest=release.digest,
+        local=release.local,
+    )
+
+
+def require_passed_before(
+    config: DeployConfig,
+    wanted: Environment,
+    image: SourcedImage,
+    inputs: Inputs,
+    progress: Progress,
+) -> None:
+    """Let an image on only if this very digest succeeded in the environment named by `after`.
+
+    Raises:
+        GateRefused: it did not; an image rebuilt under the same tag is shown with both digests.
+    """
+    if wanted.after is None:
+        return
+    entries = _ledger_before(config, wanted, inputs, progress)
+    passed = [entry.release for entry in entries if entry.state is State.SUCCEEDED]
+    if any(release.digest == image.digest for release in passed):
+        return
+    same_tag = next((r for r in reversed(passed) if r.version == image.version), None)
+    if same_tag is not None:
+        raise GateRefused(
+            f"{image.version} was rebuilt: {wanted.after} passed {same_tag.digest}, but the tag "
+            f"is now {image.digest}",
+            cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
+            remedy=f"deploy-action deploy -e {wanted.after} --version {image.version}, then "
+            f"deploy-action promote -e {wanted.name}",
+        )
+    raise GateRefused(
+        f"{image.version} ({image.digest[:19]}) has not passed in {wanted.after}",
+        cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
+        remedy=f"deploy-action deploy -e {wanted.after} --version {image.version}",
+    )
+
+
+def _ledger_before(
+    config: DeployConfig, wanted: Environment, inputs: Inputs, progress: Progress
+) -> Sequence[Deployment]:
+    before = environment(config, wanted.after or "")
+    plain = dataclasses.replace(inputs, dry_run=True)
+    with engage(before, plain, progress) as engagement:
+        return engagement.look().ledger.entries

@@ -1,0 +1,125 @@
+"""Wait until a replica on a host is healthy and prove that it is the release it should be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy_action.checks.health import Streak, explain_exit, explain_unhealthy
+from deploy_action.config.model import Environment, Health
+from deploy_action.edge.edge import ServerStatus
+from deploy_action.engines.engine import Container
+from deploy_action.errors import DeploymentFailed, Interrupted
+from deploy_action.release import Release
+from deploy_action.replicas import Replica
+from deploy_action.site import Site
+
+__all__ = ["Cancel", "await_healthy", "prove_identity"]
+
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Lets waiting steps end when another step failed or a signal came."""
+
+    event: threading.Event
+
+    def check(self) -> None:
+        """Raise Interrupted when the deployment is being undone."""
+        if self.event.is_set():
+            raise Interrupted("stopped, because the deployment is being undone")
+
+
+def await_healthy(site: Site, replica: Replica, environment: Environment, cancel: Cancel) -> None:
+    """Return when the replica is healthy; a container that ends is noticed at once.
+
+    Raises:
+        DeploymentFailed: it ended, or it was not healthy within the deadline.
+    """
+    health = environment.health
+    healthy = _look(site, replica, health)
+    deadline = site.clock.monotonic() + health.deadline_seconds
+    while True:
+        cancel.check()
+        found = site.engine.container(replica.container.id)
+        if found is None or not found.running:
+            why = "it was removed by somebody" if found is None else explain_exit(found)
+            raise DeploymentFailed(f"{site.host}: {replica.name} ended at start: {why}")
+        passed, status = healthy(found)
+        if passed:
+            return
+        if site.clock.monotonic() >= deadline:
+            raise DeploymentFailed(
+                f"{site.host}: {replica.name} was not healthy within "
+                f"{health.deadline_seconds:g} s: {explain_unhealthy(health, status, found)}",
+                remedy="look at its log below; a slow starter needs a longer health.deadline",
+            )
+        site.clock.sleep(_POLL_SECONDS)
+
+
+_Look = Callable[[Container], tuple[bool, ServerStatus | None]]
+
+
+def _look(site: Site, replica: Replica, health: Health) -> _Look:
+    """Choose how health is seen: by the edge's own checks, Docker's, a command, or by staying up."""
+    match health.kind:
+        case "http" | "tcp":
+
+            def by_edge(_: Container) -> tuple[bool, ServerStatus | None]:
+                status = site.edge.servers(site.backend).get(replica.name)
+                return status is not None and status.up and status.checked, status
+
+            return by_edge
+        case "docker":
+            return lambda found: (found.health == "healthy", None)
+        case "command":
+            return _by_command(site, replica, health)
+        case "running":
+            return _by_staying_up(site, health)
+
+
+def _by_command(site: Site, replica: Replica, health: Health) -> _Look:
+    streak = Streak(health.successes)
+
+    def look(_: Container) -> tuple[bool, ServerStatus | None]:
+        ended = site.engine.execute(
+            replica.container.id, health.command, timeout_seconds=health.timeout_seconds
+        )
+        enough = streak.add(ended.exit_code == 0)
+        if not enough:
+            site.clock.sleep(health.interval_seconds)
+        return enough, None
+
+    return look
+
+
+def _by_staying_up(site: Site, health: Health) -> _Look:
+    since = site.clock.monotonic()
+    needed = max(1.0, health.successes * health.interval_seconds)
+    return lambda _: (site.clock.monotonic() - since >= needed, None)
+
+
+def prove_identity(site: Site, replica: Replica, environment: Environment, release: Release) -> None:
+    """Make sure that the container behind the address is this release's image.
+
+    What the application itself says of its version is asked for by the smoke tests' identity.
+
+    Raises:
+        DeploymentFailed: it is another image, or it has another address than the edge was told.
+    """
+    found = site.engine.container(replica.container.id)
+    image = site.engine.image(release.reference)
+    if found is None or image is None or found.image_id != image.id:
+        has = "nothing" if found is None else found.image_id
+        raise DeploymentFailed(
+            f"{site.host}: {replica.name} runs {has} where {release.reference} was expected"
+        )
+    backend = site.edge.backend(site.backend) if environment.route is not None else None
+    for server in () if backend is None else backend.servers:
+        if server.name == replica.name and server.address != site.replica_address(replica):
+            raise DeploymentFailed(
+                f"{site.host}: {replica.name} is at {site.replica_address(replica)}, but the edge "
+                f"was told {server.address}"
+            )
