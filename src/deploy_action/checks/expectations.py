@@ -3,48 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from deploy_action.checks.http import Answer
 from deploy_action.checks.jsonpath import Missing, equal, look_up
 from deploy_action.checks.pattern import search
+from deploy_action.checks.redact import Redactor
 from deploy_action.config.model import HttpSmoke
 
 __all__ = ["judge"]
 
-_Quote = Callable[[str], str]
 
-
-def judge(test: HttpSmoke, answer: Answer, quote: _Quote) -> tuple[str, ...]:
+def judge(test: HttpSmoke, answer: Answer, redact: Redactor) -> tuple[str, ...]:
     """Return everything in which an answer differs from what the test expects.
 
     With a wrong status the rest is left out: an error page has none of what is expected.
 
     Args:
-        quote: makes text from outside fit to be shown.
+        redact: makes text from outside fit to be shown.
     """
     if answer.status not in test.status:
-        return (_status(test, answer, quote),)
-    found = (
-        *_headers(test, answer, quote),
-        *_body(test, answer, quote),
-        *_json(test, answer, quote),
-    )
-    if test.within_seconds is not None and answer.seconds > test.within_seconds:
-        slow = f"answered in {answer.seconds:.3f} s, allowed are {test.within_seconds:g} s"
-        return (*found, slow)
-    return found
+        return (_status(test, answer, redact),)
+    in_body = (*_body(test, answer, redact), *_json(test, answer, redact))
+    found = (*_headers(test, answer, redact), *in_body, *_latency(test, answer))
+    if not in_body:
+        return found
+    cut = ", of which only the first 4 MiB were read" if answer.cut else ""
+    return (*found, f"body: {redact.quote(answer.text)}{cut}")
 
 
-def _status(test: HttpSmoke, answer: Answer, quote: _Quote) -> str:
+def _status(test: HttpSmoke, answer: Answer, redact: Redactor) -> str:
     expected = " or ".join(str(code) for code in test.status)
     location = answer.headers.get("Location", "")
-    hint = f", redirects to {quote(location)}" if location else ""
-    said = f"; body: {quote(answer.text)}" if answer.body else ""
+    hint = f", redirects to {redact.quote(location)}" if location else ""
+    said = f"; body: {redact.quote(answer.text)}" if answer.body else ""
     return f"status {answer.status}, expected {expected}{hint}{said}"
 
 
-def _headers(test: HttpSmoke, answer: Answer, quote: _Quote) -> Iterator[str]:
+def _headers(test: HttpSmoke, answer: Answer, redact: Redactor) -> Iterator[str]:
     """A value that ends in ``*`` is a prefix, ``*`` alone any value."""
     for name, expected in test.response_headers.items():
         got = answer.headers.get(name)
@@ -52,46 +48,50 @@ def _headers(test: HttpSmoke, answer: Answer, quote: _Quote) -> Iterator[str]:
             yield f"the header {name} is missing"
         elif expected.endswith("*"):
             if not got.startswith(expected[:-1]):
-                yield f"the header {name} is {quote(got)}, expected {quote(expected)}"
+                yield f"the header {name} is {redact.quote(got)}, expected {redact.quote(expected)}"
         elif got.strip() != expected.strip():
-            yield f"the header {name} is {quote(got)}, expected {quote(expected)}"
+            yield f"the header {name} is {redact.quote(got)}, expected {redact.quote(expected)}"
 
 
-def _body(test: HttpSmoke, answer: Answer, quote: _Quote) -> Iterator[str]:
+def _body(test: HttpSmoke, answer: Answer, redact: Redactor) -> Iterator[str]:
     text = answer.text
-    got = f"the body {quote(text)}" + (" (only its first 4 MiB were read)" if answer.cut else "")
     for expected in test.contains:
         if expected not in text:
-            yield f"{got} does not contain {quote(expected)}"
+            yield f"the body does not contain {redact.quote(expected)}"
     if test.matches is None:
         return
     match search(test.matches, text):
         case "found":
             pass
         case "absent":
-            yield f"{got} does not match {quote(test.matches)}"
+            yield f"the body does not match {redact.quote(test.matches)}"
         case "too slow":
-            yield f"the pattern {quote(test.matches)} took too long: it backtracks without end"
+            yield f"the pattern {redact.quote(test.matches)} took too long: it backtracks without end"
         case "invalid":
-            yield f"the pattern {quote(test.matches)} is not a regular expression"
+            yield f"the pattern {redact.quote(test.matches)} is not a regular expression"
 
 
-def _json(test: HttpSmoke, answer: Answer, quote: _Quote) -> Iterator[str]:
+def _json(test: HttpSmoke, answer: Answer, redact: Redactor) -> Iterator[str]:
     if not test.json:
         return
     try:
         document = json.loads(answer.body, parse_constant=_refuse)
     except (ValueError, RecursionError):
-        yield f"the body is not JSON: {quote(answer.text)}"
+        yield "the body is not JSON"
         return
     for path, expected in test.json.items():
         try:
             got = look_up(document, path)
         except (Missing, ValueError) as error:
-            yield f"JSON {path}: {quote(str(error))[1:-1]}"
+            yield f"JSON {path}: {redact.excerpt(str(error))}"
             continue
         if not equal(expected, got):
-            yield f"JSON {path} is {quote(_dump(got))}, expected {quote(_dump(expected))}"
+            yield f"JSON {path} is {redact.excerpt(_dump(got))}, expected {redact.excerpt(_dump(expected))}"
+
+
+def _latency(test: HttpSmoke, answer: Answer) -> Iterator[str]:
+    if test.within_seconds is not None and answer.seconds > test.within_seconds:
+        yield f"answered in {answer.seconds:.3f} s, allowed are {test.within_seconds:g} s"
 
 
 def _refuse(constant: str) -> object:

@@ -7,9 +7,9 @@ target's dialer.
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -21,16 +21,18 @@ from urllib3.exceptions import HTTPError
 
 from deploy_action import __version__
 from deploy_action.checks import wire
+from deploy_action.checks.body import BODY_LIMIT, read_body
 from deploy_action.checks.refusal import NoAnswer, explain
 from deploy_action.checks.target import DEFAULT_PORTS, Target
 from deploy_action.clock import Clock
 
 __all__ = ["BODY_LIMIT", "Answer", "NoAnswer", "Request", "send"]
 
-BODY_LIMIT = 4 * 1024 * 1024
-_CHUNK = 65536
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 5
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""RFC 9110, 5.6.2 and 5.5."""
 _OUR_HEADERS: dict[str, str | bytes] = {
     "User-Agent": f"deploy-action/{__version__}",
     "Accept": "*/*",
@@ -111,27 +113,33 @@ def send(
 
 
 def _send_once(session: requests.Session, request: Request, url: str, route: wire.Route) -> Answer:
+    _check(request)
     adapter = _Adapter(route)
-    session.mount(url, adapter)
     try:
-        response = session.request(
-            request.method,
-            url,
-            headers=_OUR_HEADERS | {k: _encode(v) for k, v in request.headers.items()},
-            data=request.body,
-            timeout=route.cutoff.seconds,
+        prepared = session.prepare_request(
+            requests.Request(
+                request.method,
+                url,
+                headers=_OUR_HEADERS | {k: _encode(v) for k, v in request.headers.items()},
+                data=request.body,
+            )
+        )
+        # Not by the session: it would look into a redirect even where none is followed.
+        response = adapter.send(
+            prepared,
             stream=True,
-            allow_redirects=False,
+            timeout=route.cutoff.seconds,
             verify=route.target.ca_file or True,
         )
+        session.cookies.update(response.cookies)
         with response:
-            body, cut = _read(response)
+            body, cut = read_body(response)
         seconds = route.seconds()
     except (requests.RequestException, HTTPError, http.client.HTTPException, OSError) as error:
         raise NoAnswer(_late(route) or explain(error, route.port)) from error
     except ValueError as error:
-        # The library's message repeats the header or URL that it refuses: never shown.
-        raise NoAnswer("the request's URL, method or a header is not allowed in HTTP") from error
+        # The library's message repeats the URL that it refuses: not for everybody's eyes.
+        raise NoAnswer("the request's URL is not allowed in HTTP") from error
     finally:
         adapter.close()
     if _late(route):
@@ -146,6 +154,20 @@ def _send_once(session: requests.Session, request: Request, url: str, route: wir
     )
 
 
+def _check(request: Request) -> None:
+    """Refuse what HTTP does not allow; a value is never repeated, it may be a secret."""
+    if not _TOKEN.fullmatch(request.method):
+        raise NoAnswer(f"{request.method!r} is not an HTTP method")
+    for name, value in request.headers.items():
+        if not _TOKEN.fullmatch(name):
+            raise NoAnswer(f"{name!r} is not the name of a header")
+        if _CONTROL.search(value):
+            raise NoAnswer(
+                f"the header {name} would hold a line break or another control character: "
+                "is there one in a secret?"
+            )
+
+
 def _late(route: wire.Route) -> str:
     cutoff = route.cutoff
     return f"no complete answer within {cutoff.seconds:g} s" if cutoff.expired else ""
@@ -156,40 +178,9 @@ def _encode(value: str) -> str | bytes:
     return value if value.isascii() else value.encode()
 
 
-def _read(response: requests.Response) -> tuple[bytes, bool]:
-    """Read at most BODY_LIMIT bytes, counted after decompression; say whether there was more."""
-    body = bytearray()
-    for piece in _decompressed(response):
-        body += piece
-        if len(body) > BODY_LIMIT:
-            return bytes(body[:BODY_LIMIT]), True
-    return bytes(body), False
-
-
-def _decompressed(response: requests.Response) -> Iterator[bytes]:
-    raw: Iterator[bytes] = response.raw.stream(_CHUNK, decode_content=False)
-    if response.headers.get("Content-Encoding", "").lower() not in ("gzip", "x-gzip", "deflate"):
-        yield from raw
-        return
-    decoder = zlib.decompressobj(wbits=47)
-    empty = True
-    for piece in raw:
-        empty = False
-        packed = piece
-        while packed and not decoder.eof:
-            try:
-                yield decoder.decompress(packed, _CHUNK)
-            except zlib.error as error:
-                raise NoAnswer("the body is not what its Content-Encoding says") from error
-            packed = decoder.unconsumed_tail
-    yield decoder.flush()
-    if not (decoder.eof or empty):
-        raise NoAnswer("the compressed body ends too early")
-
-
 def _follow(url: str, answer: Answer) -> str:
     location = answer.headers.get("Location", "")
-    elsewhere = NoAnswer(f"status {answer.status} redirects to another host: {location[:200]}")
+    elsewhere = NoAnswer(f"status {answer.status} redirects to another host: {location}")
     try:
         there, here = urlsplit(urljoin(url, location)), urlsplit(url)
         upwards = (here.scheme, there.scheme) == ("http", "https")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy_action.checks.attempt import ONCE, attempt
 from deploy_action.checks.jsonpath import Missing, look_up
-from deploy_action.checks.result import CheckResult, excerpt
+from deploy_action.checks.redact import Redactor
+from deploy_action.checks.result import CheckResult
 from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import Health, Retry
@@ -52,13 +53,13 @@ class IdentityExpectation:
             expected=expected,
         )
 
-    def refute_header(self, answer: Mapping[str, str], quote: Callable[[str], str]) -> str:
+    def refute_header(self, answer: Mapping[str, str], redact: Redactor) -> str:
         """Return why an answer to any request is another release's; an answer that does not
         carry the header (a static file) proves nothing and passes."""
         said = answer.get(self.header) if self.header else None
         if said is None or said == self.expected:
             return ""
-        return f"another release answered: {self.header} is {quote(said)}, expected {self.expected}"
+        return f"another release answered: {self.header} is {redact.quote(said)}, expected {self.expected}"
 
 
 def check_identity(
@@ -68,20 +69,20 @@ def check_identity(
     clock: Clock,
     timeout_seconds: float = 5.0,
     retry: Retry = ONCE,
-    quote: Callable[[str], str] = excerpt,
+    redact: Redactor | None = None,
 ) -> CheckResult:
     """Ask the application which release it is.
 
     Args:
         timeout_seconds: for one try.
-        quote: makes text from outside fit to be shown.
+        redact: makes text from outside fit to be shown.
     """
     return attempt(
         "identity",
         target.where,
         retry=retry,
         clock=clock,
-        one_try=lambda: _try(expectation, target, clock, timeout_seconds, quote),
+        one_try=lambda: _try(expectation, target, clock, timeout_seconds, redact or Redactor({})),
     )
 
 
@@ -90,7 +91,7 @@ def _try(
     target: Target,
     clock: Clock,
     timeout_seconds: float,
-    quote: Callable[[str], str],
+    redact: Redactor,
 ) -> str:
     from deploy_action.checks import http
 
@@ -98,22 +99,22 @@ def _try(
     try:
         answer = http.send(request, target, clock=clock, timeout_seconds=timeout_seconds)
     except http.NoAnswer as error:
-        return quote(str(error))[1:-1]
+        return redact.excerpt(str(error))
     if not 200 <= answer.status < 300:
         return f"status {answer.status} from {expectation.path}"
     if expectation.header:
         if expectation.header not in answer.headers:
             return f"the answer from {expectation.path} has no header {expectation.header}"
-        return expectation.refute_header(answer.headers, quote)
+        return expectation.refute_header(answer.headers, redact)
     try:
         said = look_up(json.loads(answer.body), expectation.json)
     except Missing as error:
         return f"the answer from {expectation.path}: {error}"
     except (ValueError, RecursionError):
-        return f"the answer from {expectation.path} is not JSON: {quote(answer.text)}"
+        return f"the answer from {expectation.path} is not JSON: {redact.quote(answer.text)}"
     if str(said) == expectation.expected:
         return ""
     return (
-        f"another release answered: {expectation.json} is {quote(str(said))}, "
+        f"another release answered: {expectation.json} is {redact.quote(str(said))}, "
         f"expected {expectation.expected}"
     )

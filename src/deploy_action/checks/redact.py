@@ -1,4 +1,4 @@
-"""Removes secrets from text that will be shown, also where they were encoded on the way."""
+"""Makes text from outside fit to be shown: without secrets, also encoded ones, and harmless."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
+from deploy_action.checks.result import excerpt
 from deploy_action.inputs import Secret
 
 __all__ = ["Redactor"]
@@ -37,6 +38,15 @@ class Redactor:
         for form in self._forms:
             text = text.replace(form, _MASK)
         return text
+
+    def excerpt(self, text: str) -> str:
+        """Make the beginning of outside text fit to be shown: masked first, so that no secret is
+        cut in two, then shortened, then escaped."""
+        return excerpt(self(text))
+
+    def quote(self, text: str) -> str:
+        """Return that in quotation marks."""
+        return f'"{self.excerpt(text)}"'
 
 
 def _forms(value: str) -> Iterator[str]:

@@ -7,6 +7,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from urllib3.exceptions import ProtocolError
+
 from deploy_action.checks.dialer import LinkLocalRefused
 
 __all__ = ["NoAnswer", "explain"]
@@ -23,6 +25,8 @@ def explain(error: BaseException, port: int) -> str:
         reason = _explain_one(cause, port)
         if reason:
             return reason
+    if any(isinstance(cause, ProtocolError) for cause in _chain(error)):
+        return "the body ended too early"
     return f"the connection failed ({type(error).__name__})"
 
 
@@ -54,7 +58,7 @@ def _explain_one(cause: BaseException, port: int) -> str:
             return "the name does not resolve"
         case http.client.HTTPException():
             return "what came back is not HTTP"
-        case OSError() if cause.strerror and type(cause) is OSError:
+        case OSError() if cause.strerror:
             return f"the connection failed: {cause.strerror}"
         case _:
             return ""

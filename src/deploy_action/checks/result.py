@@ -38,8 +38,8 @@ def escape(text: str) -> str:
 
 
 def excerpt(text: str, limit: int = _EXCERPT_CHARACTERS) -> str:
-    """Quote at most `limit` characters of outside text, escaped, and say when there is more."""
-    return f'"{escape(text[:limit])}"' + ("…" if len(text) > limit else "")
+    """Return at most `limit` characters of outside text, escaped, and show when there is more."""
+    return escape(text[:limit]) + ("…" if len(text) > limit else "")
 
 
 def _code(character: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
 
+from deploy_action.checks.redact import Redactor
 from deploy_action.checks.refusal import explain
 from deploy_action.checks.target import Target
 from deploy_action.checks.wire import Cutoff
@@ -20,11 +20,11 @@ other end of a `docker exec`.
 """
 
 
-def try_tcp(test: TcpSmoke, target: Target, *, quote: Callable[[str], str]) -> str:
+def try_tcp(test: TcpSmoke, target: Target, *, redact: Redactor) -> str:
     """Make one try; return why it failed, or an empty text.
 
     Args:
-        quote: makes text from outside fit to be shown.
+        redact: makes text from outside fit to be shown.
     """
     port = test.port or target.port
     with Cutoff(test.timeout_seconds) as cutoff:
@@ -35,7 +35,7 @@ def try_tcp(test: TcpSmoke, target: Target, *, quote: Callable[[str], str]) -> s
                 if test.send:
                     connection.sendall(test.send.encode())
                 if test.expect:
-                    return _expect(connection, test.expect, cutoff, quote)
+                    return _expect(connection, test.expect, cutoff, redact)
                 return _stands(connection, min(_STANDS_SECONDS, test.timeout_seconds), port)
         except OSError as error:
             if cutoff.expired:
@@ -43,9 +43,7 @@ def try_tcp(test: TcpSmoke, target: Target, *, quote: Callable[[str], str]) -> s
             return explain(error, port)
 
 
-def _expect(
-    connection: socket.socket, expected: str, cutoff: Cutoff, quote: Callable[[str], str]
-) -> str:
+def _expect(connection: socket.socket, expected: str, cutoff: Cutoff, redact: Redactor) -> str:
     wanted = expected.encode()
     got = bytearray()
     while len(got) < len(wanted) and wanted.startswith(got):
@@ -55,9 +53,9 @@ def _expect(
         got += data
     if got == wanted:
         return ""
-    said = quote(got.decode("utf-8", "replace")) if got else "nothing"
+    said = redact.quote(got.decode("utf-8", "replace")) if got else "nothing"
     ending = f" within {cutoff.seconds:g} s" if cutoff.expired else ""
-    return f"expected an answer that begins with {quote(expected)}, got {said}{ending}"
+    return f"expected an answer that begins with {redact.quote(expected)}, got {said}{ending}"
 
 
 def _stands(connection: socket.socket, seconds: float, port: int) -> str:

@@ -1,0 +1,283 @@
+"""The HTTP client: bounded in time and size, honest about broken answers, verified TLS."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy_action.checks import http
+from deploy_action.checks.target import Target
+from deploy_action.clock import SystemClock
+
+
+def get(target: Target, timeout_seconds: float = 5.0, **changes: Any) -> http.Answer:
+    options = {"redirects": changes.pop("redirects", "none")}
+    request = http.Request(**({"headers": {}} | changes))
+    return http.send(
+        request, target, clock=SystemClock(), timeout_seconds=timeout_seconds, **options
+    )
+
+
+def answering(serve: Any, data: bytes, *, reset: bool = False) -> int:
+    """Serve one fixed answer, byte for byte, then close."""
+
+    def behaviour(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(data)
+        if reset:
+            linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    return int(serve(behaviour))
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "closed without an answer"),
+        (HEAD + b"Content-Length: 10\r\n\r\nabc", "the body ended too early, after 3 bytes"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab", "the body ended too early"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n", "the body ended too early"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "what came back is not HTTP"),
+        (HEAD + b"Content-Encoding: gzip\r\n\r\nplain", "not what its Content-Encoding says"),
+        (
+            HEAD + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"x" * 99)[:-12],
+            "the compressed body ends too early",
+        ),
+    ],
+)
+def test_a_broken_answer_is_no_answer(
+    application: Any, serve: Any, answer: bytes, reason: str
+) -> None:
+    """Nothing incomplete passes for an answer, and the reason is in plain words."""
+    port = answering(serve, answer)
+    with pytest.raises(http.NoAnswer, match=reason):
+        get(application.target(port=port))
+
+
+def test_a_reset_is_told(application: Any, serve: Any) -> None:
+    """A connection that is reset in the middle of the body is not an answer."""
+    port = answering(serve, HEAD + b"Content-Length: 10\r\n\r\nabc", reset=True)
+    with pytest.raises(http.NoAnswer, match="reset"):
+        get(application.target(port=port))
+
+
+def test_a_refused_connection_hints_at_the_address(application: Any) -> None:
+    """The usual cause, listening on the loopback address, is named."""
+    with pytest.raises(http.NoAnswer, match=r"port 1 refused.*0\.0\.0\.0"):
+        get(application.target(port=1))
+
+
+@pytest.mark.parametrize(
+    "beginning", [b"", HEAD, HEAD + b"\r\n", HEAD + b"Content-Length: 99\r\n\r\n"]
+)
+def test_a_dripping_server_is_cut_off(application: Any, serve: Any, beginning: bytes) -> None:
+    """The timeout holds for the whole answer, wherever a byte now and then comes from."""
+    finished = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(beginning)
+        for byte in b"X-Drip: " + b"x" * 2000:
+            connection.sendall(bytes([byte]))
+            if finished.wait(0.02):
+                return
+
+    port = serve(drip)
+    started = time.monotonic()
+    try:
+        with pytest.raises(http.NoAnswer, match="no complete answer within"):
+            get(application.target(port=port), timeout_seconds=0.3)
+    finally:
+        finished.set()
+    assert time.monotonic() - started < 3
+
+
+def test_a_huge_body_is_cut(application: Any) -> None:
+    """Four MiB are read and no more."""
+    application.replies["/"] = (200, {}, b"x" * (http.BODY_LIMIT + 1))
+    application.replies["/fits"] = (200, {}, b"x" * http.BODY_LIMIT)
+    answer = get(application.target())
+    assert (len(answer.body), answer.cut) == (http.BODY_LIMIT, True)
+    answer = get(application.target(), path="/fits")
+    assert (len(answer.body), answer.cut) == (http.BODY_LIMIT, False)
+
+
+def test_a_compression_bomb_is_cut(application: Any) -> None:
+    """A small compressed body that grows without end stops at the same limit."""
+    bomb = gzip.compress(b"\0" * (64 * 1024 * 1024))
+    application.replies["/"] = (200, {"Content-Encoding": "gzip"}, bomb)
+    answer = get(application.target())
+    assert (len(answer.body), answer.cut) == (http.BODY_LIMIT, True)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("", bytes)]
+)
+def test_compressed_bodies_are_read(application: Any, encoding: str, pack: Any) -> None:
+    """A server may compress although it is asked not to."""
+    headers = {"Content-Encoding": encoding} if encoding else {}
+    body = bytes(range(256)) * 1000
+    application.replies["/"] = (200, headers, pack(body))
+    assert get(application.target()).body == body
+
+
+def test_a_head_request_has_no_body(application: Any) -> None:
+    """A length or an encoding without a body is in order there."""
+    application.replies["/"] = (200, {"Content-Encoding": "gzip"}, b"")
+    assert get(application.target(), method="HEAD").body == b""
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "text"),
+    [
+        ("text/plain; charset=latin-1", b"\xfc", "ü"),
+        ("text/plain", "ü".encode(), "ü"),
+        ("text/plain; charset=no-such", "ü".encode(), "ü"),
+        ("application/json", b"\xff", "\N{REPLACEMENT CHARACTER}"),
+    ],
+)
+def test_text_follows_the_charset(
+    application: Any, content_type: str, body: bytes, text: str
+) -> None:
+    """A named character set counts; otherwise it is UTF-8."""
+    application.replies["/"] = (200, {"Content-Type": content_type}, body)
+    assert get(application.target()).text == text
+
+
+def test_a_connection_is_never_retried(application: Any, serve: Any) -> None:
+    """One request is one connection: a retry would hide a loss."""
+    accepted: list[int] = []
+    port = serve(lambda connection: accepted.append(1))
+    with pytest.raises(http.NoAnswer):
+        get(application.target(port=port))
+    assert len(accepted) == 1
+
+
+@dataclass
+class SocketPair:
+    """A dialer whose other end is not TCP, as the one through an engine."""
+
+    said: list[tuple[str, int]]
+
+    def dial(self, host: str, port: int, timeout_seconds: float) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        self.said.append((host, port))
+
+        def answer() -> None:
+            with theirs:
+                theirs.recv(65536)
+                theirs.sendall(HEAD + b"Content-Length: 2\r\n\r\nhi")
+
+        threading.Thread(target=answer).start()
+        return ours
+
+
+def test_every_connection_comes_from_the_dialer() -> None:
+    """The host name in the URL is never resolved or connected to."""
+    dialer = SocketPair([])
+    target = Target(
+        where="r", dialer=dialer, address="10.0.0.9", port=8080, host_header="shop.example.com"
+    )
+    assert get(target).body == b"hi"
+    assert dialer.said == [("10.0.0.9", 8080)]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A self-signed certificate for shop.example.com, made by openssl."""
+    directory = tmp_path_factory.mktemp("tls")
+    key, cert = directory / "key.pem", directory / "cert.pem"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", "/CN=shop.example.com"),
+            *("-addext", "subjectAltName=DNS:shop.example.com"),
+            *("-keyout", str(key), "-out", str(cert)),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return cert, key
+
+
+@pytest.fixture
+def tls_port(serve: Any, certificate: tuple[Path, Path]) -> int:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    def behaviour(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            secure.recv(65536)
+            secure.sendall(HEAD + b"Content-Length: 2\r\n\r\nhi")
+
+    return int(serve(behaviour))
+
+
+def test_tls_is_verified_for_the_host_header(
+    application: Any, tls_port: int, certificate: tuple[Path, Path]
+) -> None:
+    """Address and name may differ; the certificate must be for the name and from the authority."""
+    target = application.target(
+        port=tls_port, scheme="https", host_header="shop.example.com", ca_file=str(certificate[0])
+    )
+    assert get(target).body == b"hi"
+    for changes in ({"ca_file": None}, {"host_header": "other.example.com"}):
+        values = {"ca_file": str(certificate[0]), "host_header": "shop.example.com"} | changes
+        with pytest.raises(http.NoAnswer, match="the certificate is not accepted"):
+            get(application.target(port=tls_port, scheme="https", **values))
+
+
+def test_tls_to_a_plain_port_is_explained(application: Any, serve: Any) -> None:
+    """The wrong scheme is not a mystery."""
+    port = answering(serve, b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    with pytest.raises(http.NoAnswer, match="TLS failed"):
+        get(application.target(port=port, scheme="https"))
+
+
+def test_a_redirect_up_to_https_stays_on_the_address(
+    application: Any, tls_port: int, certificate: tuple[Path, Path]
+) -> None:
+    """From http to https on the same name is the one change of origin that is followed."""
+    location = f"https://shop.example.com:{tls_port}/"
+    application.replies["/"] = (301, {"Location": location}, b"")
+    target = application.target(host_header="shop.example.com", ca_file=str(certificate[0]))
+    assert get(target, redirects="same-host").body == b"hi"
+
+
+def test_a_handshake_that_never_ends_is_cut_off(application: Any, serve: Any) -> None:
+    """A server that accepts and says nothing costs one timeout, TLS or not."""
+    finished = threading.Event()
+    port = serve(lambda connection: finished.wait(20) and None)
+    try:
+        for scheme in ("http", "https"):
+            started = time.monotonic()
+            with pytest.raises(http.NoAnswer, match="no complete answer"):
+                get(application.target(port=port, scheme=scheme), timeout_seconds=0.3)
+            assert time.monotonic() - started < 3
+    finally:
+        finished.set()
+
+
+@pytest.mark.parametrize("headers", [{"Bad Name": "topsecret"}, {"X": "\x00topsecret"}])
+def test_what_http_does_not_allow_is_not_repeated(
+    application: Any, headers: dict[str, str]
+) -> None:
+    """The library's own message would quote a header's value, which may be a secret."""
+    with pytest.raises(http.NoAnswer) as caught:
+        get(application.target(), headers=headers)
+    assert "topsecret" not in str(caught.value)
