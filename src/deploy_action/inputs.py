@@ -57,7 +57,7 @@ class Inputs:
     """monitor: where to write the Prometheus metrics."""
     output: Path | None = None
     """docs: where to write the page; None prints it."""
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The process environment, from which declared secrets are taken; never shown."""
     proof: str | None = None
     """A signed proof that a digest passed in the environment named by `after`."""

@@ -72,11 +72,12 @@ def _show_error(error: DeployActionError, paper: Paper, *, rest_only: bool) -> l
     `rest_only`: the first line of what failed is the verdict already.
     """
     what = error.what.partition("\n")[2] if rest_only else error.what
-    lines = wrap(what, paper.width) if what else []
+    width = paper.width - 2
+    lines = wrap(what, width) if what else []
     if error.cause:
-        lines += wrap(error.cause, paper.width, first="cause   ")
+        lines += wrap(error.cause, width, first="cause   ")
     if error.remedy:
-        lines += wrap(error.remedy, paper.width, first="remedy  ")
+        lines += wrap(error.remedy, width, first="remedy  ")
     return lines
 
 
@@ -184,7 +185,7 @@ def _gates(outcome: Outcome, paper: Paper) -> list[str]:
 def _checks(outcome: Outcome, paper: Paper) -> list[str]:
     from deploy_action.report.gates import show_checks
 
-    return indent(show_checks(outcome.checks, palette=paper.palette, width=paper.width))
+    return indent(show_checks(outcome.checks, palette=paper.palette, width=paper.width - 2))
 
 
 def _excerpts(outcome: Outcome, paper: Paper) -> list[str]:

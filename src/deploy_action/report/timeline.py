@@ -44,7 +44,7 @@ def timeline(phases: Sequence[Phase], *, width: int = 80) -> list[str]:
 
 
 def _bar(phase: Phase, total: float, width: int) -> str:
-    start = min(int(phase.start_seconds / total * width), width - 1)
-    length = round((phase.end_seconds - phase.start_seconds) / total * width)
-    body = _BAR * min(length, width - start) or _THIN
-    return (" " * start + body).ljust(width)
+    # Both ends are rounded alike, so that a phase begins where the one before it ended.
+    start = round(phase.start_seconds / total * width)
+    length = round(phase.end_seconds / total * width) - start
+    return (" " * min(start, width - 1) + (_BAR * length or _THIN)).ljust(width)
