@@ -37,6 +37,8 @@ def merge(base: Section, override: Section, at: KeyPath = ()) -> Section:
     merged = {key: value for key, value in base.items() if key not in replaced}
     for key, value in override.items():
         inherited = merged.get(key)
+        if (*at, key) == ("build",) and isinstance(inherited, str):
+            inherited = {"context": inherited}
         if isinstance(value, Mapping) and isinstance(inherited, Mapping):
             merged[key] = merge(inherited, value, (*at, key))
         else:

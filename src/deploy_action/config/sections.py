@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 from deploy_action.config import model
 from deploy_action.config.merge import Section
 from deploy_action.config.units import parse_duration, parse_size
+from deploy_action.config.urls import Url, parse_url
 
 __all__ = [
     "argv",
@@ -223,17 +223,21 @@ def route(section: Section, *, url: str | None, protocol: str, port: int) -> mod
     certificate = None
     if "certificate" in section:
         certificate = model.Certificate(**section["certificate"])
-    parts = urlsplit(url or "")
-    default = _HTTP_PORT
+    parts = _parts(url)
     if protocol == "tcp":
-        default = port
-    elif certificate is not None:
-        default = _HTTPS_PORT
-    if protocol == "tcp":
-        return model.Route(port=section.get("port", parts.port or default), certificate=certificate)
+        return model.Route(port=section.get("port", parts.port or port), certificate=certificate)
+    default = _HTTP_PORT if certificate is None else _HTTPS_PORT
     return model.Route(
-        host=section.get("host", parts.hostname or "").lower(),
+        host=section.get("host", parts.host).lower(),
         path=section.get("path", parts.path or "/"),
         port=section.get("port", parts.port or default),
         certificate=certificate,
     )
+
+
+def _parts(url: str | None) -> Url:
+    """Return the parts of a url; the lint has refused one that has none."""
+    try:
+        return parse_url(url or "")
+    except ValueError:
+        return Url()

@@ -197,7 +197,8 @@ def _unknown_keys(case: _Case) -> Iterator[Complaint]:
     for key in case.value:
         if key in known or any(re.search(pattern, key) for pattern in patterns):
             continue
-        hint = suggest_key(key, siblings=known, schema=case.root)
+        hint = _other_kind_of_test(case, key)
+        hint = hint or suggest_key(key, siblings=known, schema=case.root)
         if not hint and known and len(known) <= 10:
             hint = f"known here: {', '.join(known)}"
         yield Complaint(
@@ -207,6 +208,18 @@ def _unknown_keys(case: _Case) -> Iterator[Complaint]:
             key=key,
             at_key=True,
         )
+
+
+def _other_kind_of_test(case: _Case, key: str) -> str:
+    """Return a hint for a key of a smoke test of another kind than the one that is given."""
+    if case.path[-2:-1] != ("smoke",):
+        return ""
+    kinds = {"httpSmoke": "path", "tcpSmoke": "tcp", "commandSmoke": "command"}
+    definitions = case.root.get("$defs", {})
+    owners = [kinds[name] for name in kinds if key in definitions[name]["properties"]]
+    if key in kinds.values():
+        return "a test has one of 'path', 'tcp' and 'command': make it two tests"
+    return f"it belongs to tests with '{owners[0]}'" if owners else ""
 
 
 def _enum(case: _Case) -> Iterator[Complaint]:

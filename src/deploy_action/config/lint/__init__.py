@@ -5,13 +5,69 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy_action.config.document import Document
+from deploy_action.config.document import Document, KeyPath, dotted
+from deploy_action.config.lint import container, environments, health, image, secrets, traffic
+from deploy_action.config.lint.scalars import surprising_scalars
+from deploy_action.config.lint.scope import Finding, Rule, Scope
+from deploy_action.config.merge import lookup, merge, shared_settings, source_of
+from deploy_action.config.resolve import environment_sections, resolve_environment
 from deploy_action.problem import Problem
 
 __all__ = ["lint"]
 
+_RULES: tuple[Rule, ...] = (
+    *image.RULES,
+    *health.RULES,
+    *traffic.RULES,
+    *secrets.RULES,
+    *container.RULES,
+    *environments.RULES,
+)
 
-def lint(document: Document, data: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong or doubtful in the valid part `data` of a document."""
-    del document, data
-    yield from ()
+
+def lint(document: Document, valid: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong or doubtful.
+
+    Args:
+        document: the whole file.
+        valid: its data without what the schema refuses.
+    """
+    yield from surprising_scalars(document, valid)
+    scopes = _scopes(document, valid)
+    for scope in scopes.values():
+        for rule in _RULES:
+            for finding in rule(scope):
+                yield _problem(document, scope, finding)
+    for scope, finding in environments.between(scopes):
+        yield _problem(document, scope, finding)
+
+
+def _scopes(document: Document, valid: Mapping[str, Any]) -> Mapping[str, Scope]:
+    top = {"service": "service", **valid}
+    whole = document.data if isinstance(document.data, dict) else {}
+    scopes: dict[str, Scope] = {}
+    for name, section in environment_sections(top).items():
+        own = lookup(whole, ("environments", name))
+        scopes[name] = Scope(
+            environment=resolve_environment(name, section),
+            valid=section,
+            written=merge(shared_settings(whole), own if isinstance(own, Mapping) else {}),
+        )
+    return scopes
+
+
+def _problem(document: Document, scope: Scope, finding: Finding) -> Problem:
+    source: KeyPath = source_of(document, scope.environment.name, finding.path)
+    # What is missing is looked for above: there the key is meant, not its whole value.
+    at_key = finding.at_key or source[-1:] != finding.path[-1:]
+    at = document.key_at(source) if at_key else document.value_at(source)
+    return Problem(
+        file=document.file,
+        line=at.line,
+        column=at.column,
+        where=dotted(source),
+        message=finding.message,
+        hint=finding.hint,
+        rule=finding.rule,
+        severity=finding.severity,
+    )

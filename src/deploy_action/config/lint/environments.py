@@ -1,0 +1,141 @@
+"""Lint of the environments: their hosts, their order, and what they would take from each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+
+from deploy_action.config.hosts import HostAddress, parse_host
+from deploy_action.config.lint.scope import Finding, Rule, Scope
+from deploy_action.config.suggest import closest
+
+__all__ = ["RULES", "between"]
+
+
+def _hosts(scope: Scope) -> Iterator[Finding]:
+    seen: dict[tuple[str, str, int | None], str] = {}
+    for index, text in enumerate(scope.environment.hosts):
+        try:
+            identity = parse_host(text).identity
+        except ValueError as error:
+            yield Finding(
+                path=("hosts", index),
+                message=f'"{text}" is not a Docker host: {error}',
+                hint="for example ssh://deploy@shop.example.com",
+                rule="bad-host",
+            )
+            continue
+        if identity in seen:
+            other = seen[identity]
+            same = "the same host is given twice"
+            message = same if other == text else f"{same}: {other} and {text} are one engine"
+            yield Finding(
+                path=("hosts", index),
+                message=message,
+                hint="remove one; replicas: says how many run on a host",
+                rule="duplicate-host",
+            )
+        seen.setdefault(identity, text)
+
+
+RULES: tuple[Rule, ...] = (_hosts,)
+
+
+def between(scopes: Mapping[str, Scope]) -> Iterator[tuple[Scope, Finding]]:
+    """Yield what is wrong between environments, with the one where it is to be mended."""
+    for scope in scopes.values():
+        for finding in _after(scope, scopes):
+            yield scope, finding
+    for first, second in combinations(scopes.values(), 2):
+        for finding in _same_place(first, second):
+            yield second, finding
+
+
+def _after(scope: Scope, scopes: Mapping[str, Scope]) -> Iterator[Finding]:
+    name, after = scope.environment.name, scope.environment.after
+    if after is None:
+        return
+    if after == name:
+        message, hint = f"{name} cannot come after itself", "name the environment before it"
+        yield Finding(path=("after",), message=message, hint=hint, rule="after-itself")
+        return
+    if after not in scopes:
+        likely = closest(after, scopes)
+        others = ", ".join(other for other in scopes if other != name)
+        hint = f"did you mean '{likely}'?" if likely else f"there is {others or 'no other'}"
+        message = f"there is no environment '{after}'"
+        yield Finding(path=("after",), message=message, hint=hint, rule="after-unknown")
+        return
+    cycle = _cycle(name, scopes)
+    if cycle:
+        yield Finding(
+            path=("after",),
+            message=f"these wait for each other: {' → '.join(cycle)}",
+            hint="one of them must come first, without after",
+            rule="after-cycle",
+        )
+    yield from _other_image(scope, scopes[after])
+
+
+def _cycle(name: str, scopes: Mapping[str, Scope]) -> Sequence[str]:
+    path = [name]
+    while True:
+        scope = scopes.get(path[-1])
+        after = scope.environment.after if scope else None
+        if after is None or after in path[1:]:
+            return ()
+        path.append(after)
+        if after == name:
+            return path
+
+
+def _other_image(scope: Scope, before: Scope) -> Iterator[Finding]:
+    own, earlier = scope.environment.image, before.environment.image
+    if own is not None and earlier is not None and own != earlier:
+        yield Finding(
+            path=("image",),
+            message=(
+                f"only a digest that passed in {before.environment.name} may come here, "
+                f"but {before.environment.name} runs another image ({earlier})"
+            ),
+            hint="use one image for both, or remove after",
+            rule="after-other-image",
+        )
+
+
+_PLACE = ("hosts", "port", "protocol", "url", "route", "edge")
+
+
+def _same_place(first: Scope, second: Scope) -> Iterator[Finding]:
+    one, two = first.environment, second.environment
+    if one.route is None or two.route is None:
+        return
+    if any(scope.broken(*_PLACE) for scope in (first, second)):
+        return
+    shared = [host for host in two.hosts if _identity(host) in map(_identity, one.hosts)]
+    if not shared or one.route.port != two.route.port:
+        return
+    same_edge = one.edge.name == two.edge.name
+    whole_port = "tcp" in (one.protocol, two.protocol) or not same_edge
+    same_route = (one.route.host, one.route.path) == (two.route.host, two.route.path)
+    if not whole_port and not same_route:
+        return
+    place = f"port {two.route.port} of {shared[0]}"
+    if not whole_port:
+        place = f"{two.route.host or 'every host name'}, path {two.route.path}, {place}"
+    why = "two edges cannot listen on one port" if not same_edge else "they would mix"
+    yield Finding(
+        path=("route",),
+        message=f"{one.name} and {two.name} answer at the same place ({place}): {why}",
+        hint="give each its own url, or route: {port: …}, or other hosts",
+        rule="shared-route",
+        at_key=True,
+    )
+
+
+def _identity(host: str) -> object:
+    try:
+        address: HostAddress = parse_host(host)
+    except ValueError:
+        return host
+    return address.identity

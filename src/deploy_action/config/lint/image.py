@@ -1,0 +1,104 @@
+"""Lint of what is deployed: image, build and the edge's image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deploy_action.config.hosts import parse_host
+from deploy_action.config.lint.scope import Finding, Rule, Scope
+from deploy_action.problem import Severity
+
+__all__ = ["RULES"]
+
+_MOVING_TAGS = {"main", "master", "stable", "edge", "nightly", "dev", "develop", "prod", "staging"}
+
+
+def _tag(image: str) -> tuple[str, str, bool]:
+    """Return repository, tag and whether a digest is given."""
+    name, _, digest = image.partition("@")
+    folder, slash, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return f"{folder}{slash}{repository}", tag, bool(digest)
+
+
+def _moving_tag(scope: Scope) -> Iterator[Finding]:
+    image = scope.environment.image
+    if image is None:
+        return
+    repository, tag, pinned = _tag(image)
+    if pinned:
+        return
+    hint = f"write image: {repository}; the version is said at each deployment (--version)"
+    if tag == "latest":
+        message = "the tag 'latest' does not say what is deployed and cannot be restored"
+        yield Finding(path=("image",), message=message, hint=hint, rule="latest-tag")
+    elif tag in _MOVING_TAGS:
+        yield Finding(
+            path=("image",),
+            message=f"the tag '{tag}' usually moves, so it does not name a version",
+            hint=hint,
+            rule="moving-tag",
+            severity=Severity.WARNING,
+        )
+
+
+def _edge_tag(scope: Scope) -> Iterator[Finding]:
+    image = scope.environment.edge.image
+    if image is None:
+        return
+    repository, tag, pinned = _tag(image)
+    if not pinned and tag in ("", "latest"):
+        yield Finding(
+            path=("edge", "image"),
+            message="the edge's image has no fixed tag, so two hosts may get different ones",
+            hint=f"write {repository}:VERSION or {repository}@sha256:…",
+            rule="edge-image-tag",
+        )
+
+
+def _no_image(scope: Scope) -> Iterator[Finding]:
+    if scope.lacks("image") and scope.lacks("build"):
+        yield Finding(
+            path=("image",),
+            message="there is neither an image nor a build",
+            hint="add image: REGISTRY/NAME, or build: . to build it from a Dockerfile",
+            rule="no-image",
+            at_key=True,
+        )
+
+
+def _push_without_name(scope: Scope) -> Iterator[Finding]:
+    build = scope.environment.build
+    if build is not None and build.push and scope.lacks("image"):
+        yield Finding(
+            path=("build", "push"),
+            message="an image without a name cannot be pushed",
+            hint="add image: REGISTRY/NAME",
+            rule="push-without-image",
+        )
+
+
+def _build_not_pushed(scope: Scope) -> Iterator[Finding]:
+    build, hosts = scope.environment.build, scope.environment.hosts
+    if build is None or build.push:
+        return
+    remote = [host for host in hosts if _is_remote(host)]
+    if remote:
+        yield Finding(
+            path=("build",),
+            message=f"the image is built here, but {remote[0]} has no way to get it",
+            hint="add push: true to the build, and an image name in a registry",
+            rule="build-not-pushed",
+            severity=Severity.WARNING,
+            at_key=True,
+        )
+
+
+def _is_remote(host: str) -> bool:
+    try:
+        return parse_host(host).kind in ("tcp", "ssh")
+    except ValueError:
+        return False
+
+
+RULES: tuple[Rule, ...] = (_moving_tag, _edge_tag, _no_image, _push_without_name, _build_not_pushed)

@@ -1,0 +1,67 @@
+"""What a lint rule sees of one environment, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from deploy_action.config.document import KeyPath
+from deploy_action.config.merge import Section, lookup
+from deploy_action.config.model import Environment
+from deploy_action.problem import Severity
+
+__all__ = ["Finding", "Rule", "Scope", "seconds"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One contradiction, at a path of the merged environment.
+
+    Attributes:
+        at_key: point at the key rather than at its value.
+    """
+
+    path: KeyPath
+    message: str
+    hint: str
+    rule: str
+    severity: Severity = Severity.ERROR
+    at_key: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """One environment.
+
+    Attributes:
+        environment: resolved from the valid part of the file.
+        valid: its merged settings, without what the schema refuses.
+        written: its merged settings as they are in the file, valid or not.
+    """
+
+    environment: Environment
+    valid: Section
+    written: Section
+
+    def gives(self, *path: str | int) -> bool:
+        """Tell whether a valid value is written at `path`."""
+        return lookup(self.valid, path) is not None
+
+    def lacks(self, *path: str | int) -> bool:
+        """Tell whether nothing is written at `path`, not even something invalid."""
+        return lookup(self.written, path) is None
+
+    def broken(self, *keys: str) -> bool:
+        """Tell whether the schema refuses part of one of these settings.
+
+        What follows from such a setting is not known, so rules about it keep quiet.
+        """
+        return any(lookup(self.valid, (key,)) != lookup(self.written, (key,)) for key in keys)
+
+
+Rule = Callable[[Scope], Iterator[Finding]]
+
+
+def seconds(value: float) -> str:
+    """Return seconds for a message: ``90s``, ``0.2s``."""
+    return f"{value:g}s"

@@ -1,0 +1,100 @@
+"""Lint of secrets: undeclared, given twice, or written down in plain text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from deploy_action.config.document import KeyPath
+from deploy_action.config.lint.scope import Finding, Rule, Scope
+from deploy_action.config.model import HttpSmoke
+from deploy_action.config.secrecy import looks_secret, name_looks_secret
+from deploy_action.config.suggest import closest
+from deploy_action.problem import Severity
+
+__all__ = ["RULES"]
+
+_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+
+
+def _undeclared(scope: Scope) -> Iterator[Finding]:
+    declared = scope.environment.secrets
+    if scope.broken("secrets"):
+        return
+    for path, text in _smoke_texts(scope):
+        for name in _REFERENCE.findall(text):
+            if name in declared:
+                continue
+            likely = closest(name, declared)
+            hint = f"did you mean '{likely}'?" if likely else f"add it: secrets: [{name}]"
+            yield Finding(
+                path=path,
+                message=f"${{{name}}} is not a declared secret",
+                hint=hint,
+                rule="undeclared-secret",
+            )
+
+
+def _smoke_texts(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
+    for index, test in enumerate(scope.environment.smoke):
+        if not isinstance(test, HttpSmoke):
+            continue
+        for name, value in test.headers.items():
+            yield ("smoke", index, "headers", name), value
+        if test.body is not None:
+            yield ("smoke", index, "body"), test.body
+
+
+def _secret_in_env(scope: Scope) -> Iterator[Finding]:
+    for name in scope.environment.env:
+        if name in scope.environment.secrets:
+            yield Finding(
+                path=("env", name),
+                message=f"{name} is also declared as a secret; one of them would be lost",
+                hint="remove it from env",
+                rule="secret-in-env",
+                at_key=True,
+            )
+
+
+def _plain_secret(scope: Scope) -> Iterator[Finding]:
+    for name, value in scope.environment.env.items():
+        if name in scope.environment.secrets:
+            continue
+        by_name = bool(value) and name_looks_secret(name) and value not in ("true", "false")
+        if by_name or looks_secret(value):
+            yield Finding(
+                path=("env", name),
+                message=f"{name} looks like a secret, and this file is in the repository",
+                hint=f"declare it: secrets: [{name}], and set it in the job's environment",
+                rule="plain-secret",
+                severity=Severity.WARNING,
+                at_key=True,
+            )
+    for path, text in _smoke_texts(scope):
+        name = str(path[-1])
+        literal = name.lower() in ("authorization", "cookie") or name_looks_secret(name)
+        if "${" not in text and path[-2] == "headers" and (literal or looks_secret(text)):
+            yield Finding(
+                path=path,
+                message=f"the header {name} holds a secret in plain text",
+                hint='declare a secret and write "${NAME}"',
+                rule="plain-secret",
+                severity=Severity.WARNING,
+                at_key=True,
+            )
+
+
+def _interpolation(scope: Scope) -> Iterator[Finding]:
+    for name, value in scope.environment.env.items():
+        if _REFERENCE.search(value):
+            yield Finding(
+                path=("env", name),
+                message="${…} is not filled in here: env is taken literally",
+                hint=f"declare {name} under secrets and set it in the job's environment",
+                rule="env-interpolation",
+                severity=Severity.WARNING,
+            )
+
+
+RULES: tuple[Rule, ...] = (_undeclared, _secret_in_env, _plain_secret, _interpolation)

@@ -1,0 +1,30 @@
+"""The address at which people reach a service, taken apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+__all__ = ["Url", "parse_url"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Url:
+    """The parts of a url that a route follows from; what is not given is empty or None."""
+
+    scheme: str = ""
+    host: str = ""
+    port: int | None = None
+    path: str = ""
+
+
+def parse_url(text: str) -> Url:
+    """Take a url apart.
+
+    Raises:
+        ValueError: its port or its IPv6 address is impossible.
+    """
+    parts = urlsplit(text)
+    if parts.port == 0:
+        raise ValueError("port 0 cannot be reached")
+    return Url(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, path=parts.path)
