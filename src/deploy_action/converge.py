@@ -252,7 +252,7 @@ def _stop(site: Site, replica: Replica, environment: Environment, done: Converge
 def _remove(site: Site, replica: Replica, done: Converged) -> None:
     site.talk.ping()
     try:
-        done.logs[replica.name] = site.engine.logs(replica.container.id, lines=30)
+        done.logs[f"{replica.name} on {site.host}"] = site.engine.logs(replica.container.id, lines=30)
     except DeploymentFailed as error:
         done.notes.append(f"{site.host}: the log of {replica.name} was lost: {error}")
     if replica.container.running:

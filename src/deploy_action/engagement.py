@@ -28,6 +28,7 @@ from deploy_action.release import Deployment, HostOutcome, State
 from deploy_action.site import Site, lock_site, observe, reading
 
 from deploy_action.state.ledger import Ledger, live, merge
+from deploy_action.state.lock import Lock
 from deploy_action.verify import Cancel
 
 __all__ = ["Engagement", "Held", "engage", "good_releases", "required_secrets", "side_by_side"]
@@ -61,18 +62,18 @@ class Engagement:
         Raises:
             LockHeld: somebody else has one; those already taken are given back.
         """
-        sites: list[Site] = []
+        taken: list[tuple[Lock, Site]] = []
         try:
             for host in sorted(self.engines):
-                sites.append(self._lock(host))
-            held = Held(engagement=self, sites=tuple(sites))
+                taken.append(self._lock(host))
+            held = Held(engagement=self, sites=tuple(site for _, site in taken))
             held.settle()
             yield held
         finally:
-            for site in sites:
-                site.lock.release()
+            for lock, _ in taken:
+                lock.release()
 
-    def _lock(self, host: str) -> Site:
+    def _lock(self, host: str) -> tuple[Lock, Site]:
         return lock_site(
             host,
             self.engines[host],
@@ -92,8 +93,8 @@ class Engagement:
 
         def one(host: str) -> HostObservation:
             engine = self.engines[host]
-            with reading(engine, self.environment) as talk:
-                if talk is None:
+            with self.reading(host) as site:
+                if site is None:
                     return HostObservation(
                         host=host,
                         architecture=engine.info().architecture,
@@ -102,14 +103,18 @@ class Engagement:
                         backend=None,
                         images=frozenset(i for i in images if engine.image(i) is not None),
                     )
-                return observe(host, engine, talk, self.environment, images)
+                return observe(host, engine, site.talk, self.environment, images)
 
         return _joined(side_by_side(one, self.environment.hosts))
 
     def fingerprint_key(self) -> bytes:
         """Return the key of secret fingerprints, or an empty one where none was made yet."""
-        with reading(self.first, self.environment) as talk:
-            return b"" if talk is None else talk.get(_key_path(self.environment)) or b""
+        with self.reading(self.environment.hosts[0]) as site:
+            return b"" if site is None else site.talk.get(_key_path(self.environment)) or b""
+
+    def reading(self, host: str) -> contextlib.AbstractContextManager[Site | None]:
+        """Open a session on a host that takes no lock; None where nothing was deployed yet."""
+        return reading(host, self.engines[host], self.environment, self.clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ class Telling:
     def take(self, done: Converged) -> None:
         """Take over what converging a host came to."""
         self.notes += done.notes
-        self.logs |= done.logs
+        self.logs = done.logs | self.logs
 
 
 class Rollout:
@@ -238,6 +238,7 @@ class Rollout:
             cancel=cancel,
         )
         self.telling.take(done)
+        self.progress.say(f"{previous.release.version} serves, as before", host=site.host)
 
     def _after_failure(self) -> None:
         for hook in self.plan.environment.hooks.on_failure:

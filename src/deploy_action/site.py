@@ -1,4 +1,4 @@
-"""One host during a command: its engine, its lock, its edge, and what was found there."""
+"""One host during a command: its engine, its session, its edge, and what was found there."""
 
 from __future__ import annotations
 
@@ -29,19 +29,20 @@ _ADDRESS_TRIES = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A locked host. Everything that changes something asks `talk.ping` first: a lock that was
-    lost stops this process, not its successor."""
+    """A host with an open session. Where the session is the lock, everything that changes
+    something asks `talk.ping` first: a lock that was lost stops this process, not its successor.
+
+    Attributes:
+        talk: the session.
+        carrier: id of the container in which the session runs; connections start there.
+    """
 
     host: str
     engine: Engine
-    lock: Lock
     environment: Environment
     clock: Clock
-
-    @property
-    def talk(self) -> Talk:
-        """The session."""
-        return self.lock.talk
+    talk: Talk
+    carrier: str
 
     @property
     def edge(self) -> Edge:
@@ -60,7 +61,7 @@ class Site:
 
     def dialer(self) -> ReplicaDialer:
         """Return the way to addresses that only this host reaches."""
-        return ReplicaDialer(engine=self.engine, container_id=self.lock.container_id)
+        return ReplicaDialer(engine=self.engine, container_id=self.carrier)
 
     def edge_address(self) -> str:
         """Return where the edge listens, as seen from the lock's container."""
@@ -176,7 +177,7 @@ def lock_site(
     labels: Mapping[str, str],
     wait_seconds: float,
     clock: Clock,
-) -> Site:
+) -> tuple[Lock, Site]:
     """Prepare a host and take its lock.
 
     Raises:
@@ -186,7 +187,15 @@ def lock_site(
     name = lock_name(environment.edge.name, environment.service, environment.name)
     spec = edge_host.lock_spec(environment.edge, name, labels)
     lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock)
-    return Site(host=host, engine=engine, lock=lock, environment=environment, clock=clock)
+    site = Site(
+        host=host,
+        engine=engine,
+        environment=environment,
+        clock=clock,
+        talk=lock.talk,
+        carrier=lock.container_id,
+    )
+    return lock, site
 
 
 def observe(
@@ -209,7 +218,9 @@ def observe(
 
 
 @contextlib.contextmanager
-def reading(engine: Engine, environment: Environment) -> Iterator[Talk | None]:
+def reading(
+    host: str, engine: Engine, environment: Environment, clock: Clock
+) -> Iterator[Site | None]:
     """Open a session that takes no lock, for looking only; None where nothing was deployed yet.
 
     It is a command in the edge's container, or, where no edge runs (a host of workers), a
@@ -219,18 +230,25 @@ def reading(engine: Engine, environment: Environment) -> Iterator[Talk | None]:
     found = engine.container(options.name)
     temporary = ""
     if found is not None and found.running:
-        stream = engine.connect(found.id, edge_host.reader_argv())
+        carrier, stream = found.id, engine.connect(found.id, edge_host.reader_argv())
     elif engine.image(edge_host.edge_image(options)) is None:
         yield None
         return
     else:
         spec = edge_host.lock_spec(options, f"{options.name}-reader-{uuid4().hex[:12]}", {})
-        temporary = engine.create(spec)
+        carrier = temporary = engine.create(spec)
         stream = engine.attach(temporary)
         engine.start(temporary)
     talk = Conversation(engine.host, stream)
     try:
-        yield talk
+        yield Site(
+            host=host,
+            engine=engine,
+            environment=environment,
+            clock=clock,
+            talk=talk,
+            carrier=carrier,
+        )
     finally:
         talk.close()
         if temporary:
