@@ -1,0 +1,196 @@
+"""The files that `init` writes, as text: deploy.yaml and the workflows that call ours; pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+
+from deploy_action.init.survey import Survey
+
+__all__ = ["ACTION", "deploy_workflow", "deploy_yaml", "rollback_workflow"]
+
+ACTION = "org/deploy-action"
+"""The repository of this action."""
+TAG = "v1"
+SCHEMA = f"https://raw.githubusercontent.com/{ACTION}/{TAG}/schemas/deploy.schema.json"
+
+_PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_-]*")
+_SAYS_OTHERWISE = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|[.+-]?[0-9][0-9_.e+-]*")
+_NO_IMAGE = "ghcr.io/your-organisation"
+
+
+def deploy_yaml(survey: Survey) -> str:
+    """Write a deploy.yaml that deploys to this machine and says how to go further."""
+    sections = [
+        _head(survey),
+        _image(survey),
+        _traffic(survey),
+        _settings(survey),
+        _gates(survey),
+        _environments(survey),
+    ]
+    return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
+
+
+def _head(survey: Survey) -> Iterable[str]:
+    yield f"# yaml-language-server: $schema={SCHEMA}"
+    yield "version: 1"
+    yield f"service: {_scalar(survey.service.value)}"
+
+
+def _image(survey: Survey) -> Iterable[str]:
+    name = survey.image.value if survey.image else f"{_NO_IMAGE}/{survey.service.value}"
+    yield "# Without a tag: which version is deployed is said at each deployment."
+    yield f"image: {name}"
+    if survey.context is None:
+        return
+    yield "build:"
+    yield f"  context: {_scalar(survey.context)}"
+    if survey.dockerfile != "Dockerfile":
+        yield f"  dockerfile: {_scalar(survey.dockerfile)}"
+    yield "  # push: true  # when the hosts are not this machine"
+
+
+def _traffic(survey: Survey) -> Iterable[str]:
+    if survey.port is None:
+        yield "# A worker: it has no port, and counts as healthy while it stays up."
+        yield "health: {kind: running}"
+        return
+    yield f"port: {survey.port.value}  # where the container listens"
+    if survey.health_path:
+        yield f"health: {{path: {_scalar(survey.health_path.value)}}}"
+    elif survey.docker_health:
+        yield "health: {kind: docker}  # the image's own HEALTHCHECK"
+    else:
+        yield "health: {path: /}  # better: a path that answers 2xx only when all is ready"
+    path = survey.health_path.value if survey.health_path else "/"
+    yield ""
+    yield "# Before traffic moves, and again through the edge."
+    yield "smoke:"
+    yield f"  - {{name: answers, path: {_scalar(path)}, status: 200}}"
+
+
+def _settings(survey: Survey) -> Iterable[str]:
+    yield "# env: {LOG_LEVEL: info}"
+    if survey.secrets:
+        yield "# Names only: the values come from the environment of the one who deploys."
+        yield f"# secrets: [{', '.join(survey.secrets.value)}]"
+    else:
+        yield "# secrets: [DATABASE_URL]  # names only; the values come from the environment"
+
+
+def _gates(survey: Survey) -> Iterable[str]:
+    if not survey.python_paths:
+        return
+    yield "gates:"
+    yield "  bandit:"
+    yield f"    paths: [{', '.join(map(_scalar, survey.python_paths))}]"
+    yield '    exclude: ["**/test", "**/tests"]'
+
+
+def _environments(survey: Survey) -> Iterable[str]:
+    yield "environments:"
+    yield "  staging:"
+    yield '    hosts: [local]  # later: ["ssh://deploy@staging.example.com"]'
+    if survey.port is not None:
+        yield "    route: {port: 8081}  # later: url: https://staging.example.com"
+    yield "  production:"
+    yield "    after: staging  # takes only an image that passed there"
+    yield "    hosts: [local]"
+    if survey.port is not None:
+        yield "    route: {port: 8082}"
+        yield "    # bake: 60s  # watched for so long with the old release still warm"
+
+
+def deploy_workflow(survey: Survey, config: str) -> str:
+    """Write the workflow that deploys what is pushed.
+
+    Args:
+        survey: names the branch.
+        config: path of deploy.yaml from the top of the checkout.
+    """
+    return f"""\
+name: {_workflow_name("Deploy", survey, config)}
+
+on:
+  push:
+    branches: [{_scalar(survey.branch)}]
+  workflow_dispatch:
+
+permissions: {{}}
+
+jobs:
+  deploy:
+    permissions:
+      contents: read
+      deployments: write
+      packages: write
+    uses: {ACTION}/.github/workflows/deploy.yml@{TAG}
+{_with({"config": config} if config != "deploy.yaml" else {})}\
+    secrets: inherit
+"""
+
+
+def rollback_workflow(survey: Survey, config: str) -> str:
+    """Write the workflow that is the rollback button; arguments as for `deploy_workflow`."""
+    inputs = {
+        "environment": "${{ inputs.environment }}",
+        "version": "${{ inputs.version }}",
+        "reason": "${{ inputs.reason }}",
+    }
+    if config != "deploy.yaml":
+        inputs["config"] = config
+    return f"""\
+name: {_workflow_name("Roll back", survey, config)}
+
+on:
+  workflow_dispatch:
+    inputs:
+      environment:
+        description: Where to roll back
+        type: choice
+        options: [production, staging]
+        required: true
+      version:
+        description: Version to restore; empty for the last good one
+        type: string
+        required: false
+        default: ""
+      reason:
+        description: Why, for the history
+        type: string
+        required: true
+
+permissions: {{}}
+
+jobs:
+  rollback:
+    permissions:
+      contents: read
+      deployments: write
+      packages: read
+    uses: {ACTION}/.github/workflows/rollback.yml@{TAG}
+{_with(inputs)}\
+    secrets: inherit
+"""
+
+
+def _workflow_name(what: str, survey: Survey, config: str) -> str:
+    return what if "/" not in config else f"{what} {survey.service.value}"
+
+
+def _with(inputs: dict[str, str]) -> str:
+    lines = [f"      {name}: {_workflow_scalar(value)}\n" for name, value in inputs.items()]
+    return "".join(["    with:\n", *lines]) if lines else ""
+
+
+def _workflow_scalar(value: str) -> str:
+    return value if value.startswith("${{") else _scalar(value)
+
+
+def _scalar(text: str) -> str:
+    """Write a text so that YAML reads the same text, inside brackets too."""
+    if _PLAIN.fullmatch(text) and not _SAYS_OTHERWISE.fullmatch(text):
+        return text
+    return json.dumps(text)

@@ -1,0 +1,218 @@
+"""What the source of an application says about itself: framework, port, health route, secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy_action.init.guess import Guess
+
+__all__ = ["Sources", "read"]
+
+MOST_FILES = 3_000
+MOST_BYTES = 400_000
+"""Longer files are generated or data."""
+
+_PASSED_OVER = frozenset(
+    [
+        "node_modules",
+        "bower_components",
+        "vendor",
+        "venv",
+        "env",
+        "site-packages",
+        "__pycache__",
+        "dist",
+        "build",
+        "target",
+        "out",
+        "coverage",
+        "docs",
+        "doc",
+        "examples",
+        "test",
+        "tests",
+        "__tests__",
+        "spec",
+        "specs",
+        "e2e",
+        "fixtures",
+        "migrations",
+    ]
+)
+_TEST_FILE = re.compile(r"(?:^test_|_test\.|\.test\.|\.spec\.|^conftest\.|Tests?\.(?:java|cs|kt)$)")
+_LANGUAGES = {
+    ".py": "Python", ".js": "JavaScript", ".mjs": "JavaScript", ".cjs": "JavaScript",
+    ".ts": "TypeScript", ".go": "Go", ".rb": "Ruby", ".java": "Java", ".kt": "Kotlin",
+    ".php": "PHP", ".rs": "Rust", ".cs": "C#", ".ex": "Elixir", ".exs": "Elixir",
+    ".scala": "Scala", ".clj": "Clojure",
+}  # fmt: skip
+_ALSO_READ = frozenset({".properties", ".yml", ".yaml"})
+
+# Ready says more than alive: the first one found is taken.
+_HEALTH_ROUTES = (
+    "readyz", "ready", "readiness", "healthz", "health", "healthcheck", "health-check", "_health",
+    "-/ready", "-/healthy", "livez", "alive", "up", "ping", "status",
+)  # fmt: skip
+_ROUTE = re.compile(
+    r"[\"'`\s](/(?:[\w.-]+/){0,2}?(" + "|".join(map(re.escape, _HEALTH_ROUTES)) + r"))/?[\"'`]"
+)
+_PORTS = (
+    # os.environ.get("PORT", "8000"), process.env.PORT || 3000, getenv("PORT", 8080)
+    re.compile(r"\bPORT\b[\"'\])]*\s*(?:\|\||\?\?|,|:)\s*(?:\w+\()?[\"'`:]*(\d{2,5})\b"),
+    # http.ListenAndServe(":8080", …), Addr: ":8080", router.Run("0.0.0.0:8080")
+    re.compile(
+        r"(?:ListenAndServe|Run|Start|Listen|bind|Addr)\b[^\n\"]{0,20}\"[\w.\[\]]*:(\d{2,5})\""
+    ),
+    re.compile(r"\.listen\(\s*(\d{2,5})\b"),
+    re.compile(r"\.run\([^)\n]*\bport\s*=\s*(\d{2,5})\b"),
+    re.compile(r"^server\.port\s*[=:]\s*(\d{2,5})\s*$", re.MULTILINE),
+)
+# The file that names the dependencies, a word in it, and the port when nobody says one.
+_FRAMEWORKS = (
+    ("Spring Boot", ("pom.xml", "build.gradle", "build.gradle.kts"), "spring-boot", 8080),
+    ("Django", ("requirements.txt", "pyproject.toml", "Pipfile"), "django", 8000),
+    ("FastAPI", ("requirements.txt", "pyproject.toml", "Pipfile"), "fastapi", 8000),
+    ("gunicorn", ("requirements.txt", "pyproject.toml", "Pipfile"), "gunicorn", 8000),
+    ("Flask", ("requirements.txt", "pyproject.toml", "Pipfile"), "flask", 5000),
+    ("Next.js", ("package.json",), '"next"', 3000),
+    ("NestJS", ("package.json",), '"@nestjs/core"', 3000),
+    ("Fastify", ("package.json",), '"fastify"', 3000),
+    ("Koa", ("package.json",), '"koa"', 3000),
+    ("Express", ("package.json",), '"express"', 3000),
+    ("Gin", ("go.mod",), "gin-gonic/gin", 8080),
+    ("Echo", ("go.mod",), "labstack/echo", 1323),
+    ("Rails", ("Gemfile",), "rails", 3000),
+    ("Sinatra", ("Gemfile",), "sinatra", 4567),
+    ("Phoenix", ("mix.exs",), ":phoenix", 4000),
+)
+_ENV_EXAMPLES = (".env.example", ".env.sample", ".env.template", ".env.dist", "env.example")
+_SECRET_NAME = re.compile(
+    r"SECRET|PASSWORD|PASSWD|TOKEN|_KEY$|^KEY$|API_?KEY|CREDENTIAL|DATABASE_URL|_DSN$|REDIS_URL"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What was found; `None` where nothing said anything."""
+
+    language: str | None = None
+    framework: Guess[str] | None = None
+    port: Guess[int] | None = None
+    framework_port: Guess[int] | None = None
+    health_path: Guess[str] | None = None
+    python_paths: tuple[str, ...] = ()
+    """Directories with Python in them, tests left out; ``.`` when it lies at the top."""
+    secrets: Guess[tuple[str, ...]] | None = None
+
+
+def read(root: Path) -> Sources:
+    """Read the sources below a directory; tests, dependencies and built files are passed over."""
+    languages: Counter[str] = Counter()
+    ports: list[tuple[int, Guess[int]]] = []
+    routes: list[tuple[int, int, Guess[str]]] = []
+    python: set[str] = set()
+    for path in _files(root):
+        name = path.relative_to(root).as_posix()
+        language = _LANGUAGES.get(path.suffix)
+        if language:
+            languages[language] += 1
+        if path.suffix == ".py":
+            python.add(name.partition("/")[0] if "/" in name else ".")
+        text = _text(path)
+        ports += _found_ports(text, name)
+        if language:
+            routes += _found_routes(text, name)
+    framework, framework_port = _framework(root)
+    health = min(routes, key=lambda route: (route[0], route[1], route[2].source), default=None)
+    health_path = health[2] if health else None
+    if health_path is None and framework and framework.value == "Spring Boot":
+        health_path = _actuator(root)
+    port = min(ports, key=lambda found: (found[0], found[1].source), default=None)
+    return Sources(
+        language=max(languages, key=lambda name: languages[name], default=None),
+        framework=framework,
+        port=port[1] if port else None,
+        framework_port=framework_port,
+        health_path=health_path,
+        python_paths=(".",) if "." in python else tuple(sorted(python)),
+        secrets=_secrets(root),
+    )
+
+
+def _files(root: Path) -> Iterator[Path]:
+    count = 0
+    for base, directories, names in os.walk(root):
+        directories[:] = sorted(
+            name for name in directories if name not in _PASSED_OVER and not name.startswith(".")
+        )
+        for name in sorted(names):
+            suffix = Path(name).suffix
+            if (suffix not in _LANGUAGES and suffix not in _ALSO_READ) or _TEST_FILE.search(name):
+                continue
+            count += 1
+            if count > MOST_FILES:
+                return
+            yield Path(base, name)
+
+
+def _found_ports(text: str, name: str) -> Iterator[tuple[int, Guess[int]]]:
+    for rank, pattern in enumerate(_PORTS):
+        if match := pattern.search(text):
+            port = int(match[1])
+            if 0 < port < 65_536:
+                yield rank, Guess(value=port, source=f"{name}:{_line(text, match)}")
+                return
+
+
+def _found_routes(text: str, name: str) -> Iterator[tuple[int, int, Guess[str]]]:
+    for match in _ROUTE.finditer(text):
+        rank = _HEALTH_ROUTES.index(match[2])
+        source = f"{name}:{_line(text, match)}"
+        yield rank, name.count("/"), Guess(value=match[1], source=source)
+
+
+def _line(text: str, match: re.Match[str]) -> int:
+    return text.count("\n", 0, match.start(1)) + 1
+
+
+def _framework(root: Path) -> tuple[Guess[str] | None, Guess[int] | None]:
+    for framework, files, word, port in _FRAMEWORKS:
+        for file in files:
+            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w])", _text(root / file).lower()):
+                return (
+                    Guess(value=framework, source=file),
+                    Guess(value=port, source=f"{framework}'s usual port ({file})"),
+                )
+    return None, None
+
+
+def _actuator(root: Path) -> Guess[str] | None:
+    for file in ("pom.xml", "build.gradle", "build.gradle.kts"):
+        if "spring-boot-starter-actuator" in _text(root / file):
+            return Guess(value="/actuator/health", source=f"the actuator in {file}")
+    return None
+
+
+def _secrets(root: Path) -> Guess[tuple[str, ...]] | None:
+    for file in _ENV_EXAMPLES:
+        names = re.findall(
+            r"^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=", _text(root / file), re.MULTILINE
+        )
+        secrets = tuple(dict.fromkeys(name for name in names if _SECRET_NAME.search(name)))
+        if secrets:
+            return Guess(value=secrets, source=file)
+    return None
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            return ""
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

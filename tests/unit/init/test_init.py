@@ -1,0 +1,341 @@
+"""init: whatever the repository looks like, what is written validates, and says its sources."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy_action import config
+from deploy_action.errors import BadInput, ExitCode
+from deploy_action.gates import python_files
+from deploy_action.init import initialise, survey
+from deploy_action.init.render import ACTION
+from deploy_action.problem import Severity
+
+Repository = Callable[..., Path]
+
+FLASK = {
+    "Dockerfile": """\
+# syntax=docker/dockerfile:1
+FROM python:3.13-slim AS build
+EXPOSE 9999
+RUN <<EOF
+pip install .
+EXPOSE 1
+EOF
+FROM python:3.13-slim
+ARG LISTEN=8000
+COPY --from=build / /
+EXPOSE ${LISTEN}/tcp 9/udp
+CMD ["gunicorn", "--bind", \\
+     # a comment in between
+     "0.0.0.0:8000", "shop:app"]
+""",
+    "requirements.txt": "flask==3.1\ngunicorn\n",
+    "src/shop/__init__.py": '@app.route("/healthz")\ndef ok(): ...\n@app.route("/status")\n',
+    "tests/test_shop.py": 'client.get("/ready")\n',
+    ".env.example": "LOG_LEVEL=info\nDATABASE_URL=postgres://\nexport STRIPE_API_KEY=\n",
+}
+NODE = {
+    "Dockerfile": "FROM node:24\nCOPY . .\nCMD node server.js\n",
+    "package.json": '{"dependencies": {"express": "^5"}}',
+    "server.js": "app.get('/health', ok)\napp.listen(process.env.PORT || 4100)\n",
+    "node_modules/x/index.js": "app.get('/readyz', ok); app.listen(1)\n",
+}
+GO = {
+    "deploy/Dockerfile": 'FROM scratch\nCOPY server /\nENTRYPOINT ["/server"]\n',
+    "go.mod": "module github.com/acme/api\n",
+    "cmd/server/main.go": 'mux.Handle("/readyz", r)\nhttp.ListenAndServe(":9090", mux)\n',
+    "cmd/server/main_test.go": 'http.ListenAndServe(":1234", mux)\n',
+}
+SPRING = {
+    "Dockerfile": "FROM eclipse-temurin:21\n",
+    "pom.xml": "<artifactId>spring-boot-starter-actuator</artifactId>",
+    "src/main/resources/application.properties": "server.port=8443\n",
+}
+WORKER = {
+    "Dockerfile": 'FROM python:3.13\nENTRYPOINT ["celery"]\nCMD ["-A", "jobs", "worker"]\n',
+    "jobs.py": "x = 1\n",
+}
+CURL = {
+    "Dockerfile": "FROM nginx\nEXPOSE 443 8080\n"
+    "HEALTHCHECK --interval=5s CMD curl -fs http://127.0.0.1:8080/-/up || exit 1\n"
+}
+PROBE = {"Dockerfile": "FROM nginx\nEXPOSE 80\nHEALTHCHECK CMD /probe\n"}
+MONOREPO = {
+    "services/api/Dockerfile": "FROM a\nEXPOSE 8080\n",
+    "services/api/main.py": "x = 1\n",
+    "services/web/Dockerfile": "FROM a\nEXPOSE 3000\n",
+    "services/web/index.js": "",
+}
+STRANGE = {
+    "Dockerfile": "\ufeff\x00FROM\nEXPOSE $NOTHING x/y 99999 -1\nHEALTHCHECK\nENV\nCMD\nRUN <<X\n\\",
+    "no: yes #.py/a.py": "",
+    "true/b.py": "",
+    "1.10/c.py": "",
+}
+NOTHING: dict[str, str] = {"README.md": "hello"}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """Make a checkout with files and a remote: `repository(FLASK, remote="git@…")`."""
+
+    def make(
+        files: dict[str, str], *, remote: str | None = None, name: str = "Some Repo_1"
+    ) -> Path:
+        root = tmp_path / name
+        for path, content in files.items():
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (root / path).write_text(content, encoding="utf-8")
+        root.mkdir(exist_ok=True)
+        if remote is not None:
+            (root / ".git").mkdir()
+            (root / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+            (root / ".git" / "config").write_text(
+                f'[core]\n\tbare = false\n[remote "origin"]\n\turl = {remote}\n'
+                "\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
+            )
+        return root
+
+    return make
+
+
+def _written(root: Path) -> dict[str, Any]:
+    initialise(root)
+    settings: dict[str, Any] = yaml.safe_load((root / "deploy.yaml").read_text())
+    return settings
+
+
+@pytest.mark.parametrize("remote", [None, "https://github.com/acme/shop.git"])
+@pytest.mark.parametrize(
+    "files", [FLASK, NODE, GO, SPRING, WORKER, CURL, PROBE, MONOREPO, STRANGE, NOTHING]
+)
+def test_what_is_written_validates(
+    repository: Repository, files: dict[str, str], remote: str | None
+) -> None:
+    """deploy.yaml has neither an error nor a warning, the workflows are YAML of three jobs' keys,
+    and the scanner finds files in each path that it is given.
+    """
+    root = repository(files, remote=remote)
+    written = initialise(root)
+    loaded, problems = config.check(root / "deploy.yaml")
+    assert loaded is not None, problems
+    assert [p for p in problems if p.severity is not Severity.NOTICE] == []
+    assert list(loaded.environments) == ["staging", "production"]
+    assert loaded.environments["production"].after == "staging"
+    gate = loaded.environments["staging"].gates.bandit
+    if gate:
+        assert not python_files.select(root, gate.paths, gate.exclude).problems
+    assert [file.path.name for file in written] == ["deploy.yaml", "deploy.yml", "rollback.yml"]
+    for file in written[1:]:
+        [job] = yaml.safe_load(file.path.read_text())["jobs"].values()
+        assert job["uses"] == f"{ACTION}/.github/workflows/{file.path.name}@v1"
+        assert set(job) <= {"permissions", "uses", "with", "secrets"}
+
+
+@pytest.mark.parametrize(
+    ("files", "port", "health"),
+    [
+        (FLASK, 8000, {"path": "/healthz"}),
+        (NODE, 4100, {"path": "/health"}),
+        (GO, 9090, {"path": "/readyz"}),
+        (SPRING, 8443, {"path": "/actuator/health"}),
+        (WORKER, None, {"kind": "running"}),
+        (CURL, 8080, {"path": "/-/up"}),
+        (PROBE, 80, {"kind": "docker"}),
+        (MONOREPO, 8080, {"path": "/"}),
+        (NOTHING, 8080, {"path": "/"}),
+    ],
+)
+def test_port_and_health_are_found(
+    repository: Repository, files: dict[str, str], port: int | None, health: dict[str, str]
+) -> None:
+    """Ports and routes of dependencies, tests and earlier stages are not taken."""
+    settings = _written(repository(files))
+    assert settings.get("port") == port
+    assert settings["health"] == health
+
+
+@pytest.mark.parametrize(
+    ("files", "build"),
+    [
+        (FLASK, {"context": "."}),
+        (GO, {"context": ".", "dockerfile": "deploy/Dockerfile"}),
+        (MONOREPO, {"context": "services/api"}),
+        (NOTHING, None),
+    ],
+)
+def test_the_build_is_found(
+    repository: Repository, files: dict[str, str], build: dict[str, str] | None
+) -> None:
+    """A Dockerfile in a directory of its own builds from above; others from where they are."""
+    assert _written(repository(files)).get("build") == build
+
+
+@pytest.mark.parametrize(
+    ("remote", "service", "image"),
+    [
+        ("https://github.com/Acme/Shop.git", "shop", "ghcr.io/acme/shop"),
+        ("https://github.com/acme/shop/", "shop", "ghcr.io/acme/shop"),
+        ("git@github.com:acme/shop_api.v2.git", "shop-api-v2", "ghcr.io/acme/shop-api-v2"),
+        ("ssh://git@github.com:22/acme/shop", "shop", "ghcr.io/acme/shop"),
+        ("ssh://git@ssh.github.com:443/acme/shop.git", "shop", "ghcr.io/acme/shop"),
+        ("https://u:ghp_s3cret@github.com/acme/shop", "shop", "ghcr.io/acme/shop"),
+        ("git@gitlab.com:group/sub/shop.git", "shop", "registry.gitlab.com/group/sub/shop"),
+        ("https://git.example.com/acme/shop.git", "shop", "ghcr.io/your-organisation/shop"),
+        ("ssh://git@[2001:db8::1]:22/acme/shop.git", "shop", "ghcr.io/your-organisation/shop"),
+        ("/srv/git/shop.git", "some-repo-1", "ghcr.io/your-organisation/some-repo-1"),
+        ("../shop", "some-repo-1", "ghcr.io/your-organisation/some-repo-1"),
+        ("file:///srv/git/shop.git", "some-repo-1", "ghcr.io/your-organisation/some-repo-1"),
+        ("https://github.com/acme/--", "service", "ghcr.io/your-organisation/service"),
+        ("", "some-repo-1", "ghcr.io/your-organisation/some-repo-1"),
+    ],
+)
+def test_remotes(repository: Repository, remote: str, service: str, image: str) -> None:
+    """Every way to write a remote gives the same names, and none shows its credentials."""
+    root = repository(NODE, remote=remote)
+    written = initialise(root)
+    settings = yaml.safe_load((root / "deploy.yaml").read_text())
+    assert (settings["service"], settings["image"]) == (service, image)
+    assert "s3cret" not in str(written)
+    assert all("s3cret" not in file.path.read_text() for file in written)
+
+
+def test_a_service_of_a_monorepo_gets_its_own_names_and_workflows(repository: Repository) -> None:
+    """Run in a sub-directory, init writes the workflows at the top and names them after it."""
+    root = repository(MONOREPO, remote="https://github.com/acme/shop")
+    written = initialise(root / "services" / "web")
+    assert [file.path.relative_to(root).as_posix() for file in written] == [
+        "services/web/deploy.yaml",
+        ".github/workflows/deploy-web.yml",
+        ".github/workflows/rollback-web.yml",
+    ]
+    settings = yaml.safe_load(written[0].path.read_text())
+    assert (settings["service"], settings["image"]) == ("web", "ghcr.io/acme/shop/web")
+    for file in written[1:]:
+        [job] = yaml.safe_load(file.path.read_text())["jobs"].values()
+        assert job["with"]["config"] == "services/web/deploy.yaml"
+
+
+def test_other_services_of_a_monorepo_are_mentioned(repository: Repository) -> None:
+    """One deploy.yaml is one service: the user learns where else to run init."""
+    [first, *_] = initialise(repository(MONOREPO))
+    assert any("services/web" in guess for guess in first.guesses)
+
+
+def test_guesses_name_their_source(repository: Repository) -> None:
+    """Whoever reads a guess can look at what it was taken from."""
+    [first, *_] = initialise(repository(FLASK, remote="https://github.com/acme/shop"))
+    assert "port 8000: from EXPOSE in Dockerfile" in first.guesses
+    assert "health /healthz: from src/shop/__init__.py:1" in first.guesses
+    assert "image ghcr.io/acme/shop: from the git remote origin" in first.guesses
+    assert any("DATABASE_URL, STRIPE_API_KEY" in guess for guess in first.guesses)
+
+
+def test_secrets_are_suggested_as_a_comment_only(repository: Repository) -> None:
+    """A declared secret that is not set would stop the first deployment."""
+    root = repository(FLASK)
+    assert "secrets" not in _written(root)
+    assert "# secrets: [DATABASE_URL, STRIPE_API_KEY]" in (root / "deploy.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "existing", ["deploy.yaml", ".github/workflows/deploy.yml", ".github/workflows/rollback.yml"]
+)
+def test_nothing_is_overwritten_and_nothing_half_written(
+    repository: Repository, existing: str
+) -> None:
+    """One file that exists stops all of it; with force it is replaced."""
+    root = repository({**NODE, existing: "mine"})
+    before = sorted(path for path in root.rglob("*") if path.is_file())
+    with pytest.raises(BadInput) as refused:
+        initialise(root)
+    assert refused.value.exit_code is ExitCode.BAD_INPUT
+    assert existing in str(refused.value)
+    assert "--force" in str(refused.value)
+    assert (root / existing).read_text() == "mine"
+    assert sorted(path for path in root.rglob("*") if path.is_file()) == before
+    initialise(root, force=True)
+    assert (root / existing).read_text() != "mine"
+
+
+def test_a_dangling_link_counts_as_existing(repository: Repository) -> None:
+    """Writing through it would make a file somewhere else."""
+    root = repository(NODE)
+    (root / "deploy.yaml").symlink_to("elsewhere.yaml")
+    with pytest.raises(BadInput):
+        initialise(root)
+    initialise(root, force=True)
+    assert not (root / "elsewhere.yaml").exists()
+    assert not (root / "deploy.yaml").is_symlink()
+
+
+def test_written_files_are_readable_by_all_and_leave_nothing_beside_them(
+    repository: Repository,
+) -> None:
+    """The files are ordinary ones, and no temporary file stays."""
+    root = repository(NOTHING)
+    for file in initialise(root):
+        assert stat.S_IMODE(file.path.stat().st_mode) == 0o644
+    assert not list(root.rglob(".deploy.yaml*"))
+
+
+def test_no_directory_is_an_error(tmp_path: Path) -> None:
+    """A mistyped directory is said, not made."""
+    with pytest.raises(BadInput):
+        initialise(tmp_path / "gone")
+
+
+def test_a_work_tree_finds_the_remote_of_its_repository(
+    repository: Repository, tmp_path: Path
+) -> None:
+    """In a work tree or submodule .git is a file that points to the real directory."""
+    main = repository(NODE, remote="git@github.com:acme/shop.git")
+    git = main / ".git" / "worktrees" / "fix"
+    git.mkdir(parents=True)
+    (git / "commondir").write_text("../..\n")
+    (git / "HEAD").write_text("ref: refs/heads/fix\n")
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / ".git").write_text(f"gitdir: {git}\n")
+    seen = survey(tree)
+    assert seen.image is not None
+    assert seen.image.value == "ghcr.io/acme/shop"
+    assert seen.checkout == tree.resolve()
+
+
+@pytest.mark.parametrize(
+    ("files", "branch"),
+    [
+        ({"HEAD": "ref: refs/heads/fix-1\n", "refs/heads/master": "0"}, "master"),
+        (
+            {
+                "HEAD": "ref: refs/heads/fix-1\n",
+                "refs/heads/main": "0",
+                "refs/remotes/origin/HEAD": "ref: refs/remotes/origin/trunk\n",
+            },
+            "trunk",
+        ),
+        ({"HEAD": "ref: refs/heads/x\n", "packed-refs": "00 refs/heads/master\n"}, "master"),
+        ({"HEAD": "ref: refs/heads/dev/2\n"}, "dev/2"),
+        ({"HEAD": "0123456789abcdef\n"}, "main"),
+        ({"HEAD": "ref: refs/heads/a: b [*]\n"}, "main"),
+    ],
+)
+def test_the_workflow_follows_the_default_branch(
+    repository: Repository, files: dict[str, str], branch: str
+) -> None:
+    """What the remote says comes before usual names, and these before what is checked out."""
+    root = repository(
+        {f".git/{name}": content for name, content in files.items()}
+        | {".git/config": '[remote "origin"]\n\turl = git@github.com:acme/shop.git\n'}
+    )
+    initialise(root)
+    workflow = yaml.safe_load((root / ".github/workflows/deploy.yml").read_text())
+    assert workflow[True]["push"]["branches"] == [branch]
