@@ -102,19 +102,19 @@ def _through_edge(
             ),
         )
     edge = Need(host=host, subject="edge", state=NeedState.OK, detail=f"{options.name} runs")
-    looks = (_disk, _volume, _clock(now))
-    return (edge, *(_asked(look, engine, host, found) for look in looks))
+    looks: dict[str, Look] = {"disk": _disk, "volume": _volume, "clock": _clock(now)}
+    return (edge, *(_asked(name, look, engine, host, found) for name, look in looks.items()))
 
 
 Look = Callable[["Engine", str, "Container"], "Need"]
 
 
-def _asked(look: Look, engine: Engine, host: str, edge: Container) -> Need:
+def _asked(name: str, look: Look, engine: Engine, host: str, edge: Container) -> Need:
     try:
         return look(engine, host, edge)
     except DeploymentFailed as error:
         detail = f"could not be looked at: {error.what}"
-        return Need(host=host, subject="edge", state=NeedState.WARNING, detail=detail)
+        return Need(host=host, subject=name, state=NeedState.WARNING, detail=detail)
 
 
 def _disk(engine: Engine, host: str, edge: Container) -> Need:

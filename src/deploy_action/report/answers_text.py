@@ -180,7 +180,10 @@ def _diagnosis(diagnosis: Diagnosis, paper: Paper) -> list[str]:
     for need in diagnosis.needs:
         if need.host != host:
             host = need.host
-            lines += [*([""] if lines else []), paper.palette.strong(printable(host) or "this machine")]
+            lines += [
+                *([""] if lines else []),
+                paper.palette.strong(printable(host) or "this machine"),
+            ]
         subject = printable(need.subject).ljust(width)
         lines.append(f"  {marks[need.state]} {subject}  {printable(need.detail)}".rstrip())
         if need.remedy:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from deploy_action.problem import Problem, Severity
+from deploy_action.report.masking import masked
 from deploy_action.report.text import Palette, printable, wrap
 
 __all__ = ["counted", "show_problems"]
-
-# A source line may hold a secret beside the mistake: what follows such a key is masked, and so
-# is everything inside an `env` map and a password in an URL.
-_SENSITIVE_KEY = re.compile(
-    r"((?:pass|secret|token|key|credential|auth|cookie|dsn|private)[\w.-]*[\"']?\s*[:=]\s*)\S.*",
-    re.IGNORECASE,
-)
-_URL_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s@]+@")
-_ANY_VALUE = re.compile(r"([:=]\s+)\S.*")
 
 
 def show_problems(
@@ -68,9 +59,11 @@ def _excerpt(problem: Problem, source: Sequence[str], palette: Palette) -> list[
     if not 0 < problem.line <= len(source):
         return []
     raw = source[problem.line - 1].rstrip("\r\n")
+    if len(raw) > _LONGEST_LINE:
+        return []
     number = str(problem.line)
     gutter = palette.quiet(f"  {number} │ ")
-    text, column = _clip(_masked(raw, problem.where), max(problem.column, 1))
+    text, column = _clip(*masked(raw, problem.where, max(problem.column, 1)))
     lines = [gutter + text]
     if problem.column:
         caret = " " * (column - 1) + palette.bad("^")
@@ -78,14 +71,8 @@ def _excerpt(problem: Problem, source: Sequence[str], palette: Palette) -> list[
     return lines
 
 
-def _masked(line: str, where: str) -> str:
-    line = _URL_PASSWORD.sub(r"\1***@", line)
-    if "env" in where.split("."):
-        line = _ANY_VALUE.sub(r"\1***", line)
-    return _SENSITIVE_KEY.sub(r"\1***", line)
-
-
 _CLIP = 100
+_LONGEST_LINE = 2000
 
 
 def _clip(line: str, column: int) -> tuple[str, int]:

@@ -177,12 +177,16 @@ def _explanation(outcome: Outcome, paper: Paper) -> list[str]:
 
 
 def _gates(outcome: Outcome, paper: Paper) -> list[str]:
+    if not outcome.gates:
+        return []
     from deploy_action.report.gates import show_gates
 
     return show_gates(outcome.gates, palette=paper.palette, width=paper.width)
 
 
 def _checks(outcome: Outcome, paper: Paper) -> list[str]:
+    if not outcome.checks:
+        return []
     from deploy_action.report.gates import show_checks
 
     return indent(show_checks(outcome.checks, palette=paper.palette, width=paper.width - 2))

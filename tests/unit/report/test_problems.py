@@ -74,6 +74,14 @@ def test_a_line_that_is_not_there_is_left_out() -> None:
     ]
 
 
+def test_an_endless_line_is_not_quoted_at_all() -> None:
+    """Looking for secrets in a megabyte on one line would take for ever."""
+    assert shown(Problem(file="f", line=1, column=1, message="m"), "x" * 1_000_000) == [
+        "f:1:1: error",
+        "  m",
+    ]
+
+
 def test_problems_are_counted_by_severity() -> None:
     """Singular and plural, errors first, nothing for nothing."""
     error = Problem(file="f", message="m")
