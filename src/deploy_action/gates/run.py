@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
 from deploy_action.config.model import Gates
 from deploy_action.errors import GateRefused
 from deploy_action.gates import bandit
-from deploy_action.gates.result import Broken, Findings, GateResult, NotRun, Passed
+from deploy_action.gates.result import Broken, Finding, Findings, GateResult, NotRun, Passed
+from deploy_action.problem import Problem
 
 __all__ = ["require_passed", "run_gates"]
 
@@ -19,9 +22,33 @@ def run_gates(gates: Gates, root: Path) -> tuple[GateResult, ...]:
 
     Args:
         gates: what deploy.yaml asks for; a gate that it does not name is `NotRun`.
-        root: the repository; all paths in the results are relative to it.
+        root: the directory of deploy.yaml, which all paths in it are relative to; the paths in
+            the results are relative to the working directory.
     """
-    return (bandit.run(gates.bandit, root) if gates.bandit else NotRun(gate=bandit.NAME),)
+    results = (bandit.run(gates.bandit, root) if gates.bandit else NotRun(gate=bandit.NAME),)
+    below = os.path.relpath(root)
+    return results if below == os.curdir else tuple(_moved(result, below) for result in results)
+
+
+def _moved(result: GateResult, below: str) -> GateResult:
+    """Show the files of a result as the user would type them."""
+
+    def problem(it: Problem) -> Problem:
+        return replace(it, file=os.path.normpath(Path(below, it.file)))
+
+    def findings(those: Sequence[Finding]) -> tuple[Finding, ...]:
+        return tuple(replace(it, problem=problem(it.problem)) for it in those)
+
+    match result:
+        case Passed() | NotRun():
+            return result
+        case Findings():
+            return replace(result, findings=findings(result.findings))
+        case Broken():
+            unchecked = tuple(problem(it) for it in result.unchecked)
+            return replace(result, findings=findings(result.findings), unchecked=unchecked)
+        case _:
+            assert_never(result)
 
 
 def require_passed(results: Sequence[GateResult]) -> None:

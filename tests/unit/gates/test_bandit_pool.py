@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -93,6 +94,55 @@ def test_the_time_is_bounded_and_no_worker_survives(fill: Fill, worker: Any) -> 
     assert "after 2 s (0 of 1 files)" in result.why
     with pytest.raises(ProcessLookupError):
         os.kill(int((root / "pid").read_text()), 0)
+
+
+class Cancelled(Exception):
+    """What a signal handler of the test raises."""
+
+
+def test_a_signal_leaves_no_worker_behind(
+    fill: Fill, worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exception of a handler for SIGTERM passes through, and the processes are gone."""
+    root = fill({"a.py": "print(1)\n", "b.py": "print(2)\n"})
+    worker(READY + "open(f'{os.getpid()}.pid', 'x').close()\ntime.sleep(60)\n")
+
+    def cancel(*_: object) -> None:
+        raise Cancelled
+
+    def interrupt() -> None:
+        deadline = time.monotonic() + 20
+        while len(list(root.glob("*.pid"))) < 2 and time.monotonic() < deadline:
+            os.sched_yield()
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, cancel)
+    try:
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        with pytest.raises(Cancelled):
+            bandit.run(BanditGate(), root, workers=2)
+        thread.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    started = [int(path.stem) for path in root.glob("*.pid")]
+    assert len(started) == 2
+    for pid in started:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_worker_ends_when_its_parent_is_gone() -> None:
+    """The end of its input, which the parent's death brings, is the end of the worker."""
+    command = [sys.executable, "-I", str(bandit_pool.WORKER)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b'{"tests": [], "skips": [], "ignore_nosec": false}\n')
+        process.stdin.flush()
+        assert b'"missing": []' in process.stdout.readline()
+        process.stdin.close()
+        assert process.wait(timeout=20) == 0
 
 
 def test_a_missing_interpreter_breaks_the_gate(fill: Fill, monkeypatch: Any) -> None:

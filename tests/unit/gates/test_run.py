@@ -46,6 +46,23 @@ def test_a_configured_gate_runs(fill: Fill) -> None:
     assert [type(result) for result in results if result.gate == "bandit"] == [Findings]
 
 
+@pytest.mark.parametrize(("below", "shown"), [("sub", "sub/src/a.py"), (".", "src/a.py")])
+def test_paths_are_relative_to_the_working_directory(
+    fill: Fill, monkeypatch: pytest.MonkeyPatch, below: str, shown: str
+) -> None:
+    """Annotations point at the right file when deploy.yaml lies deeper; paths in it do not care."""
+    prefix = "" if below == "." else f"{below}/"
+    source = {f"{prefix}src/a.py": "eval(x)\n", f"{prefix}src/bad.py": "def f(:\n"}
+    monkeypatch.chdir(fill(source))
+    gates = Gates(bandit=BanditGate(paths=("src",)))
+    for root in (Path(below), Path(below).resolve()):
+        [broken] = [result for result in run_gates(gates, root) if isinstance(result, Broken)]
+        assert [problem.file for problem in broken.problems] == [
+            shown.replace("a.py", "bad.py"),
+            shown,
+        ]
+
+
 def test_passed_and_not_run_let_the_deployment_go_on() -> None:
     """These two, and only these two, do."""
     require_passed([PASSED, NotRun(gate="d")])
