@@ -449,6 +449,8 @@ def _container(found: Mapping[str, Any]) -> Container:
         restart=(host.get("RestartPolicy") or {}).get("Name") or "no",
         started_at=state.get("StartedAt", ""),
         memory_bytes=host.get("Memory", 0),
+        cpus=host.get("NanoCpus", 0) / 1e9,
+        pids=max(0, host.get("PidsLimit") or 0),
         env=dict(entry.partition("=")[::2] for entry in config.get("Env") or ()),
     )
 

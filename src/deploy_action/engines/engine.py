@@ -63,6 +63,8 @@ class Container:
     restart: str = "no"
     started_at: str = ""
     memory_bytes: int = 0
+    cpus: float = 0
+    pids: int = 0
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property

@@ -1,0 +1,185 @@
+"""How a host differs from what was recorded: pure comparison of values, host by host.
+
+Only what a person or another program did is drift; what a deployment under way does is not,
+so nothing is compared while somebody holds the lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from deploy_action.config import from_plain
+from deploy_action.observation import HostObservation
+from deploy_action.release import Deployment
+from deploy_action.replicas import Replica, of_release
+from deploy_action.report.answers import Difference
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from deploy_action.config.model import Environment
+    from deploy_action.edge.edge import ServerStatus
+
+__all__ = ["differences"]
+
+_ABSENT = "nothing"
+
+
+def differences(
+    found: HostObservation,
+    serving: Deployment | None,
+    *,
+    good: Collection[str],
+    running_edge: Mapping[str, ServerStatus] | None,
+    image_ids: Mapping[str, str],
+) -> tuple[Difference, ...]:
+    """Compare one host with the ledger's live release.
+
+    Args:
+        good: ids of all releases that have succeeded.
+        running_edge: what the edge's runtime says of the backend's servers; None where the edge
+            does not run or none is needed.
+        image_ids: image reference → id on this host, of the live release.
+    """
+    return tuple(_all(found, serving, good, running_edge, image_ids))
+
+
+def _all(
+    found: HostObservation,
+    serving: Deployment | None,
+    good: Collection[str],
+    running_edge: Mapping[str, ServerStatus] | None,
+    image_ids: Mapping[str, str],
+) -> Iterator[Difference]:
+    host = found.host
+    mend = "deploy-action deploy (the same version again repairs it)"
+    for name in found.ledger.damaged:
+        yield Difference(host=host, subject=f"ledger entry {name}", recorded="readable", found="torn")
+    if serving is not None:
+        environment = from_plain(serving.release.config)
+        mine = of_release(found.replicas, serving.release.id, environment.replicas)
+        present = {replica.index: replica for replica in mine}
+        for index in range(environment.replicas):
+            replica = present.get(index)
+            if replica is None:
+                yield Difference(
+                    host=host,
+                    subject=f"replica {index + 1} of {serving.release.version}",
+                    recorded="running",
+                    found=_ABSENT,
+                    remedy=mend,
+                )
+            else:
+                image = image_ids.get(serving.release.reference, "")
+                yield from _replica(host, replica, environment, image, mend)
+        if environment.route is not None:
+            yield from _edge(found, environment, mine, running_edge, mend)
+        known = [entry.id for entry in found.ledger.entries]
+        if serving.id not in known:
+            yield Difference(
+                host=host,
+                subject="ledger",
+                recorded=f"deployment {serving.id}",
+                found=_ABSENT,
+                remedy=mend,
+            )
+    yield from _aliens(found, serving, good)
+
+
+def _replica(
+    host: str, replica: Replica, environment: Environment, image: str, mend: str
+) -> Iterator[Difference]:
+    container, limits = replica.container, environment.resources
+    pairs: list[tuple[str, object, object]] = [
+        ("state", "running", container.status),
+        ("restart policy", "unless-stopped", container.restart),
+        ("memory limit", limits.memory_bytes or 0, container.memory_bytes),
+        ("CPU limit", limits.cpus or 0, container.cpus),
+        ("process limit", limits.pids or 0, container.pids),
+        (
+            "networks",
+            ", ".join(sorted({environment.edge.name, *environment.networks})),
+            ", ".join(sorted(container.addresses)),
+        ),
+    ]
+    if image:
+        pairs.append(("image", image, container.image_id))
+    for name, value in environment.env.items():
+        pairs.append((f"variable {name}", value, container.env.get(name, _ABSENT)))
+    for what, recorded, seen in pairs:
+        if recorded != seen:
+            yield Difference(
+                host=host,
+                subject=f"{what} of container {replica.name}",
+                recorded=str(recorded),
+                found=str(seen),
+                remedy=mend,
+            )
+    for name in environment.secrets:
+        if name not in container.env:
+            yield Difference(
+                host=host,
+                subject=f"secret {name} of container {replica.name}",
+                recorded="set",
+                found=_ABSENT,
+                remedy=mend,
+            )
+
+
+def _edge(
+    found: HostObservation,
+    environment: Environment,
+    mine: tuple[Replica, ...],
+    running_edge: Mapping[str, ServerStatus] | None,
+    mend: str,
+) -> Iterator[Difference]:
+    if running_edge is None:
+        yield Difference(
+            host=found.host,
+            subject=f"edge {environment.edge.name}",
+            recorded="running",
+            found="not running",
+            remedy=f"docker start {environment.edge.name}",
+        )
+    recorded = {replica.name: 100 for replica in mine}
+    written = {s.name: s.weight for s in found.backend.servers} if found.backend else {}
+    yield from _weights(found.host, "edge's configuration", recorded, written, mend)
+    if running_edge is not None:
+        live = {name: status.weight for name, status in running_edge.items()}
+        restart = f"docker restart {environment.edge.name}"
+        yield from _weights(found.host, "running edge", written, live, restart)
+
+
+def _weights(
+    host: str, where: str, recorded: Mapping[str, int], seen: Mapping[str, int], remedy: str
+) -> Iterator[Difference]:
+    for name in sorted(recorded.keys() | seen.keys()):
+        if recorded.get(name) != seen.get(name):
+            yield Difference(
+                host=host,
+                subject=f"weight of {name} in the {where}",
+                recorded=str(recorded.get(name, _ABSENT)),
+                found=str(seen.get(name, _ABSENT)),
+                remedy=remedy,
+            )
+
+
+def _aliens(
+    found: HostObservation, serving: Deployment | None, good: Collection[str]
+) -> Iterator[Difference]:
+    release = serving.release.id if serving is not None else ""
+    for replica in found.replicas:
+        if replica.release not in good:
+            recorded = _ABSENT
+        elif replica.release != release and replica.container.running:
+            recorded = "stopped and kept"
+        else:
+            continue
+        yield Difference(
+            host=found.host,
+            subject=f"container {replica.name} ({replica.version or 'unknown version'})",
+            recorded=recorded,
+            found=replica.container.status,
+            remedy=f"docker rm -f {replica.name}",
+        )

@@ -1,0 +1,113 @@
+"""monitor: run health and smoke tests against what is live, for people, programs and Prometheus."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from deploy_action.checks.health import explain_exit, explain_unhealthy
+from deploy_action.checks.result import CheckResult
+from deploy_action.choosing import choose
+from deploy_action.config import from_plain, load
+from deploy_action.engagement import available_secrets, engage, side_by_side
+from deploy_action.errors import DeployActionError
+from deploy_action.report.answers import Monitoring
+from deploy_action.report.metrics import textfile
+from deploy_action.replicas import of_release
+from deploy_action.smoking import Smoking
+from deploy_action.state.ledger import live
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
+    from deploy_action.engagement import Engagement
+    from deploy_action.inputs import Inputs
+    from deploy_action.progress import Progress
+    from deploy_action.release import Deployment
+    from deploy_action.replicas import Replica
+    from deploy_action.site import Site
+
+__all__ = ["run"]
+
+
+def run(inputs: Inputs, progress: Progress) -> Monitoring:
+    """Look at the live release on every host; write the metrics where a textfile is asked for.
+
+    Raises:
+        HostUnreachable: a host does not answer.
+    """
+    wanted = choose(load(inputs.config), inputs.environment)
+    with engage(wanted, inputs, progress) as engagement:
+        serving = live(engagement.look().ledger.entries)
+        if serving is None:
+            found = Monitoring(
+                service=wanted.service, environment=wanted.name, notes=("nothing is live",)
+            )
+        else:
+            past = dataclasses.replace(from_plain(serving.release.config), hosts=wanted.hosts)
+            results = side_by_side(
+                lambda host: _host(engagement, host, past, serving, inputs), wanted.hosts
+            )
+            found = Monitoring(
+                service=wanted.service,
+                environment=wanted.name,
+                url=wanted.url or "",
+                version=serving.release.version,
+                checks=tuple(check for checks in results for check in checks),
+            )
+        now = engagement.clock.now()
+    if inputs.textfile is not None:
+        # Prometheus's node exporter may read at any moment: the file is replaced whole.
+        new = inputs.textfile.with_suffix(".new")
+        new.write_text(textfile(found, now.timestamp()))
+        new.replace(inputs.textfile)
+    return found
+
+
+def _host(
+    engagement: Engagement,
+    host: str,
+    past: Environment,
+    serving: Deployment,
+    inputs: Inputs,
+) -> tuple[CheckResult, ...]:
+    with engagement.reading(host) as site:
+        if site is None:
+            return (_result("edge", host, "nothing of ours runs on this host"),)
+        smoking = Smoking(
+            environment=past,
+            release=serving.release,
+            secrets=available_secrets(past, inputs),
+            clock=engagement.clock,
+        )
+        mine = of_release(site.replicas(), serving.release.id, past.replicas)
+        checks = [_health(site, past, replica) for replica in mine]
+        if len(mine) < past.replicas:
+            gone = past.replicas - len(mine)
+            checks.append(_result("replicas", host, f"{gone} of {past.replicas} are gone"))
+        for replica in mine:
+            if replica.container.running:
+                checks += smoking.replica(site, replica)
+        if past.route is not None:
+            checks += smoking.edge(site)
+        return tuple(checks)
+
+
+def _health(site: Site, past: Environment, replica: Replica) -> CheckResult:
+    where = f"{replica.name} on {site.host}"
+    container = replica.container
+    if not container.running:
+        return _result("health", where, explain_exit(container))
+    try:
+        status = site.edge.servers(site.backend).get(replica.name) if past.route else None
+    except DeployActionError as error:
+        return _result("health", where, error.what)
+    unhealthy = container.health == "unhealthy" or (
+        past.route is not None and (status is None or not status.up)
+    )
+    return _result("health", where, explain_unhealthy(past.health, status, container) if unhealthy else "")
+
+
+def _result(name: str, where: str, detail: str) -> CheckResult:
+    return CheckResult(
+        name=name, where=where, passed=not detail, seconds=0.0, attempts=1, detail=detail
+    )
