@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,8 @@ from deploy_action.problem import Problem, Severity
 
 __all__ = ["check", "environment", "load"]
 
-_FIRST_FILE = """\
-version: 1
-service: shop
-image: ghcr.io/acme/shop
-port: 8080"""
+# Maps that cannot be understood without all of their keys.
+_WHOLE = ("registry", "certificate", "identity")
 
 
 def load(path: Path) -> DeployConfig:
@@ -89,15 +87,9 @@ def environment(config: DeployConfig, name: str | None) -> Environment:
 
 
 def _with_advice(problem: Problem) -> Problem:
-    if problem.rule == "file-missing":
-        hint = "write one with: deploy-action init"
-    elif problem.rule == "empty-file":
-        hint = f"the shortest one is:\n{_FIRST_FILE}"
-    else:
+    if problem.rule not in ("file-missing", "empty-file"):
         return problem
-    return Problem(
-        file=problem.file, line=problem.line, message=problem.message, hint=hint, rule=problem.rule
-    )
+    return replace(problem, hint="write one with: deploy-action init")
 
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
@@ -123,8 +115,13 @@ def _without(document: Document, broken: Iterable[Violation]) -> Mapping[str, An
 
 def _remove(data: dict[str, Any], violation: Violation) -> None:
     path = violation.path
-    numbers = [index for index, part in enumerate(path) if isinstance(part, int)]
-    path = path[: numbers[0]] if numbers else path
+    for index, part in enumerate(path):
+        if isinstance(part, int):
+            path = path[:index]
+            break
+        if part in _WHOLE:
+            path = path[: index + 1]
+            break
     if not path:
         return
     parent: KeyPath = path[:-1]

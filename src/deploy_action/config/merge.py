@@ -46,13 +46,13 @@ def merge(base: Section, override: Section, at: KeyPath = ()) -> Section:
     return merged
 
 
-def lookup(data: object, path: KeyPath) -> object:
-    """Return what is at `path`, or None where the path leads nowhere."""
+def lookup(data: object, path: KeyPath, default: object = None) -> object:
+    """Return what is at `path`, or `default` where the path leads nowhere."""
     for part in path:
         if isinstance(data, list):
             data = dict(enumerate(data))
         if not isinstance(data, Mapping) or part not in data:
-            return None
+            return default
         data = data[part]
     return data
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from deploy_action.config.document import KeyPath
+from deploy_action.config.hosts import parse_host
 from deploy_action.config.secrecy import HIDDEN, shown
 from deploy_action.config.suggest import closest, suggest_key
 
@@ -115,7 +116,14 @@ def _type(case: _Case) -> Iterator[Complaint]:
     expected = [case.limit] if isinstance(case.limit, str) else list(case.limit)
     noun = case.schema.get("title") or " or ".join(_TYPES.get(name, name) for name in expected)
     hint = case.schema.get("patternErrorMessage", "")
+    if not case.path:
+        found = "nothing" if case.value is None else case.show(case.value)
+        message = f"expected keys and values, found {found}"
+        yield Complaint(message=message, rule="wrong-type", hint=_first_keys(case))
+        return
     if case.value is None:
+        if "string" in expected and "pattern" not in case.schema:
+            hint = 'write "" for an empty text'
         message = f"{noun} is missing after the key"
         yield Complaint(message=message, rule="wrong-type", hint=hint, at_key=True)
         return
@@ -129,6 +137,11 @@ def _type(case: _Case) -> Iterator[Complaint]:
         found = f"{_TYPES[_type_name(case.value)]}: {found}"
     message = f"expected {noun}, found {found}"
     yield Complaint(message=message, rule="wrong-type", hint=_retype(case, expected) or hint)
+
+
+def _first_keys(case: _Case) -> str:
+    required = case.schema.get("required", ())
+    return f"begin with {', '.join(f'{key}:' for key in required)}" if required else ""
 
 
 def _type_name(value: object) -> str:
@@ -246,9 +259,25 @@ def _const(case: _Case) -> Iterator[Complaint]:
 def _pattern(case: _Case) -> Iterator[Complaint]:
     noun = case.schema.get("title", "of the form that the schema asks for")
     hint = case.schema.get("patternErrorMessage", "")
-    if case.value != str(case.value).lower() and "small letters" in hint:
-        hint = f"{hint}; here {shown((), str(case.value).lower())}"
-    yield Complaint(message=f"{case.show(case.value)} is not {noun}", rule="bad-form", hint=hint)
+    found = case.show(case.value)
+    if found != HIDDEN or noun == "a Docker host":
+        hint = _closer_hint(noun, case.value) or hint
+    yield Complaint(message=f"{found} is not {noun}", rule="bad-form", hint=hint)
+
+
+def _closer_hint(noun: str, value: str) -> str:
+    """Return what is wrong with this very value, or how it would be right."""
+    if noun == "a name":
+        name = re.sub("[^a-z0-9]+", "-", value.lower()).strip("-")
+        return f"small letters, digits and dashes; for example {name}" if name else ""
+    if noun == "the name of an image" and value != value.lower():
+        return f"the repository has small letters only: {value.lower()}"
+    if noun == "a Docker host":
+        try:
+            parse_host(value)
+        except ValueError as error:
+            return str(error)
+    return ""
 
 
 def _bound(words: str) -> Callable[[_Case], Iterator[Complaint]]:

@@ -116,6 +116,7 @@ def _problem(
 def _check_events(events: Iterable[Any], *, file: str, strict: bool) -> Iterator[Problem]:
     """Stop at the first event past a limit; composing would already have recursed."""
     depth = count = documents = 0
+    told: set[tuple[bool, str]] = set()
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
@@ -133,12 +134,17 @@ def _check_events(events: Iterable[Any], *, file: str, strict: bool) -> Iterator
         if count > MAX_NODES:
             message = f"more than {MAX_NODES} values"
             raise Unreadable(_problem(file, event, message, "too-many-values"))
-        yield from _check_event(event, file=file, strict=strict)
+        yield from _check_event(event, file=file, strict=strict, told=told)
 
 
-def _check_event(event: Any, *, file: str, strict: bool) -> Iterator[Problem]:
-    if strict and event.anchor:
-        sign = "*" if isinstance(event, yaml.AliasEvent) else "&"
+def _check_event(
+    event: Any, *, file: str, strict: bool, told: set[tuple[bool, str]]
+) -> Iterator[Problem]:
+    """Yield what is wrong with one node; an anchor and its aliases are told once each."""
+    is_alias = isinstance(event, yaml.AliasEvent)
+    if strict and event.anchor and (is_alias, event.anchor) not in told:
+        told.add((is_alias, event.anchor))
+        sign = "*" if is_alias else "&"
         yield _problem(
             file,
             event,
@@ -185,7 +191,7 @@ def _mapping(walk: _Walk, node: Any, path: KeyPath) -> dict[str, object]:
         _flatten(walk, node)
     data: dict[str, object] = {}
     for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode):
+        if not isinstance(key, yaml.ScalarNode) or (walk.strict and key.tag != _CORE + "str"):
             continue
         here = (*path, key.value)
         walk.keys[here] = _start(key)

@@ -102,7 +102,7 @@ def _gates(scope: Scope) -> Iterator[Finding]:
     if bandit is not None and bandit.timeout_seconds <= 0:
         yield Finding(
             path=("gates", "bandit", "timeout"),
-            message="a timeout of zero can never be kept",
+            message="the timeout is zero, which can never be kept",
             hint="write a duration above zero, or remove the key",
             rule="zero-duration",
         )

@@ -102,7 +102,7 @@ def _health_times(scope: Scope) -> Iterator[Finding]:
 def _zero(path: tuple[str | int, ...], key: str) -> Finding:
     return Finding(
         path=path,
-        message=f"a {key} of zero can never be kept",
+        message=f"the {key} is zero, which can never be kept",
         hint="write a duration above zero, or remove the key",
         rule="zero-duration",
     )

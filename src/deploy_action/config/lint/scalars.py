@@ -27,24 +27,25 @@ def surprising_scalars(document: Document, data: Mapping[str, Any]) -> Iterator[
         if severity is None:
             continue
         at = document.value_at(path)
-        read_as = shown(path, value)
-        hidden = read_as == HIDDEN
-        written = "this" if hidden else text
+        message, hint = _words(path, text, value)
         yield Problem(
             file=document.file,
             line=at.line,
             column=at.column,
             where=dotted(path),
-            message=f"YAML reads {written} as {_kind(value)}{'' if hidden else f' {read_as}'}",
-            hint=_hint(path, text, value, hidden=hidden),
+            message=message,
+            hint=hint,
             rule="ambiguous-value",
             severity=severity,
         )
 
 
+def _is_text(path: KeyPath) -> bool:
+    return len(path) > 1 and path[-2] in _TEXT_MAPS
+
+
 def _severity(path: KeyPath, text: str, value: object) -> Severity | None:
-    for_a_text = len(path) > 1 and path[-2] in _TEXT_MAPS
-    if for_a_text:
+    if _is_text(path):
         return Severity.ERROR
     if isinstance(value, bool):
         if text.lower() not in _OLD_BOOLEANS:
@@ -56,14 +57,15 @@ def _severity(path: KeyPath, text: str, value: object) -> Severity | None:
     return Severity.ERROR
 
 
-def _kind(value: object) -> str:
-    return "the boolean" if isinstance(value, bool) else "the number"
-
-
-def _hint(path: KeyPath, text: str, value: object, *, hidden: bool) -> str:
-    if hidden:
-        return "put it in quotes"
-    quoted = f'"{text}" in quotes for the text'
-    if len(path) > 1 and path[-2] in _TEXT_MAPS:
-        return f'write "{text}" in quotes'
-    return f"write {shown(path, value)}, or {quoted}"
+def _words(path: KeyPath, text: str, value: object) -> tuple[str, str]:
+    """Return message and hint."""
+    read_as = shown(path, value)
+    if read_as == HIDDEN:
+        return "YAML does not read this as a text", "put it in quotes"
+    kind = "the boolean" if isinstance(value, bool) else "the number"
+    message = f"YAML reads {text} as {kind} {read_as}"
+    if _is_text(path):
+        return message, f'write "{text}" in quotes'
+    if isinstance(value, float) and not math.isfinite(value):
+        return message, "write a finite number"
+    return message, f'write {read_as}, or "{text}" in quotes for the text'

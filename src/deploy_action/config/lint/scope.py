@@ -12,6 +12,8 @@ from deploy_action.problem import Severity
 
 __all__ = ["Finding", "Rule", "Scope", "seconds"]
 
+_NOTHING = object()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -49,7 +51,7 @@ class Scope:
 
     def lacks(self, *path: str | int) -> bool:
         """Tell whether nothing is written at `path`, not even something invalid."""
-        return lookup(self.written, path) is None
+        return lookup(self.written, path, _NOTHING) is _NOTHING
 
     def broken(self, *keys: str) -> bool:
         """Tell whether the schema refuses part of one of these settings.
@@ -63,5 +65,11 @@ Rule = Callable[[Scope], Iterator[Finding]]
 
 
 def seconds(value: float) -> str:
-    """Return seconds for a message: ``90s``, ``0.2s``."""
-    return f"{value:g}s"
+    """Return seconds as a person would write them: ``200ms``, ``90s`` → ``1m30s``, ``2h``."""
+    if 0 < value < 1:
+        return f"{value * 1000:g}ms"
+    minutes, rest = divmod(value, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = [f"{hours}h" if hours else "", f"{minutes}m" if minutes else ""]
+    parts.append(f"{rest:g}s" if rest or not (hours or minutes) else "")
+    return "".join(parts)

@@ -27,6 +27,8 @@ def _undeclared(scope: Scope) -> Iterator[Finding]:
                 continue
             likely = closest(name, declared)
             hint = f"did you mean '{likely}'?" if likely else f"add it: secrets: [{name}]"
+            if not name:
+                hint = "between the braces stands the name of a declared secret"
             yield Finding(
                 path=path,
                 message=f"${{{name}}} is not a declared secret",
