@@ -64,17 +64,17 @@ def require_passed_before(
         return
     entries = _ledger_before(config, wanted, inputs, progress)
     passed = [entry.release for entry in entries if entry.state is State.SUCCEEDED]
-    if any(release.digest == image.digest for release in passed):
-        return
-    same_tag = next((r for r in reversed(passed) if r.version == image.version), None)
-    if same_tag is not None:
+    same_tag = [release for release in passed if release.version == image.version]
+    if same_tag and all(release.digest != image.digest for release in same_tag):
         raise GateRefused(
-            f"{image.version} was rebuilt: {wanted.after} passed {same_tag.digest}, but the tag "
+            f"{image.version} was rebuilt: {wanted.after} passed {same_tag[-1].digest}, but the tag "
             f"is now {image.digest}",
             cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
             remedy=f"deploy-action deploy -e {wanted.after} --version {image.version}, then "
             f"deploy-action promote -e {wanted.name}",
         )
+    if any(release.digest == image.digest for release in passed):
+        return
     raise GateRefused(
         f"{image.version} ({image.digest[:19]}) has not passed in {wanted.after}",
         cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
