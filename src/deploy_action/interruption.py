@@ -12,10 +12,12 @@ from deploy_action.errors import Interrupted
 
 __all__ = ["interruptible"]
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGINT and SIGTERM raise Interrupted once; later ones do not disturb the way back.
+    """Let SIGINT, SIGTERM and SIGHUP raise Interrupted once; later ones leave the way back alone.
 
     GitHub sends SIGINT, 7.5 s later SIGTERM, 2.5 s after that SIGKILL. As process 1 of a
     container Python would ignore SIGTERM without a handler.
@@ -30,10 +32,10 @@ def interruptible() -> Iterator[None]:
         if len(seen) == 1:
             raise Interrupted(
                 f"stopped by {signal.Signals(number).name}",
-                cause="the workflow was cancelled, or somebody pressed Ctrl-C",
+                cause="the workflow was cancelled, or somebody pressed Ctrl-C or closed the terminal",
             )
 
-    kept = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.signal(number, handle) for number in _ENDING}
     try:
         yield
     finally:

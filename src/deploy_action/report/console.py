@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -54,6 +55,7 @@ class Console:
         return f"{elapsed} {where}{text}"
 
     def _write(self, lines: list[str]) -> None:
-        with self._lock:
+        # A reader that went away (a closed terminal, `| head`) must not undo a deployment.
+        with self._lock, contextlib.suppress(OSError):
             self._stream.write("".join(f"{line}\n" for line in lines))
             self._stream.flush()
