@@ -128,7 +128,6 @@ def _describe(findings: Iterable[dict[str, Any]]) -> tuple[Finding, ...]:
                     file=file,
                     line=line,
                     column=_column(finding),
-                    where=rule,
                     message=f"{text} [severity {severity}, confidence {confidence}]",
                     hint=finding["help_uri"],
                     rule=rule,

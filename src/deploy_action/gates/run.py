@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
-from deploy_action.config.model import Gates
+from deploy_action.config.model import ConfigFileGate, Gates
 from deploy_action.errors import GateRefused
 from deploy_action.gates import bandit
 from deploy_action.gates.result import Broken, Finding, Findings, GateResult, NotRun, Passed
@@ -25,9 +25,23 @@ def run_gates(gates: Gates, root: Path) -> tuple[GateResult, ...]:
         root: the directory of deploy.yaml, which all paths in it are relative to; the paths in
             the results are relative to the working directory.
     """
-    results = (bandit.run(gates.bandit, root) if gates.bandit else NotRun(gate=bandit.NAME),)
+    results = (
+        bandit.run(gates.bandit, root) if gates.bandit else NotRun(gate=bandit.NAME),
+        _config_files(gates.config),
+    )
     below = os.path.relpath(root)
     return results if below == os.curdir else tuple(_moved(result, below) for result in results)
+
+
+def _config_files(files: Sequence[ConfigFileGate]) -> GateResult:
+    if not files:
+        return NotRun(gate="config")
+    return Broken(
+        gate="config",
+        duration_seconds=0,
+        why="this version cannot check configuration files",
+        remedy="take gates.config out of deploy.yaml",
+    )
 
 
 def _moved(result: GateResult, below: str) -> GateResult:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.config.model import BanditGate, Gates
+from deploy_action.config.model import BanditGate, ConfigFileGate, Gates
 from deploy_action.errors import ExitCode, GateRefused
 from deploy_action.gates import (
     Broken,
@@ -61,6 +61,14 @@ def test_paths_are_relative_to_the_working_directory(
             shown.replace("a.py", "bad.py"),
             shown,
         ]
+
+
+def test_no_configured_gate_is_left_out(fill: Fill) -> None:
+    """Each gate that deploy.yaml asks for has a result that is not `NotRun`."""
+    gates = Gates(bandit=BanditGate(), config=(ConfigFileGate(file="gone.yaml"),))
+    results = run_gates(gates, fill({"a.py": "print(1)\n"}))
+    assert [result.gate for result in results] == ["bandit", "config"]
+    assert not any(isinstance(result, NotRun) for result in results)
 
 
 def test_passed_and_not_run_let_the_deployment_go_on() -> None:
