@@ -1,0 +1,25 @@
+# The action's image. Builds with the classic builder as well as with BuildKit.
+FROM debian:trixie-slim AS build
+RUN apt-get update -q && apt-get install -yq --no-install-recommends ca-certificates python3-venv
+COPY requirements/ /build/requirements/
+# The environment is what the lock says, by hash, and pip does not stay in it.
+RUN python3 -m venv --without-pip /opt/deploy-action \
+    && python3 -m venv /build/venv \
+    && /build/venv/bin/pip --python /opt/deploy-action/bin/python install --no-cache-dir \
+        --only-binary :all: --require-hashes --no-compile -r /build/requirements/runtime.txt \
+    && /build/venv/bin/pip install --no-cache-dir --require-hashes -r /build/requirements/build.txt
+COPY pyproject.toml LICENSE /build/
+COPY src/ /build/src/
+RUN /build/venv/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /build /build \
+    && /build/venv/bin/pip --python /opt/deploy-action/bin/python install --no-deps --no-index \
+        --no-compile /build/*.whl \
+    && /opt/deploy-action/bin/python -m compileall -q -j 0 /opt/deploy-action/lib
+
+FROM debian:trixie-slim
+RUN apt-get update -q \
+    && apt-get install -yq --no-install-recommends \
+        ca-certificates docker-buildx docker-cli git openssh-client python3 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
+COPY --from=build /opt/deploy-action /opt/deploy-action
+ENV PATH=/opt/deploy-action/bin:$PATH
+ENTRYPOINT ["/opt/deploy-action/bin/python", "-m", "deploy_action.action"]
