@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
-from deploy_action.config.model import ConfigFileGate, Gates
+from deploy_action.config.model import Gates
 from deploy_action.errors import GateRefused
-from deploy_action.gates import bandit
+from deploy_action.gates import appconfig, bandit
 from deploy_action.gates.result import Broken, Finding, Findings, GateResult, NotRun, Passed
 from deploy_action.problem import Problem
 
@@ -27,21 +27,10 @@ def run_gates(gates: Gates, root: Path) -> tuple[GateResult, ...]:
     """
     results = (
         bandit.run(gates.bandit, root) if gates.bandit else NotRun(gate=bandit.NAME),
-        _config_files(gates.config),
+        appconfig.run(gates.config, root) if gates.config else NotRun(gate=appconfig.NAME),
     )
     below = os.path.relpath(root)
     return results if below == os.curdir else tuple(_moved(result, below) for result in results)
-
-
-def _config_files(files: Sequence[ConfigFileGate]) -> GateResult:
-    if not files:
-        return NotRun(gate="config")
-    return Broken(
-        gate="config",
-        duration_seconds=0,
-        why="this version cannot check configuration files",
-        remedy="take gates.config out of deploy.yaml",
-    )
 
 
 def _moved(result: GateResult, below: str) -> GateResult:

@@ -86,13 +86,13 @@ def _rule(rule: str, finding: Finding) -> dict[str, Any]:
         "shortDescription": {"text": finding.title.replace("_", " ") or rule},
         "fullDescription": {"text": finding.problem.message},
         "defaultConfiguration": {"level": LEVELS[finding.level]},
-        "properties": {
-            "security-severity": SCORES[finding.level],
-            "tags": ["security"],
-        },
+        "properties": {"tags": []},
     }
     if finding.cwe:
-        described["properties"]["tags"].append(f"external/cwe/cwe-{finding.cwe:03}")
+        described["properties"] = {
+            "security-severity": SCORES[finding.level],
+            "tags": ["security", f"external/cwe/cwe-{finding.cwe:03}"],
+        }
     if finding.help_uri:
         described["helpUri"] = finding.help_uri
         described["help"] = {"text": finding.help_uri}

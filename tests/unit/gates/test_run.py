@@ -63,6 +63,17 @@ def test_paths_are_relative_to_the_working_directory(
         ]
 
 
+def test_a_wrong_configuration_file_refuses(fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other gate's findings are shown from the working directory too."""
+    monkeypatch.chdir(fill({"sub/app.yaml": "a: 1\n"}))
+    gates = Gates(config=(ConfigFileGate(file="app.yaml", required=("database",)),))
+    results = run_gates(gates, Path("sub"))
+    [found] = [result for result in results if isinstance(result, Findings)]
+    assert [problem.file for problem in found.problems] == ["sub/app.yaml"]
+    with pytest.raises(GateRefused):
+        require_passed(results)
+
+
 def test_no_configured_gate_is_left_out(fill: Fill) -> None:
     """Each gate that deploy.yaml asks for has a result that is not `NotRun`."""
     gates = Gates(bandit=BanditGate(), config=(ConfigFileGate(file="gone.yaml"),))

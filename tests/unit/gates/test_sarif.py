@@ -190,6 +190,16 @@ def test_the_number_of_runs_is_limited() -> None:
     assert len(_check(sarif([_findings(_finding())] * (MOST_RUNS + 1)))) == MOST_RUNS
 
 
+def test_only_a_known_weakness_is_called_a_security_problem() -> None:
+    """A wrong key in a configuration file is no vulnerability."""
+    plain = Problem(file="app.yaml", line=1, message="m", rule="unknown-key")
+    [run] = _check(sarif([_findings(Finding(problem=plain), _finding(cwe=78))]))
+    severe = {
+        r["id"]: "security-severity" in r["properties"] for r in run["tool"]["driver"]["rules"]
+    }
+    assert severe == {"R1": True, "unknown-key": False}
+
+
 @pytest.mark.parametrize("line", [0, 1])
 def test_a_problem_of_a_whole_file_points_at_its_first_line(line: int) -> None:
     """Code scanning shows nothing without a line."""
