@@ -9,6 +9,7 @@ RUN python3 -m venv --without-pip /opt/deploy-action \
         --only-binary :all: --require-hashes --no-compile -r /build/requirements/runtime.txt \
     && /build/venv/bin/pip install --no-cache-dir --require-hashes -r /build/requirements/build.txt
 COPY pyproject.toml LICENSE /build/
+COPY schemas/ /build/schemas/
 COPY src/ /build/src/
 RUN /build/venv/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /build /build \
     && /build/venv/bin/pip --python /opt/deploy-action/bin/python install --no-deps --no-index \

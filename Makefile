@@ -1,0 +1,83 @@
+# Everything that a person types in this repository; `make` alone lists it.
+# `make demo` and `make test` need no other command before them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# `go install` puts act where few have their PATH.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/go/bin
+# What a test skips here it should have run: tests/conftest.py makes that a failure.
+export DEPLOY_ACTION_NO_SKIPS := 1
+PYTEST := .venv/bin/python -m pytest
+REPORTS := build/reports
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: python images ## Deploy, upgrade under load, survive a broken release, roll back: the story in a terminal
+	@.venv/bin/python demo/run.py
+
+.PHONY: clean-demo
+clean-demo: python ## Remove what the demo made
+	@.venv/bin/python demo/run.py --clean
+
+.PHONY: test
+test: lint types unit acceptance integration action ## Run every check and every test (but the long faults)
+
+.PHONY: lint
+lint: python ## Check style and common mistakes
+	ruff check
+	ruff format --check
+
+.PHONY: types
+types: python ## Check the types
+	mypy
+
+.PHONY: unit
+unit: python ## Test the parts, without Docker
+	$(PYTEST) tests/unit --junit-xml=$(REPORTS)/unit.xml
+
+.PHONY: acceptance
+acceptance: python images ## Test the command line as a user types it
+	$(PYTEST) tests/acceptance -m 'not faults' --junit-xml=$(REPORTS)/acceptance.xml
+
+.PHONY: integration
+integration: python images apps ## Test on a real engine, with the fast faults
+	$(PYTEST) tests/integration -m 'not faults' --junit-xml=$(REPORTS)/integration.xml
+
+.PHONY: action
+action: python images act action-image ## Run the action and the workflows under act
+	$(PYTEST) tests/action -m 'not faults' --junit-xml=$(REPORTS)/action.xml
+
+.PHONY: faults
+faults: python images apps act action-image ## Inject every fault of docs/reliability.md; takes long
+	$(PYTEST) tests -m faults --junit-xml=$(REPORTS)/faults.xml
+
+.PHONY: bench
+bench: python images ## Measure; ratios are side by side, in one run
+	@for benchmark in benchmarks/*.py; do .venv/bin/python "$$benchmark"; done
+
+.PHONY: lock
+lock: python ## Refresh the locked requirements
+	scripts/lock --upgrade
+
+.PHONY: setup
+setup: python images apps act action-image ## Only install and build what the rest needs
+
+.PHONY: python engine images apps action-image act
+python:
+	@scripts/ensure-python
+engine:
+	@scripts/ensure-engine
+images: engine
+	@scripts/ensure-images edge demo
+apps: engine
+	@scripts/ensure-images apps
+action-image: engine
+	@scripts/ensure-images action
+act:
+	@scripts/ensure-act
