@@ -103,7 +103,7 @@ def _sentence(outcome: Outcome) -> str:
             extra = counted(outcome.problems)
             return "the configuration is valid" + (f" ({extra})" if extra else "")
         case Result.PASSED:
-            return f"every gate passed{where}"
+            return _passed(outcome, where)
         case Result.PLANNED:
             return f"the plan{where}; nothing was changed"
         case Result.DEPLOYED:
@@ -127,6 +127,14 @@ def _sentence(outcome: Outcome) -> str:
             return f"{what} failed{where} and the way back failed too: a person is needed"
         case Result.ERROR:
             return "an error inside deploy-action"
+
+
+def _passed(outcome: Outcome, where: str) -> str:
+    from deploy_action.gates.result import NotRun
+
+    if all(isinstance(gate, NotRun) for gate in outcome.gates):
+        return f"the configuration is valid; no gate is configured{where}"
+    return f"every gate passed{where}"
 
 
 def _failed(outcome: Outcome, where: str) -> str:
@@ -179,9 +187,13 @@ def _explanation(outcome: Outcome, paper: Paper) -> list[str]:
 def _gates(outcome: Outcome, paper: Paper) -> list[str]:
     if not outcome.gates:
         return []
+    from deploy_action.gates.result import NotRun
     from deploy_action.report.gates import show_gates
 
-    return show_gates(outcome.gates, palette=paper.palette, width=paper.width)
+    # Only who asked for the gates wants to read which of them are not configured.
+    asked = outcome.result is Result.PASSED
+    shown = [gate for gate in outcome.gates if asked or not isinstance(gate, NotRun)]
+    return show_gates(shown, palette=paper.palette, width=paper.width)
 
 
 def _checks(outcome: Outcome, paper: Paper) -> list[str]:

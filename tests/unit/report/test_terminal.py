@@ -143,9 +143,18 @@ def test_gates_show_one_line_when_passed_and_everything_when_not() -> None:
     )
     said = text(outcome)
     assert "✓ config: 2 files are valid (0.1s)" in said
-    assert "- other: not configured" in said
+    assert "not configured" not in said
     assert "✗ bandit: 1 finding (2.0s)\n    src/a.py:3: error [B602]\n      shell=True" in said
     assert "✗ probe: did not do its job (1.0s)\n    it crashed\n    remedy  reinstall it" in said
+
+
+def test_check_does_not_claim_that_gates_passed_which_never_ran() -> None:
+    """A green line for nothing would be a lie; `check` names what is not configured."""
+    nothing = text(Outcome(result=Result.PASSED, gates=(NotRun(gate="bandit"),)))
+    assert "no gate is configured" in nothing
+    assert "- bandit: not configured" in nothing
+    passed = Passed(gate="bandit", duration_seconds=1, summary="3 files")
+    assert "✓ every gate passed" in text(Outcome(result=Result.PASSED, gates=(passed,)))
 
 
 @pytest.mark.parametrize("result", list(Result))
