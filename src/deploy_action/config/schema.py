@@ -42,7 +42,7 @@ def deploy_schema() -> Mapping[str, Any]:
 
 
 def validator_for(schema: Mapping[str, Any] | bool) -> Validator:
-    """Return a validator of draft 2020-12 that never fetches anything.
+    """Return a validator of the schema's draft, else of 2020-12, that never fetches anything.
 
     jsonschema reads remote and file references unless it gets a registry; an empty one
     resolves only what is inside the schema.
@@ -52,9 +52,9 @@ def validator_for(schema: Mapping[str, Any] | bool) -> Validator:
     from referencing import Registry
 
     extend: Callable[..., type[Validator]] = validators.extend
-    kind = extend(Draft202012Validator, {"pattern": _pattern})
+    kind = validators.validator_for(schema, default=Draft202012Validator)
     registry: Registry[Any] = Registry()
-    return kind(schema, registry=registry)
+    return extend(kind, {"pattern": _pattern})(schema, registry=registry)
 
 
 def violations(

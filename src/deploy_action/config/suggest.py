@@ -8,7 +8,7 @@ from typing import Any
 
 from deploy_action.config.document import KeyPath, dotted
 
-__all__ = ["closest", "suggest_key"]
+__all__ = ["closest", "follow", "suggest_key"]
 
 _CUTOFF = 0.6
 _NEAR_CERTAIN = 0.8
@@ -62,6 +62,20 @@ def suggest_key(key: str, *, siblings: Iterable[str], schema: Mapping[str, Any])
     return f"did you mean '{likely}'?" if likely else ""
 
 
+def follow(root: Mapping[str, Any], schema: object) -> Mapping[str, Any]:
+    """Return what a ``$ref`` inside the same file leads to, or the schema itself."""
+    if not isinstance(schema, Mapping):
+        return {}
+    reference = schema.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        return schema
+    target: object = root
+    for part in reference.removeprefix("#/").split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        target = target.get(name) if isinstance(target, Mapping) else None
+    return target if isinstance(target, Mapping) else {}
+
+
 def _shape(word: str) -> str:
     return word.lower().replace("-", "_")
 
@@ -77,9 +91,7 @@ def _places(schema: Mapping[str, Any], key: str) -> Iterator[KeyPath]:
     waiting: list[tuple[KeyPath, Mapping[str, Any]]] = [((), schema)]
     while waiting:
         path, here = waiting.pop(0)
-        reference = here.get("$ref", "")
-        if reference.startswith("#/$defs/"):
-            here = schema["$defs"][reference.removeprefix("#/$defs/")]
+        here = follow(schema, here)
         if id(here) in seen:
             continue
         seen.add(id(here))
@@ -87,7 +99,7 @@ def _places(schema: Mapping[str, Any], key: str) -> Iterator[KeyPath]:
             if name == key:
                 yield (*path, name)
             waiting.append(((*path, name), child))
-        if isinstance(here.get("additionalProperties"), Mapping):
+        if "additionalProperties" in here:
             waiting.append(((*path, "NAME"), here["additionalProperties"]))
         waiting.extend(
             (path, here[branch]) for branch in ("items", "then", "else") if branch in here

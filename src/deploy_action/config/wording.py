@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from deploy_action.config.document import KeyPath
 from deploy_action.config.hosts import parse_host
 from deploy_action.config.secrecy import HIDDEN, shown
-from deploy_action.config.suggest import closest, suggest_key
+from deploy_action.config.suggest import closest, follow, suggest_key
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -134,7 +134,8 @@ def _type(case: _Case) -> Iterator[Complaint]:
         return
     found = case.show(case.value)
     if not isinstance(case.value, dict | list):
-        found = f"{_TYPES[_type_name(case.value)]}: {found}"
+        kind = _TYPES[_type_name(case.value)]
+        found = kind if found == HIDDEN else f"{kind}: {found}"
     message = f"expected {noun}, found {found}"
     yield Complaint(message=message, rule="wrong-type", hint=_retype(case, expected) or hint)
 
@@ -158,7 +159,7 @@ def _retype(case: _Case, expected: Sequence[str]) -> str:
     if case.wording == "no values" or case.show(value) == HIDDEN:
         return ""
     if isinstance(value, str) and "array" in expected:
-        items = case.schema.get("items", {}).get("type") == "string"
+        items = follow(case.root, case.schema.get("items")).get("type") == "string"
         return f"write it as a list: {_as_list(value) if items else f'[{value}]'}"
     if isinstance(value, str) and {"integer", "number"} & set(expected):
         return "remove the quotes" if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else ""
@@ -194,12 +195,10 @@ def _missing(case: _Case, key: str) -> str:
     return f"the key '{key}' is missing"
 
 
-def _example(root: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    examples = schema.get("examples")
-    reference = schema.get("$ref", "")
-    if not examples and reference.startswith("#/$defs/"):
-        definition = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
-        examples = definition.get("examples")
+def _example(root: Mapping[str, Any], schema: object) -> str:
+    if not isinstance(schema, Mapping):
+        return ""
+    examples = schema.get("examples") or follow(root, schema).get("examples")
     example = examples[0] if examples else None
     return str(example) if isinstance(example, str | int | float) else ""
 
@@ -229,6 +228,8 @@ def _other_kind_of_test(case: _Case, key: str) -> str:
         return ""
     kinds = {"httpSmoke": "path", "tcpSmoke": "tcp", "commandSmoke": "command"}
     definitions = case.root.get("$defs", {})
+    if not kinds.keys() <= definitions.keys():
+        return ""
     owners = [kinds[name] for name in kinds if key in definitions[name]["properties"]]
     if key in kinds.values():
         return "a test has one of 'path', 'tcp' and 'command': make it two tests"
@@ -237,7 +238,7 @@ def _other_kind_of_test(case: _Case, key: str) -> str:
 
 def _enum(case: _Case) -> Iterator[Complaint]:
     options = ", ".join(str(option) for option in case.limit)
-    hint = _did_you_mean(case.value, case.limit)
+    hint = _did_you_mean(case.value, case.limit) if case.wording == "values" else ""
     yield Complaint(
         message=f"{case.show(case.value)} is not one of {options}", rule="not-allowed", hint=hint
     )
@@ -328,6 +329,11 @@ def _one_of(case: _Case) -> Iterator[Complaint]:
     yield Complaint(message=message, rule="exactly-one", at_key=True)
 
 
+def _forbidden(case: _Case) -> Iterator[Complaint]:
+    del case
+    yield Complaint(message="this is not allowed here", rule="schema", at_key=True)
+
+
 def _unknown_keyword(case: _Case) -> Iterator[Complaint]:
     noun = case.schema.get("title") or case.schema.get("description")
     words = f": {noun}" if isinstance(noun, str) else ""
@@ -355,4 +361,5 @@ _SPEAKERS: Mapping[str, Callable[[_Case], Iterator[Complaint]]] = {
     "maxProperties": _length("more than", "keys"),
     "uniqueItems": _unique,
     "oneOf": _one_of,
+    "None": _forbidden,
 }
