@@ -18,7 +18,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: python images ## Deploy, upgrade under load, survive a broken release, roll back: the story in a terminal
+demo: images ## Deploy, upgrade under load, survive a broken release, roll back: the story in a terminal
 	@.venv/bin/python demo/run.py
 
 .PHONY: clean-demo
@@ -42,23 +42,23 @@ unit: python ## Test the parts, without Docker
 	$(PYTEST) tests/unit --junit-xml=$(REPORTS)/unit.xml
 
 .PHONY: acceptance
-acceptance: python images ## Test the command line as a user types it
+acceptance: images ## Test the command line as a user types it
 	$(PYTEST) tests/acceptance -m 'not faults' --junit-xml=$(REPORTS)/acceptance.xml
 
 .PHONY: integration
-integration: python images apps ## Test on a real engine, with the fast faults
+integration: images apps ## Test on a real engine, with the fast faults
 	$(PYTEST) tests/integration -m 'not faults' --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: action
-action: python images act action-image ## Run the action and the workflows under act
+action: images act action-image ## Run the action and the workflows under act
 	$(PYTEST) tests/action -m 'not faults' --junit-xml=$(REPORTS)/action.xml
 
 .PHONY: faults
-faults: python images apps act action-image ## Inject every fault of docs/reliability.md; takes long
+faults: images apps act action-image ## Inject every fault of docs/reliability.md; takes long
 	$(PYTEST) tests -m faults --junit-xml=$(REPORTS)/faults.xml
 
 .PHONY: bench
-bench: python images ## Measure; ratios are side by side, in one run
+bench: images ## Measure; ratios are side by side, in one run
 	@for benchmark in benchmarks/*.py; do .venv/bin/python "$$benchmark"; done
 
 .PHONY: lock
@@ -66,18 +66,18 @@ lock: python ## Refresh the locked requirements
 	scripts/lock --upgrade
 
 .PHONY: setup
-setup: python images apps act action-image ## Only install and build what the rest needs
+setup: images apps act action-image ## Only install and build what the rest needs
 
 .PHONY: python engine images apps action-image act
 python:
 	@scripts/ensure-python
 engine:
 	@scripts/ensure-engine
-images: engine
-	@scripts/ensure-images edge demo
-apps: engine
-	@scripts/ensure-images apps
-action-image: engine
-	@scripts/ensure-images action
+images: python engine
+	@.venv/bin/python scripts/ensure-images edge demo
+apps: python engine
+	@.venv/bin/python scripts/ensure-images apps
+action-image: python engine
+	@.venv/bin/python scripts/ensure-images action
 act:
 	@scripts/ensure-act
