@@ -219,7 +219,6 @@ def engage(environment: Environment, inputs: Inputs, progress: Progress) -> Iter
 
     Raises:
         HostUnreachable: one of them does not answer; none was touched.
-        BadInput: two names are the same engine.
     """
     clock = SystemClock()
     engines: dict[str, Engine] = {}
@@ -228,7 +227,6 @@ def engage(environment: Environment, inputs: Inputs, progress: Progress) -> Iter
     try:
         found = side_by_side(connect, environment.hosts)
         engines = dict(zip(environment.hosts, found, strict=True))
-        _refuse_twins(engines)
         stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
         yield Engagement(
             environment=environment,
@@ -242,20 +240,6 @@ def engage(environment: Environment, inputs: Inputs, progress: Progress) -> Iter
         for engine in engines.values():
             engine.close()
         signals.close()
-
-
-def _refuse_twins(engines: Mapping[str, Engine]) -> None:
-    if len(engines) < 2:
-        return
-    seen: dict[str, str] = {}
-    for host, engine in engines.items():
-        identity = engine.info().identity
-        if identity in seen:
-            raise BadInput(
-                f"{host} and {seen[identity]} are the same Docker engine",
-                remedy="name every host once in deploy.yaml",
-            )
-        seen[identity] = host
 
 
 def required_secrets(environment: Environment, inputs: Inputs) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from deploy_action.clock import Clock
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
-from deploy_action.errors import DeploymentFailed, LockHeld
+from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
 from deploy_action.state.conversation import Conversation, SessionLost
 
 __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
@@ -99,6 +99,7 @@ def acquire(
 
     Raises:
         LockHeld: somebody holds it; the message names who.
+        BadInput: this very deployment holds it: two names lead to one engine.
     """
     deadline = clock.monotonic() + wait_seconds
     unstarted: dict[str, float] = {}
@@ -124,6 +125,11 @@ def acquire(
             if clock.monotonic() - first > _UNSTARTED_SECONDS:
                 engine.remove(found.id)
                 continue
+        elif read_holder(found).deployment == spec.labels.get("deploy-action.deployment-id"):
+            raise BadInput(
+                f"{engine.host}: this is the Docker engine of another host in deploy.yaml too",
+                remedy="name every host once",
+            )
         elif clock.monotonic() >= deadline:
             raise LockHeld(
                 f"{engine.host}: locked by {read_holder(found)}",

@@ -1,0 +1,199 @@
+"""Several Docker hosts on one machine: each a network namespace with its own engine and ssh server.
+
+Real engines, real OpenSSH, real addresses; only the machines are not. Needs root, iproute2,
+dockerd and openssh-server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Host", "Hosts", "hosts"]
+
+_READY_SECONDS = 60.0
+_START = """\
+mount -t tmpfs none /run
+mkdir -p /run/sshd /run/containerd
+/usr/sbin/sshd -f "$1/sshd_config" -E "$1/sshd.log"
+exec dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/dockerd.pid" \\
+  -H unix:///run/docker.sock -H "unix://$1/docker.sock" >"$1/dockerd.log" 2>&1
+"""
+_SSHD = """\
+HostKey {directory}/host_key
+PidFile {directory}/sshd.pid
+AuthorizedKeysFile {keys}
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+StrictModes no
+UsePAM no
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One host: how deploy.yaml names it, and where its engine can be reached from here."""
+
+    name: str
+    address: str
+    directory: Path
+    engine: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """The ssh address."""
+        return f"ssh://root@{self.address}"
+
+    @property
+    def docker(self) -> str:
+        """DOCKER_HOST for looking from outside."""
+        return f"unix://{self.directory}/docker.sock"
+
+    def run(self, *argv: str) -> str:
+        """Run a docker command against this host's engine and return its output."""
+        return _run("docker", "-H", self.docker, *argv)
+
+    def load(self, *images: str) -> None:
+        """Copy images from this machine's engine."""
+        saved = subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE)
+        subprocess.run(
+            ["docker", "-H", self.docker, "load", "-q"],
+            stdin=saved.stdout,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        if saved.wait() != 0:
+            raise RuntimeError(f"docker save {images} failed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosts:
+    """All of them, with the key and the known hosts that a deployer needs."""
+
+    hosts: tuple[Host, ...]
+    directory: Path
+    bridge: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that let deploy-action connect."""
+        return {
+            "DEPLOY_ACTION_SSH_KEY_FILE": str(self.directory / "key"),
+            "DEPLOY_ACTION_KNOWN_HOSTS": str(self.directory / "known_hosts"),
+        }
+
+    def delay(self, milliseconds: int) -> None:
+        """Add latency to everything that crosses the network between deployer and hosts."""
+        for host in self.hosts:
+            _run(
+                *("tc", "qdisc", "replace", "dev", f"v{host.name}", "root", "netem"),
+                *("delay", f"{milliseconds}ms"),
+            )
+
+    def cut(self, host: Host) -> None:
+        """Take a host's network away, as if the cable was pulled."""
+        _run("ip", "link", "set", f"v{host.name}", "down")
+
+    def mend(self, host: Host) -> None:
+        """Give it back."""
+        _run("ip", "link", "set", f"v{host.name}", "up")
+
+
+@contextlib.contextmanager
+def hosts(count: int, *, number: int = 77) -> Iterator[Hosts]:
+    """Start hosts and take them away again.
+
+    Args:
+        number: third byte of their network 10.NUMBER.0.0/24; different for users at one time.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="deploy-action-hosts-"))
+    bridge = f"dab{number}"
+    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "key"))
+    _run("ip", "link", "add", bridge, "type", "bridge")
+    made: list[Host] = []
+    try:
+        _run("ip", "addr", "add", f"10.{number}.0.1/24", "dev", bridge)
+        _run("ip", "link", "set", bridge, "up")
+        for index in range(1, count + 1):
+            made.append(_start(directory, bridge, number, index))
+        for host in made:
+            _wait(lambda host=host: _answers(host), f"the engine of {host.name}")
+        known = (f"{h.address} {_host_key(h)}\n" for h in made)
+        (directory / "known_hosts").write_text("".join(known))
+        yield Hosts(hosts=tuple(made), directory=directory, bridge=bridge)
+    finally:
+        for host in made:
+            _stop(host)
+        _run("ip", "link", "del", bridge)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _start(directory: Path, bridge: str, number: int, index: int) -> Host:
+    name, address, home = f"dah{number}n{index}", f"10.{number}.0.{index + 1}", directory / f"{index}"
+    home.mkdir()
+    _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "host_key"))
+    (home / "sshd_config").write_text(_SSHD.format(directory=home, keys=directory / "key.pub"))
+    _run("ip", "netns", "add", name)
+    _run(*f"ip link add v{name} type veth peer name eth0 netns {name}".split())
+    _run(*f"ip link set v{name} master {bridge} up".split())
+    _run(*f"ip -n {name} addr add {address}/24 dev eth0".split())
+    for device in ("eth0", "lo"):
+        _run(*f"ip -n {name} link set {device} up".split())
+    _run(*f"ip -n {name} route add default via 10.{number}.0.1".split())
+    with (home / "start.log").open("wb") as log:
+        engine = subprocess.Popen(
+            ["nsenter", f"--net=/var/run/netns/{name}", "unshare", "-m"]
+            + ["bash", "-c", _START, "host", str(home)],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+        )
+    return Host(name=name, address=address, directory=home, engine=engine)
+
+
+def _stop(host: Host) -> None:
+    with contextlib.suppress(subprocess.SubprocessError):
+        ids = host.run("ps", "-aq").split()
+        if ids:
+            host.run("rm", "-f", *ids)
+    ssh_server = host.directory / "sshd.pid"
+    if ssh_server.exists():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(ssh_server.read_text()), signal.SIGTERM)
+    host.engine.terminate()
+    host.engine.wait(_READY_SECONDS)
+    _run("ip", "netns", "del", host.name)
+
+
+def _answers(host: Host) -> bool:
+    shown = subprocess.run(
+        ["docker", "-H", host.docker, "version"], capture_output=True, check=False
+    )
+    return shown.returncode == 0 and (host.directory / "sshd.pid").exists()
+
+
+def _host_key(host: Host) -> str:
+    return " ".join((host.directory / "host_key.pub").read_text().split()[:2])
+
+
+def _wait(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} took longer than {_READY_SECONDS:g} s")
+        time.sleep(0.05)
+
+
+def _run(*argv: str) -> str:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise subprocess.SubprocessError(f"{' '.join(argv)}: {done.stderr.strip()}")
+    return done.stdout
