@@ -85,9 +85,14 @@ def _verdict(outcome: Outcome, paper: Paper) -> str:
     good = outcome.result in _GOOD and outcome.error is None
     mark = paper.palette.good("✓") if good else paper.palette.bad("✗")
     sentence = paper.palette.strong(printable(_sentence(outcome)))
-    took = outcome.deployment.duration_seconds if outcome.deployment else 0.0
-    time = paper.palette.quiet(f" ({duration(took)})") if took else ""
-    return f"{mark} {sentence}{time}"
+    deployment = _own(outcome)
+    took = "" if deployment is None else f" ({duration(deployment.duration_seconds)})"
+    return f"{mark} {sentence}{paper.palette.quiet(took)}"
+
+
+def _own(outcome: Outcome) -> Deployment | None:
+    """Return the deployment that this run made; for `unchanged` it was an earlier one."""
+    return None if outcome.result is Result.UNCHANGED else outcome.deployment
 
 
 def _sentence(outcome: Outcome) -> str:
@@ -215,9 +220,10 @@ def _excerpts(outcome: Outcome, paper: Paper) -> list[str]:
 
 
 def _timeline(outcome: Outcome, paper: Paper) -> list[str]:
-    if outcome.deployment is None:
+    deployment = _own(outcome)
+    if deployment is None:
         return []
-    lines = timeline(outcome.deployment.phases, width=paper.width - 2)
+    lines = timeline(deployment.phases, width=paper.width - 2)
     return indent([paper.palette.quiet(line) for line in lines])
 
 

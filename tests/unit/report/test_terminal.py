@@ -148,6 +148,14 @@ def test_gates_show_one_line_when_passed_and_everything_when_not() -> None:
     assert "✗ probe: did not do its job (1.0s)\n    it crashed\n    remedy  reinstall it" in said
 
 
+def test_unchanged_does_not_show_the_times_of_an_earlier_deployment_as_its_own() -> None:
+    """The deployment that is live is named; its duration and its phases are history."""
+    said = text(Outcome(result=Result.UNCHANGED, environment="production", deployment=DEPLOYED))
+    assert said.startswith("✓ shop 1.4.2 is live in production already; nothing was changed\n")
+    assert "d-7" in said
+    assert "█" not in said
+
+
 def test_check_does_not_claim_that_gates_passed_which_never_ran() -> None:
     """A green line for nothing would be a lie; `check` names what is not configured."""
     nothing = text(Outcome(result=Result.PASSED, gates=(NotRun(gate="bandit"),)))

@@ -1,0 +1,143 @@
+"""The pure core: what decides and what is shown never touches the outside by itself."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[2] / "src" / "deploy_action"
+
+PURE = (
+    "commands.py",
+    "config/lint/*.py",
+    "config/model.py",
+    "config/plain.py",
+    "config/units.py",
+    "edge/render.py",
+    "edge/state.py",
+    "edge/transition.py",
+    "errors.py",
+    "gates/result.py",
+    "plan.py",
+    "problem.py",
+    "release.py",
+    "report/*.py",
+)
+# The progress writer is no report: it has the clock and the lock that a live display needs.
+EXEMPT = {"report/console.py"}
+OUTSIDE = {
+    "asyncio",
+    "docker",
+    "http",
+    "os",
+    "requests",
+    "shutil",
+    "socket",
+    "subprocess",
+    "sys",
+    "tempfile",
+    "time",
+    "urllib3",
+    "deploy_action.cli",
+    "deploy_action.engines.docker",
+    "deploy_action.engines.transport",
+    "deploy_action.github",
+    "deploy_action.operations",
+    "deploy_action.process",
+    "deploy_action.state.conversation",
+}
+CALLS = {"input", "open", "print"}
+
+
+def pure_files() -> list[Path]:
+    return sorted(
+        path
+        for pattern in PURE
+        for path in SOURCE.glob(pattern)
+        if path.relative_to(SOURCE).as_posix() not in EXEMPT
+    )
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Return the modules that the code imports when it runs, annotations apart."""
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def is_outside(module: str) -> bool:
+    return any(module == name or module.startswith(f"{name}.") for name in OUTSIDE)
+
+
+@pytest.mark.parametrize("pattern", PURE)
+def test_every_pattern_still_names_something(pattern: str) -> None:
+    """A file that was moved must not leave the check without its subject."""
+    assert list(SOURCE.glob(pattern))
+
+
+@pytest.mark.parametrize("path", pure_files(), ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_a_pure_module_does_not_reach_outside(path: Path) -> None:
+    """No process, socket, file, clock, environment or printing in the core."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert {module for module in imported(tree) if is_outside(module)} == set()
+    called = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert called & CALLS == set()
+
+
+# Beside the one runner: children that live as long as something else does.
+LONG_LIVED = {"engines/transport.py", "gates/bandit_pool.py"}
+
+
+def test_programs_are_started_in_one_place() -> None:
+    """Deadlines, process groups and capped output are in process.py; two long-lived kinds are not."""
+    starters = {
+        path.relative_to(SOURCE).as_posix()
+        for path in SOURCE.rglob("*.py")
+        if "subprocess" in imported(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    assert starters <= {"process.py"} | LONG_LIVED
+
+
+EXITS = ("raise SystemExit", "sys.exit(", "os._exit(", "exit(", "quit(")
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted(SOURCE.rglob("*.py")),
+    ids=lambda path: path.relative_to(SOURCE).as_posix(),
+)
+def test_only_an_entry_point_exits(path: Path) -> None:
+    """A function returns or raises; ending the process is left to `if __name__ == "__main__"`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    allowed = {
+        id(inner)
+        for node in tree.body
+        if isinstance(node, ast.If) and "__main__" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    exits = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise | ast.Call)
+        and id(node) not in allowed
+        and ast.unparse(node).startswith(EXITS)
+    ]
+    assert exits == []
