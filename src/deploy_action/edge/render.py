@@ -52,7 +52,7 @@ def render(state: EdgeState) -> str:
     for port in sorted({b.port for b in backends}):
         lines += _frontend(port, [b for b in backends if b.port == port])
     if not backends:
-        lines += ["listen none", "  bind unix@/state/run/none.sock"]
+        lines += ["listen idle", "  bind unix@/state/run/idle.sock"]
     for backend in backends:
         lines += _backend(backend)
     lines += ["backend none", "  http-request return status 404 content-type text/plain string"]
