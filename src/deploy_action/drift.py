@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from deploy_action.config.model import Environment
-    from deploy_action.edge.edge import ServerStatus
 
 __all__ = ["differences"]
 
@@ -31,25 +30,21 @@ def differences(
     serving: Deployment | None,
     *,
     good: Collection[str],
-    running_edge: Mapping[str, ServerStatus] | None,
     image_ids: Mapping[str, str],
 ) -> tuple[Difference, ...]:
     """Compare one host with the ledger's live release.
 
     Args:
         good: ids of all releases that have succeeded.
-        running_edge: what the edge's runtime says of the backend's servers; None where the edge
-            does not run or none is needed.
         image_ids: image reference → id on this host, of the live release.
     """
-    return tuple(_all(found, serving, good, running_edge, image_ids))
+    return tuple(_all(found, serving, good, image_ids))
 
 
 def _all(
     found: HostObservation,
     serving: Deployment | None,
     good: Collection[str],
-    running_edge: Mapping[str, ServerStatus] | None,
     image_ids: Mapping[str, str],
 ) -> Iterator[Difference]:
     host = found.host
@@ -74,7 +69,7 @@ def _all(
                 image = image_ids.get(serving.release.reference, "")
                 yield from _replica(host, replica, environment, image, mend)
         if environment.route is not None:
-            yield from _edge(found, environment, mine, running_edge, mend)
+            yield from _edge(found, environment, mine, mend)
         known = [entry.id for entry in found.ledger.entries]
         if serving.id not in known:
             yield Difference(
@@ -131,10 +126,9 @@ def _edge(
     found: HostObservation,
     environment: Environment,
     mine: tuple[Replica, ...],
-    running_edge: Mapping[str, ServerStatus] | None,
     mend: str,
 ) -> Iterator[Difference]:
-    if running_edge is None:
+    if found.servers is None:
         yield Difference(
             host=found.host,
             subject=f"edge {environment.edge.name}",
@@ -145,8 +139,8 @@ def _edge(
     recorded = {replica.name: 100 for replica in mine}
     written = {s.name: s.weight for s in found.backend.servers} if found.backend else {}
     yield from _weights(found.host, "edge's configuration", recorded, written, mend)
-    if running_edge is not None:
-        live = {name: status.weight for name, status in running_edge.items()}
+    if found.servers is not None:
+        live = {name: status.weight for name, status in found.servers.items()}
         restart = f"docker restart {environment.edge.name}"
         yield from _weights(found.host, "running edge", written, live, restart)
 

@@ -97,7 +97,6 @@ class Engagement:
                 if site is None:
                     return HostObservation(
                         host=host,
-                        architecture=engine.info().architecture,
                         ledger=Ledger(),
                         replicas=(),
                         backend=None,

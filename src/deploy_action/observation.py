@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from deploy_action.edge.state import Backend
+from deploy_action.edge.state import Backend, ServerStatus
 from deploy_action.replicas import Replica
 from deploy_action.state.ledger import Ledger
 
@@ -16,12 +17,13 @@ class HostObservation:
     """One host: its part of the ledger, the service's containers, the edge's backend."""
 
     host: str
-    architecture: str
     ledger: Ledger
     replicas: tuple[Replica, ...]
     backend: Backend | None
     images: frozenset[str] = frozenset()
     """Those of the image references that were asked for which the host has."""
+    servers: Mapping[str, ServerStatus] | None = None
+    """What the running edge says of the backend; None where there is no edge or no backend."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.edge import host as edge_host
 from deploy_action.edge.edge import Edge
-from deploy_action.edge.state import key
+from deploy_action.edge.state import ServerStatus, key
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
 from deploy_action.observation import HostObservation
@@ -206,15 +206,25 @@ def observe(
     Args:
         images: ids of images to look for.
     """
-    replicas = engine.containers(selector(environment))
+    name = key(environment.service, environment.name)
+    edge = Edge(host=host, talk=talk)
+    backend = edge.backend(name)
     return HostObservation(
         host=host,
-        architecture=engine.info().architecture,
         ledger=Ledger.read(talk, environment.service, environment.name),
-        replicas=tuple(Replica.read(container) for container in replicas),
-        backend=Edge(host=host, talk=talk).backend(key(environment.service, environment.name)),
+        replicas=tuple(map(Replica.read, engine.containers(selector(environment)))),
+        backend=backend,
         images=frozenset(image for image in images if engine.image(image) is not None),
+        servers=None if backend is None else _servers(edge, name),
     )
+
+
+def _servers(edge: Edge, name: str) -> Mapping[str, ServerStatus] | None:
+    """Ask the running edge; it may be down while its configuration is there."""
+    try:
+        return edge.servers(name)
+    except DeploymentFailed:
+        return None
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from deploy_action.checks.health import Streak, explain_exit, explain_unhealthy
 from deploy_action.config.model import Environment, Health
-from deploy_action.edge.edge import ServerStatus
+from deploy_action.edge.state import ServerStatus
 from deploy_action.engines.engine import Container
 from deploy_action.errors import DeploymentFailed, Interrupted
 from deploy_action.release import Release

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deploy_action.config.model import Health
-from deploy_action.edge.edge import ServerStatus
+from deploy_action.edge.state import ServerStatus
 from deploy_action.engines.engine import Container
 
 __all__ = ["Streak", "explain_exit", "explain_unhealthy", "start_failure"]

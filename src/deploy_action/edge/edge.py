@@ -9,33 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy_action.edge.render import parse, render
-from deploy_action.edge.state import Backend, EdgeState
+from deploy_action.edge.state import Backend, EdgeState, ServerStatus
 from deploy_action.edge.transition import transition
 from deploy_action.errors import DeploymentFailed
 from deploy_action.state.conversation import Stale, Talk
 
-__all__ = ["Edge", "ServerStatus"]
+__all__ = ["Edge"]
 
 _FILE = "edge/haproxy.cfg"
 _TRIES = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerStatus:
-    """What the edge says of one server: its counters since it was added."""
-
-    name: str
-    up: bool
-    checked: bool
-    """A check has passed; HAProxy counts a server as up before its first check."""
-    last_check: str
-    """The last check's result in HAProxy's words ("L4CON: Connection refused")."""
-    weight: int
-    sessions: int
-    requests: int
-    errors_5xx: int
-    connection_errors: int
-    response_milliseconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from deploy_action.config.model import Health, Route
 
-__all__ = ["Backend", "Check", "EdgeState", "Server", "key"]
+__all__ = ["Backend", "Check", "EdgeState", "Server", "ServerStatus", "backend_from_json", "key"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,24 @@ class EdgeState:
             name: json.dumps(dataclasses.asdict(backend), sort_keys=True)
             for name, backend in sorted(self.backends.items())
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerStatus:
+    """What the edge says of one server: its counters since it was added."""
+
+    name: str
+    up: bool
+    checked: bool
+    """A check has passed; HAProxy counts a server as up before its first check."""
+    last_check: str
+    """The last check's result in HAProxy's words ("L4CON: Connection refused")."""
+    weight: int
+    sessions: int
+    requests: int
+    errors_5xx: int
+    connection_errors: int
+    response_milliseconds: int
 
 
 def key(service: str, environment: str) -> str:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.choosing import choose
-from deploy_action.config import load
-from deploy_action.config import to_plain
+from deploy_action.config import load, to_plain
 from deploy_action.drift import differences
-from deploy_action.edge.state import key
 from deploy_action.engagement import engage, good_releases
-from deploy_action.errors import DeployActionError, LockHeld
+from deploy_action.errors import LockHeld
 from deploy_action.report.answers import Drift
 from deploy_action.state.ledger import live
 from deploy_action.state.lock import current, lock_name, read_holder
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.config.model import Environment
-    from deploy_action.edge.edge import ServerStatus
     from deploy_action.engagement import Engagement
     from deploy_action.inputs import Inputs
     from deploy_action.progress import Progress
@@ -49,7 +46,6 @@ def run(inputs: Inputs, progress: Progress) -> Drift:
                 host,
                 serving,
                 good=good,
-                running_edge=_running_edge(engagement, host.host),
                 image_ids={serving.release.reference: image.id} if serving and image else {},
             )
     return Drift(
@@ -79,17 +75,3 @@ def _refuse_while_locked(engagement: Engagement, wanted: Environment) -> None:
                 f"{host}: a deployment is under way: {read_holder(held)}",
                 remedy="look again when it is over",
             )
-
-
-def _running_edge(engagement: Engagement, host: str) -> Mapping[str, ServerStatus] | None:
-    environment = engagement.environment
-    edge = engagement.engines[host].container(environment.edge.name)
-    if edge is None or not edge.running:
-        return None
-    with engagement.reading(host) as site:
-        if site is None:
-            return None
-        try:
-            return site.edge.servers(key(environment.service, environment.name))
-        except DeployActionError:
-            return None

@@ -73,18 +73,28 @@ def _replica(
 ) -> ReplicaStatus:
     weights = {s.name: s.weight for s in found.backend.servers} if found.backend else {}
     total = sum(weights.values())
+    container = replica.container
     is_live = serving is not None and replica.release == serving.release.id
-    if is_live and replica.container.running:
+    takes_traffic = weights.get(replica.name, 0) > 0 if found.backend else is_live
+    if container.running and takes_traffic:
         role = "serving"
     else:
         role = "retained" if replica.release in good else "candidate"
-    health = replica.container.health
     return ReplicaStatus(
         name=replica.name,
         version=replica.version,
-        state=replica.container.status,
-        health="unknown" if health == "none" else health,
+        state=container.status,
+        health=_health(replica, found),
         role=role,
-        address=next(iter(replica.container.addresses.values()), ""),
+        address=next(iter(container.addresses.values()), ""),
         weight=100 * weights[replica.name] / total if total and replica.name in weights else None,
     )
+
+
+def _health(replica: Replica, found: HostObservation) -> str:
+    """Say what the edge sees, else what the image's own health check says."""
+    seen = (found.servers or {}).get(replica.name)
+    if replica.container.running and seen is not None and seen.checked:
+        return "healthy" if seen.up else "unhealthy"
+    own = replica.container.health
+    return "unknown" if own == "none" else own
