@@ -129,11 +129,13 @@ class Runner:
         begun = time.monotonic()
         limit = self._load.timeout_seconds + (self._load.slow_seconds if kind is Kind.SLOW else 0)
         reply: Reply | None = None
+        keep = False
         try:
             async with asyncio.timeout(limit):
                 if connection is None:
                     connection = await self._connect()
                 reply = await connection.exchange(self._message(kind, body))
+            keep = reply.reusable and kind in (Kind.KEEP_ALIVE, Kind.POST)
         except asyncio.CancelledError:
             self._tally.abandon()
             raise
@@ -141,14 +143,14 @@ class Runner:
             loss = _classify(error, connection)
             self._tally.lose(kind, loss, f"{type(error).__name__}: {error}")
         finally:
-            if connection is not None and (reply is None or not reply.reusable):
+            if connection is not None and not keep:
                 connection.abort()
         if reply is None:
             if connection is None:
                 await self._pause(_PAUSE_SECONDS)
             return None
         self._judge(kind, reply, body, time.monotonic() - begun)
-        return connection if reply.reusable else None
+        return connection if keep else None
 
     async def _connect(self) -> Connection:
         _, connection = await asyncio.get_running_loop().create_connection(
