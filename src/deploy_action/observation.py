@@ -21,7 +21,7 @@ class HostObservation:
     replicas: tuple[Replica, ...]
     backend: Backend | None
     images: frozenset[str] = frozenset()
-    """Those of the image references that were asked for which the host has."""
+    """References that the host has, of those asked for and of recent releases."""
     servers: Mapping[str, ServerStatus] | None = None
     """What the running edge says of the backend; None where there is no edge or no backend."""
 

@@ -35,6 +35,8 @@ class Restoration:
     """A release that is going to be brought back."""
 
     release: Release
+    restores: str
+    """Id of the release that was asked for; `release` has another one when secrets were rotated."""
     environment: Environment
     secrets: Mapping[str, str]
     needs_registry: bool
@@ -115,15 +117,16 @@ def prepare(
             f"{', '.join(cold)}: {release.version} has to be started anew, and these secrets are "
             f"not set: {', '.join(missing)}",
             cause="its containers were not kept there, or were removed",
-            remedy=_instead(observation, "pass the secrets in the environment of this command"),
+            remedy="pass the secrets in the environment of this command",
         )
     if past.secrets and not complete:
         notes.append("the kept containers run with the secret values that they were started with")
     lacking = [found for found in observation.hosts if _lacks(found, release, cold)]
     for found in lacking:
-        _require_in_registry(found, release, engines[found.host], observation)
+        _require_in_registry(found, release, engines[found.host])
     return Restoration(
         release=release,
+        restores=target.release.id,
         environment=past,
         secrets=given,
         needs_registry=bool(lacking),
@@ -135,9 +138,7 @@ def _lacks(found: HostObservation, release: Release, cold: Sequence[str]) -> boo
     return found.host in cold and release.reference not in found.images
 
 
-def _require_in_registry(
-    found: HostObservation, release: Release, engine: Engine, observation: Observation
-) -> None:
+def _require_in_registry(found: HostObservation, release: Release, engine: Engine) -> None:
     problem = "it was built locally and never pushed"
     if not release.local:
         try:
@@ -149,7 +150,7 @@ def _require_in_registry(
     raise DeploymentFailed(
         f"{found.host}: the image of {release.version} is not there any more and cannot be pulled: "
         f"{problem}",
-        remedy=_instead(observation, ""),
+        remedy="roll back to one of the versions that can be restored, with --to",
     )
 
 
@@ -163,17 +164,12 @@ def restorable(observation: Observation) -> tuple[str, ...]:
         release = releases[identifier]
         count = from_plain(release.config).replicas
         if (current is None or identifier != current.release.id) and all(
-            release.reference in host.images or len(of_release(host.replicas, identifier, count)) == count
+            release.reference in host.images
+            or len(of_release(host.replicas, identifier, count)) == count
             for host in observation.hosts
         ):
             found.append(release.version)
     return tuple(dict.fromkeys(found))
-
-
-def _instead(observation: Observation, first: str) -> str:
-    versions = restorable(observation)
-    known = f"restorable without a registry: {', '.join(versions)}" if versions else ""
-    return "; ".join(part for part in (first, known) if part)
 
 
 def _versions(entries: Sequence[Deployment]) -> list[str]:

@@ -25,6 +25,7 @@ from deploy_action.state.lock import Lock, acquire, lock_name
 __all__ = ["ReplicaDialer", "Site", "lock_site", "observe", "reading"]
 
 _ADDRESS_TRIES = 8
+_RECENT_IMAGES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,17 +205,20 @@ def observe(
     """Look at a host without changing anything.
 
     Args:
-        images: ids of images to look for.
+        images: references to look for, besides those of recent releases.
     """
     name = key(environment.service, environment.name)
     edge = Edge(host=host, talk=talk)
     backend = edge.backend(name)
+    ledger = Ledger.read(talk, environment.service, environment.name)
+    recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
+    wanted = dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]])
     return HostObservation(
         host=host,
-        ledger=Ledger.read(talk, environment.service, environment.name),
+        ledger=ledger,
         replicas=tuple(map(Replica.read, engine.containers(selector(environment)))),
         backend=backend,
-        images=frozenset(image for image in images if engine.image(image) is not None),
+        images=frozenset(image for image in wanted if engine.image(image) is not None),
         servers=None if backend is None else _servers(edge, name),
     )
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.choosing import choose
 from deploy_action.config import load
 from deploy_action.engagement import Engagement, Held, engage
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import BadInput, DeploymentFailed
 from deploy_action.going_live import go_live, plan_only
-from deploy_action.release import Deployment, Kind
+from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
 from deploy_action.restoring import Restoration, find_target, prepare, restorable
 from deploy_action.sourcing import credentials
 from deploy_action.state.ledger import live
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy_action.config.model import Environment
+    from deploy_action.engines import Engine
     from deploy_action.inputs import Inputs
     from deploy_action.observation import Observation
     from deploy_action.progress import Progress
@@ -43,89 +47,72 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
 
 def _dry(engagement: Engagement, wanted: Environment, inputs: Inputs) -> Outcome:
     observation = engagement.look()
-    current, target = _ends(observation, wanted, inputs)
-    if isinstance(target, Outcome):
-        return target
     key = engagement.fingerprint_key()
-    found = engagement.look([target.release.reference])
-    engines = engagement.engines
-    restoration = prepare(target, wanted, found, engines, inputs, key)
-    return plan_only(engagement, restoration.release, restoration.environment, Kind.ROLLBACK)
+    chosen = _choose(observation, wanted, inputs, engagement.engines, key)
+    if isinstance(chosen, Outcome):
+        return chosen
+    return plan_only(engagement, chosen.release, chosen.environment, Kind.ROLLBACK)
 
 
-def _roll_back(
-    held: Held, wanted: Environment, inputs: Inputs, progress: Progress
-) -> Outcome:
-    current, target = _ends(held.observe(), wanted, inputs)
-    if isinstance(target, Outcome):
-        return target
-    observation = held.observe([target.release.reference])
-    engines = held.engagement.engines
-    restoration = prepare(target, wanted, observation, engines, inputs, held.fingerprint_key())
-    for note in restoration.notes:
+def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progress) -> Outcome:
+    engines, key = held.engagement.engines, held.fingerprint_key()
+    chosen = _choose(held.observe(), wanted, inputs, engines, key)
+    if isinstance(chosen, Outcome):
+        return chosen
+    for note in chosen.notes:
         progress.say(note)
-    progress.say(
-        f"rolling back from {current.release.version} to {target.release.version}"
-        + (f": {inputs.reason}" if inputs.reason else "")
-    )
+    reason = f": {inputs.reason}" if inputs.reason else ""
+    progress.say(f"rolling back to {chosen.release.version}{reason}")
     outcome = go_live(
         held,
-        restoration.release,
-        restoration.environment,
+        chosen.release,
+        chosen.environment,
         Kind.ROLLBACK,
-        secrets=restoration.secrets,
-        credentials=_login(wanted, inputs, restoration),
-        restores=target.release.id,
+        secrets=chosen.secrets,
+        credentials=credentials(wanted, inputs.environ) if chosen.needs_registry else None,
+        restores=chosen.restores,
     )
-    return _with(outcome, restoration, held.observe())
+    return dataclasses.replace(
+        outcome,
+        notes=(*chosen.notes, *outcome.notes),
+        restorable=restorable(held.observe()),
+    )
 
 
-def _ends(
-    observation: Observation, wanted: Environment, inputs: Inputs
-) -> tuple[Deployment, Deployment | Outcome]:
-    """Return what serves and what to restore, or the outcome where nothing is to be done."""
+def _choose(
+    observation: Observation,
+    wanted: Environment,
+    inputs: Inputs,
+    engines: Mapping[str, Engine],
+    key: bytes,
+) -> Restoration | Outcome:
+    """Return what to restore, or the outcome where nothing is to be done or nothing can be."""
     entries = observation.ledger.entries
     current = live(entries)
-    if current is None:
-        raise DeploymentFailed(
-            f"{wanted.name}: nothing was ever deployed there, so nothing can be brought back",
-            remedy=f"deploy-action deploy -e {wanted.name}",
-        )
-    if inputs.from_ is not None and current.release.version != inputs.from_:
-        note = f"{inputs.from_} does not serve any more: {current.release.version} does"
-        return current, _nothing(wanted, current, observation, note)
-    target = find_target(entries, inputs, wanted)
-    if target.release.id == current.release.id:
-        note = f"{current.release.version} serves already"
-        return current, _nothing(wanted, current, observation, note)
-    return current, target
-
-
-def _nothing(
-    wanted: Environment, current: Deployment, observation: Observation, note: str
-) -> Outcome:
+    result, error, note = Result.UNCHANGED, None, ""
+    try:
+        if current is None:
+            raise DeploymentFailed(
+                f"{wanted.name}: nothing was ever deployed there, so nothing can be brought back",
+                remedy=f"deploy-action deploy -e {wanted.name}",
+            )
+        if inputs.from_ is not None and current.release.version != inputs.from_:
+            note = f"{inputs.from_} does not serve any more: {current.release.version} does"
+        else:
+            target = find_target(entries, inputs, wanted)
+            if target.release.id != current.release.id:
+                return prepare(target, wanted, observation, engines, inputs, key)
+            note = f"{current.release.version} serves already"
+    except (BadInput, DeploymentFailed) as impossible:
+        error = impossible
+        result = Outcome.of_error(impossible).result
     return Outcome(
-        result=Result.UNCHANGED,
+        result=result,
         service=wanted.service,
         environment=wanted.name,
         url=wanted.url or "",
-        deployment=current,
-        notes=(note,),
-        restorable=restorable(observation),
-    )
-
-
-def _login(
-    wanted: Environment, inputs: Inputs, restoration: Restoration
-) -> tuple[str, str] | None:
-    return credentials(wanted, inputs.environ) if restoration.needs_registry else None
-
-
-def _with(outcome: Outcome, restoration: Restoration, observation: Observation) -> Outcome:
-    import dataclasses
-
-    return dataclasses.replace(
-        outcome,
-        notes=(*restoration.notes, *outcome.notes),
+        deployment=current if error is None else None,
+        error=error,
+        notes=(note,) if note else (),
         restorable=restorable(observation),
     )
