@@ -243,8 +243,13 @@ def _next(outcome: Outcome, paper: Paper) -> list[str]:
     rows: list[tuple[str, str]] = []
     if deployment is not None and outcome.result in (Result.DEPLOYED, Result.ROLLED_BACK):
         if deployment.previous_version:
-            version = deployment.release.version
-            rows.append(("to undo", f"deploy-action rollback -e {name} --from {version}"))
+            # Back from a rollback is forward again: there the version has to be named.
+            way = (
+                f"--to {deployment.previous_version}"
+                if outcome.result is Result.ROLLED_BACK
+                else f"--from {deployment.release.version}"
+            )
+            rows.append(("to undo", f"deploy-action rollback -e {name} {way}"))
     elif outcome.result is Result.FAILED and deployment is not None:
         rows.append(("look", f"deploy-action history -e {name}"))
     elif outcome.result is Result.UNRESOLVED:
