@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
+from deploy_action.checks.certificate import Certificate, RouteProbe
 from deploy_action.checks.result import CheckResult
 from deploy_action.clock import Clock
 from deploy_action.config import from_plain
@@ -87,6 +88,7 @@ class Rollout:
         self.progress = progress
         self.telling = Telling()
         self.cancel = steps.cancel
+        self.probes = [probe for site in sites for probe in _probe(plan, site)]
         self._started = clock.monotonic()
         self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="step")
 
@@ -102,6 +104,7 @@ class Rollout:
             self._begin()
             for stage in self.plan.stages:
                 self._stage(stage)
+            self._finish()
         except BaseException as error:
             if self.deployment.state is State.SUCCEEDED:
                 # It is live and recorded; what is left is cleaning, which the next run does.
@@ -121,11 +124,14 @@ class Rollout:
             Ledger.write(site.talk, self.deployment)
 
         self._on_every_site(begin)
+        for probe in self.probes:
+            probe.start()
 
     def _stage(self, stage: Stage) -> None:
         with self._phase(stage):
             self._journal(stage)
             if isinstance(stage.steps[0], Record):
+                self._certify()
                 self._succeed()
             elif isinstance(stage.steps[0], Retire):
                 self._on_every_site(self._retire)
@@ -158,6 +164,38 @@ class Rollout:
             self._on_every_site(
                 lambda site: Ledger.write(site.talk, done), only={site.host for site in others}
             )
+
+    def _certify(self) -> None:
+        """Refuse to call it a success when the public way lost more requests than allowed."""
+        seen = self._seen()
+        if seen.lost > self.plan.environment.probe.lost:
+            raise DeploymentFailed(
+                f"{seen.lost} of {seen.sent} requests along the public way were lost: "
+                + "; ".join(seen.losses),
+                remedy="does the new release answer the probe's path? (probe.path in deploy.yaml)",
+            )
+
+    def _finish(self) -> None:
+        """Write the entry once more, with what was seen while the old replicas left."""
+        for probe in self.probes:
+            probe.stop()
+        seen = self._seen()
+        if seen.lost:
+            self.telling.notes.append(f"{seen.lost} of {seen.sent} requests were lost: {seen.losses[0]}")
+        self.deployment = dataclasses.replace(
+            self.deployment,
+            phases=tuple(self.telling.phases),
+            warnings=tuple(self.telling.notes),
+            **self._counts(),
+        )
+        self._on_every_site(lambda site: Ledger.write(site.talk, self.deployment))
+
+    def _seen(self) -> Certificate:
+        return sum((probe.seen() for probe in self.probes), Certificate())
+
+    def _counts(self) -> dict[str, int]:
+        seen = self._seen()
+        return {"requests_sent": seen.sent, "requests_lost": seen.lost} if self.probes else {}
 
     def _retire(self, site: Site) -> None:
         done = converge(
@@ -199,6 +237,8 @@ class Rollout:
                 problems.append(str(failed))
 
         self._plainly(back)
+        for probe in self.probes:
+            probe.stop()
         state = State.UNRESOLVED if problems else State.FAILED
         cause = "; ".join([explain(error), *problems])
         ended = self._ended(state, cause, outcomes)
@@ -261,6 +301,7 @@ class Rollout:
             hosts=dict(hosts),
             phases=tuple(self.telling.phases),
             warnings=tuple(self.telling.notes),
+            **self._counts(),
         )
 
     # Doing things side by side
@@ -298,6 +339,27 @@ class Rollout:
     def _phase(self, stage: Stage) -> _PhaseTimer:
         host = stage.steps[0].host if len({s.host for s in stage.steps}) == 1 else ""
         return _PhaseTimer(self, stage.name, host)
+
+
+def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
+    """Make the probe of a host's edge; there is none before something serves."""
+    environment = plan.environment
+    route, wanted = environment.route, environment.probe
+    if (
+        plan.previous is None
+        or route is None
+        or environment.protocol != "http"
+        or not wanted.rate_per_second
+    ):
+        return
+    address, dialer = site.edge_address(), site.dialer()
+    yield RouteProbe(
+        where=site.host,
+        dial=lambda seconds: dialer.dial(address, route.port, seconds),
+        path=wanted.path or (environment.health.path if environment.health.kind == "http" else "/"),
+        headers={"Host": route.host or "localhost"},
+        rate_per_second=wanted.rate_per_second,
+    )
 
 
 class _PhaseTimer:

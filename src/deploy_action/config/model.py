@@ -25,6 +25,7 @@ __all__ = [
     "Hooks",
     "HttpSmoke",
     "Identity",
+    "Probe",
     "RegistryLogin",
     "Resources",
     "Retry",
@@ -239,6 +240,19 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """Requests along the public way during a deployment, counted.
+
+    `path` empty is the health path; `rate_per_second` 0 turns it off; more than `lost` requests
+    lost undo the deployment.
+    """
+
+    path: str = ""
+    rate_per_second: float = 4.0
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """A PEM bundle from a file on the deployer's side or from a secret; one of the two is set."""
 
@@ -293,6 +307,7 @@ class Environment:
     secrets: tuple[str, ...] = ()
     gates: Gates = field(default_factory=Gates)
     smoke: tuple[SmokeTest, ...] = ()
+    probe: Probe = field(default_factory=Probe)
     replicas: int = 1
     after: str | None = None
     strategy: Strategy = field(default_factory=Strategy)
