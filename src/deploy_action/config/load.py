@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from deploy_action.errors import BadInput, ConfigError
 from deploy_action.problem import Problem, Severity
 
 __all__ = ["check", "environment", "load"]
+
+_MOST_PROBLEMS = 100
+_END = sys.maxsize
+"""A line after every other one."""
 
 # Maps that cannot be understood without all of their keys.
 _WHOLE = ("registry", "certificate", "identity")
@@ -54,11 +59,7 @@ def check(path: Path) -> tuple[DeployConfig | None, tuple[Problem, ...]]:
         document = parse(read_bytes(path, file=file), file=file)
     except Unreadable as error:
         return None, tuple(_with_advice(problem) for problem in error.problems)
-    broken = tuple(violations(document, deploy_schema(), wording="values"))
-    problems = [*document.problems, *(violation.problem for violation in broken)]
-    if isinstance(document.data, dict):
-        problems += lint(document, _without(document, broken))
-    ordered = _in_order(problems)
+    ordered = _in_order(_problems(document), file)
     if any(problem.severity is Severity.ERROR for problem in ordered):
         return None, ordered
     return resolve(_top(document.data), file=file), ordered
@@ -92,10 +93,27 @@ def _with_advice(problem: Problem) -> Problem:
     return replace(problem, hint="write one with: deploy-action init")
 
 
-def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+def _problems(document: Document) -> Iterator[Problem]:
+    yield from document.problems
+    broken: list[Violation] = []
+    for violation in violations(document, deploy_schema(), wording="values"):
+        broken.append(violation)
+        yield violation.problem
+    if isinstance(document.data, dict):
+        yield from lint(document, _without(document, broken))
+
+
+def _in_order(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:
     """Return each problem once: what the top level has wrong is found in every environment."""
-    once = dict.fromkeys(problems)
-    return tuple(sorted(once, key=lambda item: (item.line, item.column, item.rule, item.message)))
+    once: dict[Problem, None] = {}
+    for problem in problems:
+        once[problem] = None
+        if len(once) == _MOST_PROBLEMS:
+            message = f"more than {_MOST_PROBLEMS} problems; the rest is not shown"
+            once[Problem(file=file, line=_END, message=message, rule="too-many-problems")] = None
+            break
+    ordered = sorted(once, key=lambda item: (item.line, item.column, item.rule, item.message))
+    return tuple(replace(item, line=0) if item.line == _END else item for item in ordered)
 
 
 def _top(data: object) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 __all__ = [
+    "Analysis",
     "BanditGate",
     "Build",
     "Certificate",
@@ -185,9 +186,25 @@ class Gates:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """When the edge's own counters speak against a new release, during a canary and the bake.
+
+    `errors` is how much higher the share of failed requests may be than the old release's;
+    `requests` is how many are needed for a judgement; with fewer it is inconclusive, which
+    `inconclusive` either lets pass, with a note, or takes as a failure.
+    """
+
+    errors: float = 0.05
+    latency_seconds: float | None = None
+    requests: int = 20
+    inconclusive: Literal["pass", "fail"] = "pass"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
     """How traffic moves. `canary` holds percents, rising, without the final 100."""
 
+    analysis: Analysis = field(default_factory=Analysis)
     order: Literal["start-first", "stop-first"] = "start-first"
     canary: tuple[int, ...] = ()
     pause_seconds: float = 30.0

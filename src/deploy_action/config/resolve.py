@@ -40,7 +40,7 @@ def resolve_environment(name: str, section: Section) -> model.Environment:
     port: int | None = None if section.get("port") is None else int(section["port"])
     protocol = section.get("protocol", "http")
     values: dict[str, Any] = {
-        key: section[key]
+        key: sections.whole(section[key])
         for key in ("image", "pull", "url", "after", "read_only", "replicas", "retain")
         if key in section
     }
@@ -51,11 +51,11 @@ def resolve_environment(name: str, section: Section) -> model.Environment:
         values[key] = sections.text_map(section.get(key, {}))
     for key in ("gates", "strategy", "stop", "hooks", "resources", "edge"):
         values[key] = getattr(sections, key)(section.get(key, {}))
-    for key in ("build", "registry"):
+    for key in ("build", "registry", "probe"):
         if key in section:
             values[key] = getattr(sections, key)(section[key])
     if "user" in section:
-        values["user"] = str(section["user"])
+        values["user"] = str(sections.whole(section["user"]))
     if "bake" in section:
         values["bake_seconds"] = parse_duration(section["bake"])
     if port is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.config.document import Document, KeyPath, dotted
+from deploy_action.config.equality import duplicates
 from deploy_action.config.wording import Wording, say
 from deploy_action.problem import Problem
 
@@ -54,21 +55,21 @@ def validator_for(schema: Mapping[str, Any] | bool) -> Validator:
     extend: Callable[..., type[Validator]] = validators.extend
     kind = validators.validator_for(schema, default=Draft202012Validator)
     registry: Registry[Any] = Registry()
-    return extend(kind, {"pattern": _pattern})(schema, registry=registry)
+    keywords = {"pattern": _pattern, "uniqueItems": _unique_items}
+    return extend(kind, keywords)(schema, registry=registry)
 
 
 def violations(
     document: Document, schema: Mapping[str, Any] | bool, *, wording: Wording
 ) -> Iterator[Violation]:
-    """Yield every violation of the schema, in the order of the file."""
-    found: dict[Problem, Violation] = {}
+    """Yield every violation of the schema once, in no certain order."""
+    told: set[Problem] = set()
     data: Any = document.data
     for error in validator_for(schema).iter_errors(data):
         for violation in _violations(document, schema, error, wording):
-            found.setdefault(violation.problem, violation)
-    yield from sorted(
-        found.values(), key=lambda item: (item.problem.line, item.problem.column, item.problem.rule)
-    )
+            if violation.problem not in told:
+                told.add(violation.problem)
+                yield violation
 
 
 def _violations(
@@ -100,3 +101,14 @@ def _pattern(
     end = re.sub(r"(?<!\\)\$$", r"\\Z", pattern)
     if isinstance(instance, str) and not re.search(end, instance):
         yield ValidationError("pattern")
+
+
+def _unique_items(
+    validator: Validator, wanted: bool, instance: object, schema: Mapping[str, Any]
+) -> Iterator[ValidationError]:
+    """Compare in linear time; jsonschema compares each pair where items cannot be sorted."""
+    from jsonschema.exceptions import ValidationError
+
+    del validator, schema
+    if wanted and isinstance(instance, list) and duplicates(instance):
+        yield ValidationError("uniqueItems")

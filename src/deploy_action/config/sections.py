@@ -17,6 +17,7 @@ __all__ = [
     "gates",
     "health",
     "hooks",
+    "probe",
     "registry",
     "resources",
     "route",
@@ -25,6 +26,7 @@ __all__ = [
     "strategy",
     "text_map",
     "volume",
+    "whole",
 ]
 
 _HTTP_PORT = 80
@@ -58,7 +60,12 @@ def _durations(section: Section, *names: str) -> dict[str, Any]:
 
 def _given(section: Section, *names: str) -> dict[str, Any]:
     """Return the given values that the model takes as they are."""
-    return {name: section[name] for name in names if name in section}
+    return {name: whole(section[name]) for name in names if name in section}
+
+
+def whole(value: Any) -> Any:
+    """Return 2 for 2.0, which JSON Schema counts among the integers; all else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _tuples(section: Section, *names: str) -> dict[str, Any]:
@@ -146,6 +153,16 @@ def _http_smoke(section: Section, common: dict[str, Any]) -> model.HttpSmoke:
     )
 
 
+def probe(value: bool | Section) -> model.Probe:
+    """The counted requests; `false` sends none."""
+    if isinstance(value, bool):
+        return model.Probe() if value else model.Probe(rate_per_second=0.0)
+    values = _given(value, "path", "lost")
+    if "rate" in value:
+        values["rate_per_second"] = float(value["rate"])
+    return model.Probe(**values)
+
+
 def gates(section: Section) -> model.Gates:
     """The gates that are configured."""
     bandit = section.get("bandit", False)
@@ -225,12 +242,13 @@ def route(section: Section, *, url: str | None, protocol: str, port: int) -> mod
         certificate = model.Certificate(**section["certificate"])
     parts = _parts(url)
     if protocol == "tcp":
-        return model.Route(port=section.get("port", parts.port or port), certificate=certificate)
+        listening = whole(section.get("port", parts.port or port))
+        return model.Route(port=listening, certificate=certificate)
     default = _HTTP_PORT if certificate is None else _HTTPS_PORT
     return model.Route(
         host=section.get("host", parts.host).lower(),
         path=section.get("path", parts.path or "/"),
-        port=section.get("port", parts.port or default),
+        port=whole(section.get("port", parts.port or default)),
         certificate=certificate,
     )
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from deploy_action.config.document import KeyPath
-from deploy_action.config.hosts import parse_host
+from deploy_action.config.equality import duplicates
+from deploy_action.config.hints import (
+    did_you_mean,
+    example,
+    other_kind_of_test,
+    right_form,
+    right_type,
+)
 from deploy_action.config.secrecy import HIDDEN, shown
-from deploy_action.config.suggest import closest, follow, suggest_key
+from deploy_action.config.suggest import suggest_key
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -106,7 +112,7 @@ def _bad_key(case: _Case) -> Complaint:
     noun = case.schema.get("title", "a key that may stand here")
     hint = case.schema.get("patternErrorMessage", "")
     if isinstance(case.limit, list):
-        hint = _did_you_mean(str(case.value), case.limit)
+        hint = did_you_mean(str(case.value), case.limit)
     shown_key = shown((), case.value)
     message = f"{shown_key} is not {noun}"
     return Complaint(message=message, rule="bad-key", hint=hint, key=case.value, at_key=True)
@@ -135,9 +141,12 @@ def _type(case: _Case) -> Iterator[Complaint]:
     found = case.show(case.value)
     if not isinstance(case.value, dict | list):
         kind = _TYPES[_type_name(case.value)]
-        found = kind if found == HIDDEN else f"{kind}: {found}"
-    message = f"expected {noun}, found {found}"
-    yield Complaint(message=message, rule="wrong-type", hint=_retype(case, expected) or hint)
+        hide_it = case.wording == "no values"
+        found = kind if hide_it else f"{kind}: {found}"
+    if HIDDEN not in found and case.wording == "values":
+        known = {"schema": case.schema, "root": case.root}
+        hint = right_type(case.value, expected, written=case.written, **known) or hint
+    yield Complaint(message=f"expected {noun}, found {found}", rule="wrong-type", hint=hint)
 
 
 def _first_keys(case: _Case) -> str:
@@ -153,39 +162,13 @@ def _type_name(value: object) -> str:
     return "number" if isinstance(value, float) else "string"
 
 
-def _retype(case: _Case, expected: Sequence[str]) -> str:
-    """Return how the value would have to be written to have the right type."""
-    value = case.value
-    if case.wording == "no values" or case.show(value) == HIDDEN:
-        return ""
-    if isinstance(value, str) and "array" in expected:
-        items = follow(case.root, case.schema.get("items")).get("type") == "string"
-        return f"write it as a list: {_as_list(value) if items else f'[{value}]'}"
-    if isinstance(value, str) and {"integer", "number"} & set(expected):
-        return "remove the quotes" if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value) else ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if case.schema.get("title") == "a duration":
-            return f"add a unit: {value}s, or {value}ms"
-        if expected == ["string"]:
-            return f'put it in quotes: "{case.written or value}"'
-    return ""
-
-
-def _as_list(command: str) -> str:
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = [command]
-    return "[" + ", ".join(shown((), word) for word in words) + "]"
-
-
 def _required(case: _Case) -> Iterator[Complaint]:
     # jsonschema reports each missing key with the whole list: told once for every key.
     for key in case.limit:
         if key not in case.value:
             known = case.schema.get("properties", {}).get(key, {})
-            example = _example(case.root, known)
-            hint = f"for example {key}: {example}" if example else ""
+            likely = example(case.root, known)
+            hint = f"for example {key}: {likely}" if likely else ""
             yield Complaint(message=_missing(case, key), rule="missing-key", hint=hint, at_key=True)
 
 
@@ -195,21 +178,13 @@ def _missing(case: _Case, key: str) -> str:
     return f"the key '{key}' is missing"
 
 
-def _example(root: Mapping[str, Any], schema: object) -> str:
-    if not isinstance(schema, Mapping):
-        return ""
-    examples = schema.get("examples") or follow(root, schema).get("examples")
-    example = examples[0] if examples else None
-    return str(example) if isinstance(example, str | int | float) else ""
-
-
 def _unknown_keys(case: _Case) -> Iterator[Complaint]:
     known = case.schema.get("properties", {})
     patterns = case.schema.get("patternProperties", {})
     for key in case.value:
         if key in known or any(re.search(pattern, key) for pattern in patterns):
             continue
-        hint = _other_kind_of_test(case, key)
+        hint = other_kind_of_test(case.root, key) if case.path[-2:-1] == ("smoke",) else ""
         hint = hint or suggest_key(key, siblings=known, schema=case.root)
         if not hint and known and len(known) <= 10:
             hint = f"known here: {', '.join(known)}"
@@ -222,33 +197,12 @@ def _unknown_keys(case: _Case) -> Iterator[Complaint]:
         )
 
 
-def _other_kind_of_test(case: _Case, key: str) -> str:
-    """Return a hint for a key of a smoke test of another kind than the one that is given."""
-    if case.path[-2:-1] != ("smoke",):
-        return ""
-    kinds = {"httpSmoke": "path", "tcpSmoke": "tcp", "commandSmoke": "command"}
-    definitions = case.root.get("$defs", {})
-    if not kinds.keys() <= definitions.keys():
-        return ""
-    owners = [kinds[name] for name in kinds if key in definitions[name]["properties"]]
-    if key in kinds.values():
-        return "a test has one of 'path', 'tcp' and 'command': make it two tests"
-    return f"it belongs to tests with '{owners[0]}'" if owners else ""
-
-
 def _enum(case: _Case) -> Iterator[Complaint]:
     options = ", ".join(str(option) for option in case.limit)
-    hint = _did_you_mean(case.value, case.limit) if case.wording == "values" else ""
+    hint = did_you_mean(case.value, case.limit) if case.wording == "values" else ""
     yield Complaint(
         message=f"{case.show(case.value)} is not one of {options}", rule="not-allowed", hint=hint
     )
-
-
-def _did_you_mean(value: object, options: Sequence[object]) -> str:
-    if not isinstance(value, str):
-        return ""
-    likely = closest(value, [option for option in options if isinstance(option, str)])
-    return f"did you mean '{likely}'?" if likely else ""
 
 
 def _const(case: _Case) -> Iterator[Complaint]:
@@ -262,23 +216,8 @@ def _pattern(case: _Case) -> Iterator[Complaint]:
     hint = case.schema.get("patternErrorMessage", "")
     found = case.show(case.value)
     if found != HIDDEN or noun == "a Docker host":
-        hint = _closer_hint(noun, case.value) or hint
+        hint = right_form(noun, case.value) or hint
     yield Complaint(message=f"{found} is not {noun}", rule="bad-form", hint=hint)
-
-
-def _closer_hint(noun: str, value: str) -> str:
-    """Return what is wrong with this very value, or how it would be right."""
-    if noun == "a name":
-        name = re.sub("[^a-z0-9]+", "-", value.lower()).strip("-")
-        return f"small letters, digits and dashes; for example {name}" if name else ""
-    if noun == "the name of an image" and value != value.lower():
-        return f"the repository has small letters only: {value.lower()}"
-    if noun == "a Docker host":
-        try:
-            parse_host(value)
-        except ValueError as error:
-            return str(error)
-    return ""
 
 
 def _bound(words: str) -> Callable[[_Case], Iterator[Complaint]]:
@@ -307,14 +246,13 @@ def _shape(value: object) -> str:
 
 
 def _unique(case: _Case) -> Iterator[Complaint]:
-    for index, item in enumerate(case.value):
-        if item in case.value[:index]:
-            yield Complaint(
-                message=f"{case.show(item)} is given twice",
-                rule="duplicate-item",
-                hint="remove one of them",
-                key=index,
-            )
+    for index in duplicates(case.value):
+        yield Complaint(
+            message=f"{case.show(case.value[index])} is given twice",
+            rule="duplicate-item",
+            hint="remove one of them",
+            key=index,
+        )
 
 
 def _one_of(case: _Case) -> Iterator[Complaint]:

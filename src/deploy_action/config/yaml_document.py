@@ -16,8 +16,8 @@ from deploy_action.config.document import (
     Position,
     Unreadable,
     dotted,
-    position_of,
 )
+from deploy_action.config.yaml_syntax import syntax_problem
 from deploy_action.problem import Problem
 
 __all__ = ["parse_yaml"]
@@ -28,25 +28,8 @@ _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _CORE = "tag:yaml.org,2002:"
 _KNOWN_TAGS = {_CORE + name for name in ("str", "int", "float", "bool", "null", "map", "seq")}
-_WORDS = {
-    "mapping values are not allowed in this context": (
-        "a second ':' in one line, or a wrong indentation",
-        "put the value in quotes if the ':' belongs to it",
-    ),
-    "found character that cannot start any token": (
-        "this character cannot begin a value",
-        "YAML wants spaces for indentation and quotes around special characters",
-    ),
-    "found unexpected end of stream": ("the quote that begins here is never closed", ""),
-    "did not find expected ',' or ']'": ("a ',' or ']' is missing in the list", ""),
-    "did not find expected ',' or '}'": ("a ',' or '}' is missing in the map", ""),
-    "did not find expected '-' indicator": (
-        "a list item that begins with '- ' was expected",
-        "list items and keys cannot be mixed at one level",
-    ),
-    "did not find expected key": ("a key was expected", "check the indentation"),
-    "could not find expected ':'": ("a ':' is missing after the key", ""),
-}
+# PyYAML needs quadratic time for a number to the base of 60 (1:1:1:…).
+_LONGEST_NUMBER = 100
 
 
 @dataclass(slots=True)
@@ -78,7 +61,7 @@ def parse_yaml(text: str, *, file: str, strict: bool) -> Document:
             raise Unreadable(*problems)
         root = yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError as error:
-        raise Unreadable(_syntax_problem(error, text, file)) from None
+        raise Unreadable(syntax_problem(error, text, file)) from None
     if root is None:
         raise Unreadable(Problem(file=file, line=1, message="the file is empty", rule="empty-file"))
     walk = _Walk(file=file, strict=strict)
@@ -252,6 +235,8 @@ def _scalar(walk: _Walk, node: Any, path: KeyPath) -> object:
     if name not in ("int", "float", "bool", "null"):
         return node.value
     try:
+        if len(node.value) > _LONGEST_NUMBER:
+            raise ValueError
         value: object = walk.constructor.construct_object(node)
         canonical = str(value).lower() if name == "bool" else str(value)
     except (ValueError, OverflowError, KeyError, yaml.YAMLError):
@@ -261,36 +246,3 @@ def _scalar(walk: _Walk, node: Any, path: KeyPath) -> object:
     if not node.style and name != "null" and canonical != node.value:
         walk.written[path] = node.value
     return value
-
-
-def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
-    if isinstance(error, yaml.reader.ReaderError):
-        at = position_of(text, error.position)
-        message = f"control character U+{_code_point(error.character):04X} is not allowed in YAML"
-        return Problem(
-            file=file, line=at.line, column=at.column, message=message, rule="yaml-syntax"
-        )
-    if not isinstance(error, yaml.MarkedYAMLError):
-        return Problem(file=file, message=str(error), rule="yaml-syntax")
-    what = error.problem or "not well-formed"
-    message, hint = _WORDS.get(what, (what, ""))
-    quoted = what == "found unexpected end of stream"
-    mark = (error.context_mark if quoted else None) or error.problem_mark or error.context_mark
-    if mark is None:
-        return Problem(file=file, message=f"not valid YAML: {message}", rule="yaml-syntax")
-    lines = text.split("\n")
-    if mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t":
-        message, hint = "a tab where YAML wants spaces", "indent with spaces"
-    return Problem(
-        file=file,
-        line=mark.line + 1,
-        column=mark.column + 1,
-        message=f"not valid YAML: {message}",
-        hint=hint,
-        rule="yaml-syntax",
-    )
-
-
-def _code_point(character: object) -> int:
-    """Return the code point that a ReaderError names: an int from libyaml, else a string."""
-    return character if isinstance(character, int) else ord(str(character)[:1] or "\0")

@@ -129,7 +129,8 @@ def _against(document: Document, schema: Document, file: str) -> Iterator[Proble
 
     rules = cast("Mapping[str, Any] | bool", schema.data)
     try:
-        yield from (item.problem for item in violations(document, rules, wording="no values"))
+        problems = [item.problem for item in violations(document, rules, wording="no values")]
+        yield from sorted(problems, key=lambda item: (item.line, item.column, item.rule))
         return
     except Unresolvable as error:
         message = f"the reference {error.ref} leads out of the schema"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import combinations
 
-from deploy_action.config.hosts import HostAddress, parse_host
+from deploy_action.config.hosts import parse_host
 from deploy_action.config.lint.scope import Finding, Rule, Scope
 from deploy_action.config.suggest import closest
 
@@ -112,8 +113,11 @@ def _same_place(first: Scope, second: Scope) -> Iterator[Finding]:
         return
     if any(scope.broken(*_PLACE) for scope in (first, second)):
         return
-    shared = [host for host in two.hosts if _identity(host) in map(_identity, one.hosts)]
-    if not shared or one.route.port != two.route.port:
+    if one.route.port != two.route.port:
+        return
+    first_hosts, second_hosts = _identities(one.hosts), _identities(two.hosts)
+    shared = [text for engine, text in second_hosts.items() if engine in first_hosts]
+    if not shared:
         return
     same_edge = one.edge.name == two.edge.name
     whole_port = "tcp" in (one.protocol, two.protocol) or not same_edge
@@ -133,9 +137,13 @@ def _same_place(first: Scope, second: Scope) -> Iterator[Finding]:
     )
 
 
-def _identity(host: str) -> object:
-    try:
-        address: HostAddress = parse_host(host)
-    except ValueError:
-        return host
-    return address.identity
+@cache
+def _identities(hosts: tuple[str, ...]) -> Mapping[object, str]:
+    """Return the engines that are meant; a host that is none stands for itself."""
+    engines: dict[object, str] = {}
+    for text in hosts:
+        try:
+            engines[parse_host(text).identity] = text
+        except ValueError:
+            engines[text] = text
+    return engines

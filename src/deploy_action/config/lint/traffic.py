@@ -18,8 +18,8 @@ _LONG_BAKE_SECONDS = 3600
 def _worker_with_traffic(scope: Scope) -> Iterator[Finding]:
     if not scope.lacks("port"):
         return
-    for key in ("url", "route", "protocol"):
-        if scope.gives(key):
+    for key in ("url", "route", "protocol", "probe"):
+        if scope.gives(key) and scope.valid[key] is not False:
             yield Finding(
                 path=(key,),
                 message=f"'{key}' is about traffic, and without a port this service gets none",
@@ -166,4 +166,16 @@ def _route(scope: Scope) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (_worker_with_traffic, _canary, _drain, _stop, _bake, _route)
+def _probe(scope: Scope) -> Iterator[Finding]:
+    if scope.valid.get("probe", False) is not False and scope.environment.protocol == "tcp":
+        yield Finding(
+            path=("probe",),
+            message="requests are sent to HTTP services only, and this one speaks tcp",
+            hint="remove probe, or protocol: tcp",
+            rule="probe-of-tcp",
+            severity=Severity.WARNING,
+            at_key=True,
+        )
+
+
+RULES: tuple[Rule, ...] = (_probe, _worker_with_traffic, _canary, _drain, _stop, _bake, _route)
