@@ -128,7 +128,7 @@ def _send_once(session: requests.Session, request: Request, url: str, route: wir
         response = adapter.send(
             prepared,
             stream=True,
-            timeout=route.cutoff.seconds,
+            timeout=route.cutoff.socket_seconds,
             verify=route.target.ca_file or True,
         )
         session.cookies.update(response.cookies)

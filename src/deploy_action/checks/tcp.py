@@ -31,7 +31,7 @@ def try_tcp(test: TcpSmoke, target: Target, *, redact: Redactor) -> str:
         try:
             with target.dialer.dial(target.address, port, test.timeout_seconds) as connection:
                 cutoff.guard(connection)
-                connection.settimeout(test.timeout_seconds)
+                connection.settimeout(cutoff.socket_seconds)
                 if test.send:
                     connection.sendall(test.send.encode())
                 if test.expect:

@@ -25,6 +25,8 @@ class Cutoff:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
+        self.socket_seconds = seconds + 1.0
+        """For the sockets themselves: later, so that it is always the cutoff that decides."""
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._expired = False
@@ -88,7 +90,7 @@ class Route:
             )
         except OSError as error:
             raise NoAnswer(explain(error, self.port)) from error
-        connection.settimeout(self.cutoff.seconds)
+        connection.settimeout(self.cutoff.socket_seconds)
         self.cutoff.guard(connection)
         return connection
 
