@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from deploy_action.checks.analysis import Bad, Fine, Inconclusive, judge, traffic
 from deploy_action.checks.bake import watch
 from deploy_action.checks.health import explain_exit, explain_unhealthy, start_failure
 from deploy_action.checks.result import CheckResult
 from deploy_action.config.model import Environment, Hook
-from deploy_action.edge.state import Backend
+from deploy_action.edge.state import Backend, ServerStatus
 from deploy_action.edge.transition import weights
 from deploy_action.errors import DeployActionError, DeploymentFailed
 from deploy_action.plan import (
@@ -256,12 +257,48 @@ class Steps:
             self._look(site)
             if self.environment.route is not None and self.environment.smoke:
                 self._keep_failed(self.smoking.edge(site, alone=alone))
+            self._analyse(site, before, final=False)
             return None
 
+        before = self._counters(site)
         watch(seconds, round_of_checks, site.clock, _WATCH_SECONDS)
+        self._analyse(site, before, final=True)
+
+    def _counters(self, site: Site) -> Mapping[str, ServerStatus]:
+        return site.edge.servers(site.backend) if self.environment.route is not None else {}
+
+    def _analyse(self, site: Site, before: Mapping[str, ServerStatus], *, final: bool) -> None:
+        """Judge the new replicas by the traffic that they had while they were watched.
+
+        What is bad is bad at once; too few requests are spoken of only at the end.
+        """
+        after = self._counters(site)
+        mine = {replica.name for replica in self._mine(site.host)}
+        limits = self.environment.strategy.analysis
+        verdict = judge(
+            traffic(before, after, mine), traffic(before, after, after.keys() - mine), limits
+        )
+        match verdict:
+            case Fine():
+                return
+            case Bad():
+                raise DeploymentFailed(f"{site.host}: the edge saw that {verdict.why}")
+            case Inconclusive() if not final:
+                return
+            case Inconclusive():
+                seen = (
+                    f"{site.host}: only {verdict.traffic.requests} requests came while watching, "
+                    f"{verdict.needed} are needed for a judgement"
+                )
+                if limits.inconclusive == "fail":
+                    raise DeploymentFailed(seen, remedy="a longer pause, or analysis.requests")
+                if self.environment.route is not None:
+                    self.progress.say(seen)
+            case _:
+                assert_never(verdict)
 
     def _look(self, site: Site) -> None:
-        seen = site.edge.servers(site.backend) if self.environment.route is not None else {}
+        seen = self._counters(site)
         for replica in self._mine(site.host):
             found = site.engine.container(replica.container.id)
             if found is None or not found.running:
