@@ -10,9 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deploy_action.config.complaint import Wording
 from deploy_action.config.document import Document, KeyPath, dotted
 from deploy_action.config.equality import duplicates
-from deploy_action.config.wording import Wording, say
+from deploy_action.config.wording import say
 from deploy_action.problem import Problem
 
 if TYPE_CHECKING:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from deploy_action.config.document import KeyPath
-from deploy_action.config.equality import duplicates
+from deploy_action.config import limits
+from deploy_action.config.complaint import TYPES, Case, Complaint, Wording
 from deploy_action.config.hints import (
     did_you_mean,
     example,
     other_kind_of_test,
-    right_form,
     right_type,
 )
 from deploy_action.config.secrecy import HIDDEN, shown
@@ -22,53 +20,7 @@ from deploy_action.config.suggest import suggest_key
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-__all__ = ["Complaint", "Wording", "say"]
-
-Wording = Literal["values", "no values"]
-
-_TYPES = {
-    "object": "a map",
-    "array": "a list",
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "nothing",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
-    """What to tell about one violation.
-
-    Attributes:
-        key: the key below the violation's path that is meant; None for the path itself.
-        at_key: point at the key rather than at the value.
-    """
-
-    message: str
-    rule: str
-    hint: str = ""
-    key: str | int | None = None
-    at_key: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
-    """A violation, taken apart."""
-
-    path: KeyPath
-    root: Mapping[str, Any]
-    schema: Mapping[str, Any]
-    limit: Any
-    value: Any
-    written: str | None
-    wording: Wording
-
-    def show(self, value: object) -> str:
-        """Return a value for a message, if values may be shown at all."""
-        hide = self.wording == "no values" and not isinstance(value, dict | list | None)
-        return HIDDEN if hide else shown(self.path, value)
+__all__ = ["say"]
 
 
 def say(
@@ -85,7 +37,7 @@ def say(
         written: what stands in the file, where YAML reads it as something else.
         wording: whether values of the document may be shown.
     """
-    case = _Case(
+    case = Case(
         path=tuple(error.absolute_path),
         root=root if isinstance(root, Mapping) else {},
         schema=error.schema if isinstance(error.schema, Mapping) else {},
@@ -108,7 +60,7 @@ def _is_about_a_key(error: ValidationError) -> bool:
     )
 
 
-def _bad_key(case: _Case) -> Complaint:
+def _bad_key(case: Case) -> Complaint:
     noun = case.schema.get("title", "a key that may stand here")
     hint = case.schema.get("patternErrorMessage", "")
     if isinstance(case.limit, list):
@@ -118,9 +70,9 @@ def _bad_key(case: _Case) -> Complaint:
     return Complaint(message=message, rule="bad-key", hint=hint, key=case.value, at_key=True)
 
 
-def _type(case: _Case) -> Iterator[Complaint]:
+def _type(case: Case) -> Iterator[Complaint]:
     expected = [case.limit] if isinstance(case.limit, str) else list(case.limit)
-    noun = case.schema.get("title") or " or ".join(_TYPES.get(name, name) for name in expected)
+    noun = case.schema.get("title") or " or ".join(TYPES.get(name, name) for name in expected)
     hint = case.schema.get("patternErrorMessage", "")
     if not case.path:
         found = "nothing" if case.value is None else case.show(case.value)
@@ -140,7 +92,7 @@ def _type(case: _Case) -> Iterator[Complaint]:
         return
     found = case.show(case.value)
     if not isinstance(case.value, dict | list):
-        kind = _TYPES[_type_name(case.value)]
+        kind = TYPES[_type_name(case.value)]
         hide_it = case.wording == "no values"
         found = kind if hide_it else f"{kind}: {found}"
     if HIDDEN not in found and case.wording == "values":
@@ -149,7 +101,7 @@ def _type(case: _Case) -> Iterator[Complaint]:
     yield Complaint(message=f"expected {noun}, found {found}", rule="wrong-type", hint=hint)
 
 
-def _first_keys(case: _Case) -> str:
+def _first_keys(case: Case) -> str:
     required = case.schema.get("required", ())
     return f"begin with {', '.join(f'{key}:' for key in required)}" if required else ""
 
@@ -162,7 +114,7 @@ def _type_name(value: object) -> str:
     return "number" if isinstance(value, float) else "string"
 
 
-def _required(case: _Case) -> Iterator[Complaint]:
+def _required(case: Case) -> Iterator[Complaint]:
     # jsonschema reports each missing key with the whole list: told once for every key.
     for key in case.limit:
         if key not in case.value:
@@ -172,13 +124,13 @@ def _required(case: _Case) -> Iterator[Complaint]:
             yield Complaint(message=_missing(case, key), rule="missing-key", hint=hint, at_key=True)
 
 
-def _missing(case: _Case, key: str) -> str:
+def _missing(case: Case, key: str) -> str:
     if case.path[-2:-1] == ("smoke",) and key == "path":
         return "a smoke test needs one of 'path', 'tcp' or 'command'"
     return f"the key '{key}' is missing"
 
 
-def _unknown_keys(case: _Case) -> Iterator[Complaint]:
+def _unknown_keys(case: Case) -> Iterator[Complaint]:
     known = case.schema.get("properties", {})
     patterns = case.schema.get("patternProperties", {})
     for key in case.value:
@@ -197,65 +149,7 @@ def _unknown_keys(case: _Case) -> Iterator[Complaint]:
         )
 
 
-def _enum(case: _Case) -> Iterator[Complaint]:
-    options = ", ".join(str(option) for option in case.limit)
-    hint = did_you_mean(case.value, case.limit) if case.wording == "values" else ""
-    yield Complaint(
-        message=f"{case.show(case.value)} is not one of {options}", rule="not-allowed", hint=hint
-    )
-
-
-def _const(case: _Case) -> Iterator[Complaint]:
-    message = f"{case.show(case.value)} is not {shown((), case.limit)}"
-    hint = f"write {shown((), case.limit)}"
-    yield Complaint(message=message, rule="not-allowed", hint=hint)
-
-
-def _pattern(case: _Case) -> Iterator[Complaint]:
-    noun = case.schema.get("title", "of the form that the schema asks for")
-    hint = case.schema.get("patternErrorMessage", "")
-    found = case.show(case.value)
-    if found != HIDDEN or noun == "a Docker host":
-        hint = right_form(noun, case.value) or hint
-    yield Complaint(message=f"{found} is not {noun}", rule="bad-form", hint=hint)
-
-
-def _bound(words: str) -> Callable[[_Case], Iterator[Complaint]]:
-    def speak(case: _Case) -> Iterator[Complaint]:
-        message = f"{case.show(case.value)} {words} {case.limit}"
-        yield Complaint(message=message, rule="out-of-range")
-
-    return speak
-
-
-def _length(words: str, unit: str) -> Callable[[_Case], Iterator[Complaint]]:
-    def speak(case: _Case) -> Iterator[Complaint]:
-        thing = case.schema.get("title") or _TYPES.get(_shape(case.value), "the value")
-        thing = thing.removeprefix("a ")
-        if case.limit == 1 and words == "less than":
-            message = f"this {thing} is empty"
-        else:
-            message = f"this {thing} has {words} {case.limit} {unit}"
-        yield Complaint(message=message, rule="out-of-range")
-
-    return speak
-
-
-def _shape(value: object) -> str:
-    return "object" if isinstance(value, dict) else "array" if isinstance(value, list) else "string"
-
-
-def _unique(case: _Case) -> Iterator[Complaint]:
-    for index in duplicates(case.value):
-        yield Complaint(
-            message=f"{case.show(case.value[index])} is given twice",
-            rule="duplicate-item",
-            hint="remove one of them",
-            key=index,
-        )
-
-
-def _one_of(case: _Case) -> Iterator[Complaint]:
+def _one_of(case: Case) -> Iterator[Complaint]:
     names = [name for branch in case.limit for name in branch.get("required", ["?"])]
     if "?" in names or not isinstance(case.value, dict):
         yield from _unknown_keyword(case)
@@ -267,37 +161,37 @@ def _one_of(case: _Case) -> Iterator[Complaint]:
     yield Complaint(message=message, rule="exactly-one", at_key=True)
 
 
-def _forbidden(case: _Case) -> Iterator[Complaint]:
+def _forbidden(case: Case) -> Iterator[Complaint]:
     del case
     yield Complaint(message="this is not allowed here", rule="schema", at_key=True)
 
 
-def _unknown_keyword(case: _Case) -> Iterator[Complaint]:
+def _unknown_keyword(case: Case) -> Iterator[Complaint]:
     noun = case.schema.get("title") or case.schema.get("description")
     words = f": {noun}" if isinstance(noun, str) else ""
     message = f"{case.show(case.value)} is not what the schema asks for here{words}"
     yield Complaint(message=message, rule="schema")
 
 
-_SPEAKERS: Mapping[str, Callable[[_Case], Iterator[Complaint]]] = {
+_SPEAKERS: Mapping[str, Callable[[Case], Iterator[Complaint]]] = {
     "type": _type,
     "required": _required,
     "additionalProperties": _unknown_keys,
-    "enum": _enum,
-    "const": _const,
-    "pattern": _pattern,
-    "minimum": _bound("is less than"),
-    "maximum": _bound("is more than"),
-    "exclusiveMinimum": _bound("is not more than"),
-    "exclusiveMaximum": _bound("is not less than"),
-    "multipleOf": _bound("is not a multiple of"),
-    "minLength": _length("less than", "characters"),
-    "maxLength": _length("more than", "characters"),
-    "minItems": _length("less than", "items"),
-    "maxItems": _length("more than", "items"),
-    "minProperties": _length("less than", "keys"),
-    "maxProperties": _length("more than", "keys"),
-    "uniqueItems": _unique,
+    "enum": limits.enum,
+    "const": limits.const,
+    "pattern": limits.pattern,
+    "minimum": limits.bound("is less than"),
+    "maximum": limits.bound("is more than"),
+    "exclusiveMinimum": limits.bound("is not more than"),
+    "exclusiveMaximum": limits.bound("is not less than"),
+    "multipleOf": limits.bound("is not a multiple of"),
+    "minLength": limits.length("less than", "characters"),
+    "maxLength": limits.length("more than", "characters"),
+    "minItems": limits.length("less than", "items"),
+    "maxItems": limits.length("more than", "items"),
+    "minProperties": limits.length("less than", "keys"),
+    "maxProperties": limits.length("more than", "keys"),
+    "uniqueItems": limits.unique,
     "oneOf": _one_of,
     "None": _forbidden,
 }
