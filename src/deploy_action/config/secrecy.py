@@ -7,7 +7,7 @@ import re
 
 from deploy_action.config.document import KeyPath
 
-__all__ = ["HIDDEN", "looks_secret", "name_looks_secret", "shown"]
+__all__ = ["HIDDEN", "looks_secret", "name_looks_secret", "secret_spans", "shown"]
 
 HIDDEN = "(not shown)"
 
@@ -22,9 +22,10 @@ _HARMLESS_NAME = re.compile(
     re.IGNORECASE,
 )
 _VALUE = re.compile(
-    r"-----BEGIN|^gh[pousr]_[A-Za-z0-9]{20}|^github_pat_|^glpat-|^AKIA[A-Z0-9]{12}|^xox[abprs]-"
-    r"|^sk[-_][A-Za-z0-9_-]{16}|^eyJ[A-Za-z0-9_-]{10,}\.|^AIza[A-Za-z0-9_-]{30}"
-    r"|://[^/\s:@]*:[^/\s@]+@"
+    r"-----BEGIN[^-]*-----.*|\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+    r"|(?:AKIA|ASIA)[A-Z0-9]{12,}|xox[abeoprs]-[\w-]{10,}|sk[-_][\w-]{16,}|AIza[\w-]{30,}"
+    r"|eyJ[\w-]{10,}\.[\w.-]*)|://[^/\s:@]*:(?P<password>[^/\s@]+)@",
+    re.DOTALL,
 )
 
 
@@ -36,6 +37,14 @@ def name_looks_secret(name: str) -> bool:
 def looks_secret(value: str) -> bool:
     """Tell whether a text has the form of a well-known kind of secret."""
     return bool(_VALUE.search(value))
+
+
+def secret_spans(line: str) -> list[tuple[int, int]]:
+    """Return where a line holds well-known kinds of secrets, whatever their key is called."""
+    return [
+        match.span("password") if match["password"] else match.span()
+        for match in _VALUE.finditer(line)
+    ]
 
 
 def shown(path: KeyPath, value: object) -> str:

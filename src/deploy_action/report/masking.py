@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from deploy_action.config.secrecy import secret_spans
+
 __all__ = ["masked"]
 
 _MASK = "***"
@@ -28,7 +30,7 @@ def masked(line: str, where: str, column: int) -> tuple[str, int]:
         column: 1-based; one inside of a hidden part moves to its begin.
     """
     inside_env = "env" in where.split(".")
-    spans = [match.span(1) for match in _URL_PASSWORD.finditer(line)]
+    spans = [match.span(1) for match in _URL_PASSWORD.finditer(line)] + secret_spans(line)
     for match in _KEY.finditer(line):
         name = match[1] or match[2]
         if inside_env or (_SENSITIVE.search(name) and name not in _NAMES_ONLY):
