@@ -7,11 +7,12 @@ be called again at any time and does nothing where nothing is to be done.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from deploy_action.config.model import Environment
-from deploy_action.edge.state import Backend
+from deploy_action.edge.state import Backend, Server, in_order
 from deploy_action.errors import DeploymentFailed
 from deploy_action.release import Release
 from deploy_action.replicas import Replica, backend_for, of_release
@@ -56,9 +57,10 @@ def converge(
         DeploymentFailed: the release cannot be brought up; what serves was not taken away.
     """
     done = Converged()
-    serving, started = _bring_up(site, release, environment, secrets, number, done)
+    found = site.replicas()
+    serving, started = _bring_up(site, release, environment, found, secrets, number, done)
     names = {replica.name for replica in serving}
-    leaving = [replica for replica in site.replicas() if replica.name not in names]
+    leaving = [replica for replica in found if replica.name not in names]
     if environment.route is not None:
         site.ensure_edge()
         _enter(site, environment, serving, started, cancel)
@@ -87,6 +89,7 @@ def _bring_up(
     site: Site,
     release: Release,
     environment: Environment,
+    found: tuple[Replica, ...],
     secrets: Mapping[str, str],
     number: int,
     done: Converged,
@@ -94,7 +97,7 @@ def _bring_up(
     """Have every replica of the release running; return all, and those that had to be started."""
     present = {
         replica.index: replica
-        for replica in of_release(site.replicas(), release.id, environment.replicas)
+        for replica in of_release(found, release.id, environment.replicas)
     }
     serving, started = [], []
     for index in range(environment.replicas):
@@ -126,56 +129,46 @@ def _enter(
 ) -> None:
     """Give the serving replicas all traffic; those just started only once they are healthy."""
     fresh = {replica.name for replica in started}
-
-    def with_others(weights: Mapping[str, int]) -> Backend | None:
-        return _merged(site, environment, serving, weights)
-
+    target = backend_for(environment, [(replica, 100) for replica in serving])
+    if target is None:
+        return
     if fresh:
-        at_first = {r.name: 0 if r.name in fresh else 100 for r in serving}
-        site.edge.change(
-            site.backend,
-            lambda old: with_others(at_first) if old is None else _keep_weights(old, with_others(at_first)),
-        )
+        site.edge.change(site.backend, lambda old: _beside(old, target, fresh))
         for replica in started:
             await_healthy(site, replica, environment, cancel)
-    site.edge.change(site.backend, lambda _: with_others({r.name: 100 for r in serving}))
+    site.edge.change(site.backend, lambda old: _alone(old, target))
 
 
-def _merged(
-    site: Site,
-    environment: Environment,
-    serving: tuple[Replica, ...],
-    weights: Mapping[str, int],
-) -> Backend | None:
-    """Describe the backend with the serving replicas and, at weight 0, whatever else it has."""
-    names = {replica.name for replica in serving}
-    present = site.edge.backend(site.backend)
-    by_name = {replica.name: replica for replica in site.replicas()}
-    others = [
-        by_name[server.name]
-        for server in (present.servers if present else ())
-        if server.name not in names and server.name in by_name
-    ]
-    return backend_for(
-        environment,
-        [(r, weights.get(r.name, 0)) for r in (*serving, *others)],
-        unchecked=frozenset(r.name for r in others if r.release not in {s.release for s in serving}),
+def _beside(old: Backend | None, target: Backend, fresh: Collection[str]) -> Backend:
+    """Add what was just started at weight 0, and leave the traffic where it is meanwhile."""
+    kept = {server.name: server.weight for server in old.servers} if old is not None else {}
+    mine = tuple(
+        dataclasses.replace(s, weight=0 if s.name in fresh else kept.get(s.name, s.weight))
+        for s in target.servers
     )
+    return dataclasses.replace(target, servers=in_order((*mine, *_others(old, target))))
 
 
-def _keep_weights(old: Backend, new: Backend | None) -> Backend | None:
-    """Leave the traffic where it is while a replica that was just started becomes healthy."""
-    import dataclasses
+def _alone(old: Backend | None, target: Backend) -> Backend:
+    """Give the target's servers everything; others stay at weight 0 until they are drained."""
+    others = (dataclasses.replace(server, weight=0) for server in _others(old, target))
+    return dataclasses.replace(target, servers=in_order((*target.servers, *others)))
 
-    if new is None:
-        return None
-    weights = {server.name: server.weight for server in old.servers}
-    return dataclasses.replace(
-        new,
-        servers=tuple(
-            dataclasses.replace(server, weight=weights.get(server.name, server.weight))
-            for server in new.servers
-        ),
+
+def _others(old: Backend | None, target: Backend) -> tuple[Server, ...]:
+    """Return the servers that are not the target's.
+
+    They are not judged by a health check that is not theirs; where it is the same they are left
+    as they are, since a change of that needs a reload.
+    """
+    if old is None:
+        return ()
+    names = {server.name for server in target.servers}
+    same = old.check == target.check
+    return tuple(
+        server if same else dataclasses.replace(server, check=False)
+        for server in old.servers
+        if server.name not in names
     )
 
 
@@ -221,7 +214,7 @@ def _put_away(
     """Stop and keep what may be restored; remove what failed and what is older than `retain`."""
     order = [found for found in good if found != release.id]
     kept = set(order[: environment.retain])
-    present = {replica.release for replica in leaving}
+    used = {release.reference} | {r.image for r in leaving if r.release in kept}
     for replica in leaving:
         duplicate = replica.release == release.id
         if replica.release not in kept or duplicate:
@@ -231,8 +224,10 @@ def _put_away(
             site.engine.set_restart(replica.container.id, "no")
         if replica.container.running:
             _stop(site, replica, environment, done)
-    for gone in present - kept - {release.id}:
-        site.engine.remove_image(f"deploy-action/{environment.service}:{gone}")
+    for image in sorted({replica.image for replica in leaving} - used):
+        # Only what was pulled by its digest can be had again; others' images are not ours to take.
+        if "@" in image:
+            site.engine.remove_image(image)
 
 
 def _stop(site: Site, replica: Replica, environment: Environment, done: Converged) -> None:

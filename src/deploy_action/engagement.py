@@ -56,8 +56,9 @@ class Engagement:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[Held]:
-        """Hold the lock of every host, always taken in the same order, and settle what an
-        earlier run left unfinished.
+        """Hold the lock of every host, always taken in the same order.
+
+        What an earlier run left unfinished is not settled yet: `Held.settled` does that.
 
         Raises:
             LockHeld: somebody else has one; those already taken are given back.
@@ -66,9 +67,7 @@ class Engagement:
         try:
             for host in sorted(self.engines):
                 taken.append(self._lock(host))
-            held = Held(engagement=self, sites=tuple(site for _, site in taken))
-            held.settle()
-            yield held
+            yield Held(engagement=self, sites=tuple(site for _, site in taken))
         finally:
             for lock, _ in taken:
                 lock.release()
@@ -148,19 +147,21 @@ class Held:
                 site.talk.put(path, key)
         return key
 
-    def settle(self) -> None:
+    def settled(self, images: Sequence[str] = ()) -> Observation:
         """Finish what an earlier run left: its deployment failed, and what served before serves.
+
+        Returns what is found when that is done; `images` as for `observe`.
 
         Raises:
             RollbackFailed: that is not possible any more.
         """
-        observation = self.observe()
+        observation = self.observe(images)
         entries = observation.ledger.entries
         unfinished = [entry for entry in entries if entry.state is State.RUNNING]
         serving = live(entries)
         if not unfinished and not _strays(observation, serving):
             self._repeat(entries, observation)
-            return
+            return observation
         for entry in unfinished:
             self.engagement.progress.warn(
                 f"deployment {entry.id} of {entry.release.version} was left unfinished at: "
@@ -178,6 +179,7 @@ class Held:
         settled = [_given_up(entry, self.engagement) for entry in unfinished]
         by_number = {entry.number: entry for entry in settled}
         self._repeat([by_number.get(entry.number, entry) for entry in entries], observation)
+        return self.observe(images)
 
     def restore(self, serving: Deployment | None, entries: Sequence[Deployment]) -> Converged:
         """Bring every host to the release that is live according to the ledger."""

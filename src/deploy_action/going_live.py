@@ -70,6 +70,7 @@ def plan_only(
 
 def go_live(
     held: Held,
+    observation: Observation,
     release: Release,
     environment: Environment,
     kind: Kind,
@@ -82,11 +83,11 @@ def go_live(
     """Make a release live under the held locks.
 
     Args:
+        observation: what `held.settled` found, asked for the release's image too.
         environment: what the release is deployed as; on a rollback that of then.
 
     Returns the outcome, failed ones too: their `error` says why.
     """
-    observation = held.observe([release.reference])
     plan = make_plan(kind, environment, release, observation)
     if plan.unchanged:
         return _unchanged(held, plan, observation, gates)

@@ -25,6 +25,8 @@ class Replica:
     container: Container
     release: str
     version: str
+    image: str
+    """The image's reference, by digest."""
     number: int
     """Number of the deployment that created it."""
     index: int
@@ -43,6 +45,7 @@ class Replica:
             container=container,
             release=labels.get(f"{_PREFIX}release", ""),
             version=labels.get(f"{_PREFIX}version", ""),
+            image=labels.get(f"{_PREFIX}image", ""),
             number=int(labels.get(f"{_PREFIX}deployment", "0")),
             index=int(labels.get(f"{_PREFIX}replica", "0")),
             port=int(labels.get(f"{_PREFIX}port", "0")),

@@ -242,7 +242,6 @@ def reading(
     """
     options = environment.edge
     found = engine.container(options.name)
-    temporary = ""
     if found is not None and found.running:
         carrier, stream = found.id, engine.connect(found.id, edge_host.reader_argv())
     elif engine.image(edge_host.edge_image(options)) is None:
@@ -250,9 +249,9 @@ def reading(
         return
     else:
         spec = edge_host.lock_spec(options, f"{options.name}-reader-{uuid4().hex[:12]}", {})
-        carrier = temporary = engine.create(spec)
-        stream = engine.attach(temporary)
-        engine.start(temporary)
+        carrier = engine.create(spec)
+        stream = engine.attach(carrier)
+        engine.start(carrier)
     talk = Conversation(engine.host, stream)
     try:
         yield Site(
@@ -265,5 +264,3 @@ def reading(
         )
     finally:
         talk.close()
-        if temporary:
-            engine.remove(temporary)

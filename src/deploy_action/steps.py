@@ -12,7 +12,7 @@ from deploy_action.checks.bake import watch
 from deploy_action.checks.health import explain_exit, explain_unhealthy, start_failure
 from deploy_action.checks.result import CheckResult
 from deploy_action.config.model import Environment, Hook
-from deploy_action.edge.state import Backend, ServerStatus
+from deploy_action.edge.state import Backend, ServerStatus, in_order
 from deploy_action.edge.transition import weights
 from deploy_action.errors import DeployActionError, DeploymentFailed
 from deploy_action.plan import (
@@ -218,7 +218,7 @@ class Steps:
             for server in old.servers
             if server.name not in names
         )
-        return dataclasses.replace(new, servers=(*stay, *new.servers))
+        return dataclasses.replace(new, servers=in_order((*stay, *new.servers)))
 
     def _verify(self, site: Site, step: Verify) -> None:
         replica = self._replica(step.host, step.index)

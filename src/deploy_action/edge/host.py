@@ -36,6 +36,7 @@ def lock_spec(options: EdgeOptions, name: str, labels: Mapping[str, str]) -> Con
         networks=() if options.network == "host" else (NetworkSpec(name=options.name),),
         binds=(f"{options.name}:/state",),
         stdin=True,
+        remove_at_end=True,
         log_limit=True,
     )
 

@@ -14,6 +14,7 @@ __all__ = ["parse", "render", "server_options"]
 
 _MARK = "# deploy-action"
 _STEADY_INTERVAL = 1000
+_OFTEN_INTERVAL = 50
 
 _HEAD = """\
 global
@@ -124,14 +125,15 @@ def _backend(backend: Backend) -> Iterator[str]:
 def server_options(server: Server, check: Check) -> str:
     """Write how a server is checked; the same words serve the file and the runtime API.
 
-    While a server is down or not yet sure it is looked at every `interval`; once it is up a
-    slower rhythm is enough.
+    While a server is down or not yet sure it is looked at every 50 ms, or every `interval` where
+    that is shorter; once it is up a slower rhythm is enough.
     """
     if not server.check:
         return ""
     steady = max(_STEADY_INTERVAL, check.interval)
+    often = min(check.interval, _OFTEN_INTERVAL)
     return (
-        f" check inter {steady} fastinter {check.interval} downinter {check.interval}"
+        f" check inter {steady} fastinter {often} downinter {often}"
         f" rise {check.successes} fall {check.failures}"
     )
 

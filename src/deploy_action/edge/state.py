@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from deploy_action.config.model import Health, Route
 
-__all__ = ["Backend", "Check", "EdgeState", "Server", "ServerStatus", "backend_from_json", "key"]
+__all__ = ["Backend", "Check", "EdgeState", "Server", "ServerStatus", "backend_from_json", "in_order", "key"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +119,11 @@ class ServerStatus:
     errors_5xx: int
     connection_errors: int
     response_milliseconds: int
+
+
+def in_order(servers: Iterable[Server]) -> tuple[Server, ...]:
+    """Sort servers by name: two states that differ in nothing else are the same."""
+    return tuple(sorted(servers, key=lambda server: server.name))
 
 
 def key(service: str, environment: str) -> str:

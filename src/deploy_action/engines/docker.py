@@ -9,7 +9,9 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, cast
 
 from deploy_action.edge import artifact
@@ -29,6 +31,7 @@ __all__ = ["DockerEngine"]
 
 _CALL_SECONDS = 60.0
 _PULL_TRIES = 3
+_OUTPUT_LIMIT = 65536
 _RESTARTS = {"no": {"Name": "no"}, "unless-stopped": {"Name": "unless-stopped"}}
 
 
@@ -182,8 +185,11 @@ class DockerEngine:
         wanted = [f"{key}={value}" if value else key for key, value in labels.items()]
         with self._named("list containers"):
             listed = self._api.containers(all=True, filters={"label": wanted})
-        found = (self.container(entry["Id"]) for entry in listed)
-        return tuple(container for container in found if container is not None)
+        if not listed:
+            return ()
+        with ThreadPoolExecutor(max_workers=min(8, len(listed))) as pool:
+            found = pool.map(self.container, (entry["Id"] for entry in listed))
+            return tuple(container for container in found if container is not None)
 
     def container(self, id_or_name: str) -> Container | None:
         """Inspect; None when there is none."""
@@ -217,6 +223,7 @@ class DockerEngine:
             nano_cpus=round(spec.cpus * 1e9) if spec.cpus else None,
             pids_limit=spec.pids,
             read_only=spec.read_only,
+            auto_remove=spec.remove_at_end,
             tmpfs={path: "" for path in spec.tmpfs} or None,
             log_config={"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
             if spec.log_limit
@@ -313,20 +320,27 @@ class DockerEngine:
         self, container_id: str, argv: Sequence[str], *, timeout_seconds: float
     ) -> Execution:
         """Run and collect; a command that does not end in time counts as exit code 124."""
-        execution, raw = self._exec(container_id, argv, stdin=False)
-        stream = raw
-        stream.settimeout(timeout_seconds)
+        execution, stream = self._exec(container_id, argv, stdin=False)
+        # One end for all of it: a command that prints now and then must not run for ever.
+        watch = threading.Timer(timeout_seconds, _shut, [stream])
+        watch.start()
         output = bytearray()
+        late = False
         try:
             with stream.makefile("rb") as reader:
                 while len(head := reader.read(8)) == 8:
                     output += reader.read(int.from_bytes(head[4:], "big"))
-        except TimeoutError:
+                    del output[:-_OUTPUT_LIMIT]
+            late = not watch.is_alive()
+        except OSError:
+            late = True
+        finally:
+            watch.cancel()
+            stream.close()
+        if late:
             return Execution(
                 exit_code=124, output=f"no end within {timeout_seconds:g} s: {_tail(output)}"
             )
-        finally:
-            stream.close()
         with self._named("inspect a command"):
             code = self._api.exec_inspect(execution)["ExitCode"]
         return Execution(exit_code=124 if code is None else int(code), output=_tail(output))
@@ -456,7 +470,12 @@ def _container(found: Mapping[str, Any]) -> Container:
 
 
 def _tail(output: bytearray) -> str:
-    return bytes(output[-65536:]).decode(errors="replace")
+    return bytes(output).decode(errors="replace")
+
+
+def _shut(stream: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        stream.shutdown(socket.SHUT_RDWR)
 
 
 def _short(error: Exception) -> str:

@@ -104,6 +104,8 @@ class ContainerSpec:
     tmpfs: tuple[str, ...] = ()
     stop_signal: str | None = None
     stdin: bool = False
+    remove_at_end: bool = False
+    """The engine removes the container by itself when it ends."""
     log_limit: bool = False
     """Bound the log of containers that are ours (edge, lock)."""
 

@@ -73,5 +73,12 @@ def bring(
             key = held.fingerprint_key()
             release = make_release(wanted, image, secrets, key, inputs.commit)
             return go_live(
-                held, release, wanted, kind, secrets=secrets, credentials=login, gates=gates
+                held,
+                held.settled([release.reference]),
+                release,
+                wanted,
+                kind,
+                secrets=secrets,
+                credentials=login,
+                gates=gates,
             )

@@ -56,7 +56,8 @@ def _dry(engagement: Engagement, wanted: Environment, inputs: Inputs) -> Outcome
 
 def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progress) -> Outcome:
     engines, key = held.engagement.engines, held.fingerprint_key()
-    chosen = _choose(held.observe(), wanted, inputs, engines, key)
+    observation = held.settled()
+    chosen = _choose(observation, wanted, inputs, engines, key)
     if isinstance(chosen, Outcome):
         return chosen
     for note in chosen.notes:
@@ -65,6 +66,7 @@ def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progre
     progress.say(f"rolling back to {chosen.release.version}{reason}")
     outcome = go_live(
         held,
+        observation,
         chosen.release,
         chosen.environment,
         Kind.ROLLBACK,

@@ -46,6 +46,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         who = f"{inputs.actor or 'somebody'} removed the lock of {holder} by force: {inputs.reason}"
         # The next holder of the lock settles the deployment that this one leaves behind.
         with engagement.locked() as free:
+            free.settled()
             side_by_side(lambda s: note_unlock(s.talk, wanted.service, wanted.name, who), free.sites)
         return _done(wanted.service, wanted.name, who)
 

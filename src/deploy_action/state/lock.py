@@ -21,6 +21,7 @@ __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
 
 _BEAT_SECONDS = 5.0
 _POLL_SECONDS = 0.5
+_ENDED_POLL_SECONDS = 0.02
 _UNSTARTED_SECONDS = 10.0
 
 
@@ -56,11 +57,9 @@ class Lock:
             self.talk.beat()
 
     def release(self) -> None:
-        """End the session and remove the container."""
+        """End the session: its container ends with its input, and the engine removes it."""
         self._end.set()
         self.talk.close()
-        with contextlib.suppress(DeploymentFailed):
-            self.engine.remove(self.container_id)
 
 
 def lock_name(edge: str, service: str, environment: str) -> str:
@@ -116,8 +115,10 @@ def acquire(
                 f"{engine.host}: the name {spec.name} is taken by a container that is not ours",
                 remedy=f"rename it: docker rename {spec.name} NEW-NAME",
             )
-        if found.status in ("exited", "dead"):
+        if not found.running and found.status != "created":
+            # It has ended; the engine is removing it, or failed to.
             engine.remove(found.id)
+            clock.sleep(_ENDED_POLL_SECONDS)
             continue
         if found.status == "created":
             # Between create and start its owner may be alive; much later it cannot be.
