@@ -39,6 +39,7 @@ __all__ = ["Rollout", "Telling"]
 
 _INTERRUPTED_DRAIN_SECONDS = 2.0
 _SETTLE_SECONDS = 4.0
+_LOOKING = ("verify", "smoke")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,6 +119,9 @@ class Rollout:
 
     def _begin(self) -> None:
         """Keep room for the outcome and write the entry, before anything changes."""
+        if self.plan.stages:
+            first = str(self.plan.stages[0].steps[0])
+            self.deployment = dataclasses.replace(self.deployment, step=first)
 
         def begin(site: Site) -> None:
             site.talk.reserve()
@@ -129,29 +133,35 @@ class Rollout:
 
     def _stage(self, stage: Stage) -> None:
         with self._phase(stage):
-            self._journal(stage)
+            journal = self._journal(stage)
+            if stage.name not in _LOOKING:
+                # What changes something is written down before it is done.
+                self._together(journal)
+                journal = []
             if isinstance(stage.steps[0], Record):
                 self._certify()
                 self._succeed()
             elif isinstance(stage.steps[0], Retire):
                 self._on_every_site(self._retire)
             else:
-                self._together([lambda step=step: self._perform(step) for step in stage.steps])
+                steps = [lambda step=step: self._perform(step) for step in stage.steps]
+                self._together([*journal, *steps])
 
     def _perform(self, step: Step) -> None:
         self.cancel.check()
         self.steps.perform(self.sites[step.host], step)
         self.progress.say(str(step), host=step.host)
 
-    def _journal(self, stage: Stage) -> None:
-        """Write what is about to be done. Pulling changes nothing that has to be undone."""
-        if stage.name in ("record", "retire"):
-            return
-        touched = {step.host for step in stage.steps}
-        self.deployment = dataclasses.replace(self.deployment, step=str(stage.steps[0]))
-        self._on_every_site(
-            lambda site: Ledger.write(site.talk, self.deployment), only=touched or None
-        )
+    def _journal(self, stage: Stage) -> list[Callable[[], None]]:
+        """Return the calls that write down what is about to be done, one per host."""
+        step = str(stage.steps[0])
+        if stage.name in ("record", "retire") or step == self.deployment.step:
+            return []
+        self.deployment = entry = dataclasses.replace(self.deployment, step=step)
+        return [
+            lambda site=self.sites[host]: Ledger.write(site.talk, entry)  # type: ignore[misc]
+            for host in dict.fromkeys(step.host for step in stage.steps)
+        ]
 
     def _succeed(self) -> None:
         done = self._ended(State.SUCCEEDED, "", dict.fromkeys(self.sites, HostOutcome.DEPLOYED))
