@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deploy_action.report.answers import Report
     from deploy_action.report.terminal import Paper
 
-__all__ = ["main"]
+__all__ = ["bug", "main"]
 
 _INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 _BROKEN_PIPE = 141  # 128 + SIGPIPE
@@ -54,7 +54,7 @@ def main(
         err.write("interrupted\n")
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
-        return _bug(error, argv, environ, out, err)
+        return bug(error, argv, environ, out, err)
 
 
 def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
@@ -148,7 +148,7 @@ def _wants_json(argv: Sequence[str]) -> bool:
     return "--json" in argv
 
 
-def _bug(
+def bug(
     error: Exception,
     argv: Sequence[str],
     environ: Mapping[str, str],

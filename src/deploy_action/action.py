@@ -1,0 +1,145 @@
+"""The entry point of the action's container: INPUT_* → a command → annotations, outputs, summary."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from deploy_action.cli import bug
+from deploy_action.errors import BadInput
+from deploy_action.github.commands import Commands
+from deploy_action.github.context import Context
+from deploy_action.github.files import add_summary, set_outputs
+from deploy_action.github.given import COMMANDS, arguments, given
+from deploy_action.github.outputs import outputs
+from deploy_action.github.secrecy import declared_secrets
+from deploy_action.github.ssh import ssh_files
+
+if TYPE_CHECKING:
+    from deploy_action.problem import Problem
+    from deploy_action.report.answers import Report
+    from deploy_action.report.outcome import Outcome
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+_OURS = ("GIT_CONFIG_", "DEPLOY_ACTION_")
+
+
+def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
+    """Run the command that the step asks for and return the exit code.
+
+    Masking comes first: nothing is written before every secret is known to the runner.
+    """
+    # Process 1 of a container ignores SIGTERM unless it says otherwise.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    commands = Commands(stdout)
+    for value in declared_secrets(environ):
+        commands.mask(value)
+    try:
+        return _run(dict(environ), commands)
+    except KeyboardInterrupt:
+        commands.error("interrupted", "The run was cancelled before anything was changed.")
+        return _INTERRUPTED
+    except Exception as error:  # the outermost place: whatever is left is a bug
+        return bug(error, (), environ, stdout, stderr)
+
+
+def _run(environ: dict[str, str], commands: Commands) -> int:
+    report: Report
+    with ExitStack() as stack:
+        try:
+            environ |= _git_trust(environ)
+            environ |= stack.enter_context(ssh_files(given(environ)))
+            # What git and ssh are told goes through the process's own environment.
+            os.environ.update({k: v for k, v in environ.items() if k.startswith(_OURS)})
+            report = _perform(environ, commands)
+        except BadInput as error:
+            from deploy_action.report.outcome import Outcome
+
+            report = Outcome.of_error(error)
+        _show(report, commands, environ)
+    return int(report.exit_code)
+
+
+def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
+    from deploy_action.arguments import Call, parse
+    from deploy_action.inputs import Inputs
+    from deploy_action.operations import perform
+    from deploy_action.report.console import Console
+    from deploy_action.report.text import Palette
+
+    context = Context.read(environ)
+    call = parse(arguments(given(environ), context))
+    if not isinstance(call, Call):
+        raise BadInput("the action runs one command", remedy=f"command: {COMMANDS[0]}")
+    accepted = {option.field for option in call.command.options}
+    facts = {"actor": context.actor, "commit": context.commit, "run_url": context.run_url}
+    fields = {k: v for k, v in facts.items() if k in accepted or k == "run_url"}
+    inputs = Inputs(**{**fields, **call.fields}, environ=environ)
+    # The progress quotes containers' logs, so all of it is kept from being a command.
+    with commands.group(f"deploy-action {call.command.name}"), commands.no_commands():
+        return perform(call.command.name, inputs, Console(commands.stream, Palette(False)))
+
+
+def _show(report: Report, commands: Commands, environ: Mapping[str, str]) -> None:
+    from deploy_action.report.outcome import Outcome
+    from deploy_action.report.summary import summary
+
+    if isinstance(report, Outcome):
+        problems = [*report.problems, *_gate_problems(report)]
+        for problem in problems:
+            commands.annotate(problem)
+        if report.error is not None:
+            commands.error(report.error.what, str(report.error))
+        _write_sarif(given(environ).get("sarif-file", ""), report)
+    with commands.no_commands():
+        commands.write(_text(report))
+    set_outputs(environ, outputs(report))
+    add_summary(environ, summary(report, left_out=tuple(commands.left_out)))
+
+
+def _gate_problems(report: Report) -> Iterator[Problem]:
+    for result in getattr(report, "gates", ()):
+        yield from getattr(result, "problems", ())
+
+
+def _write_sarif(path: str, report: Outcome) -> None:
+    if not path:
+        return
+    from deploy_action import __version__
+    from deploy_action.gates.sarif import sarif
+
+    Path(path).write_text(json.dumps(sarif(report.gates, version=__version__)), encoding="utf-8")
+
+
+def _text(report: Report) -> list[str]:
+    from deploy_action.report.answers_text import show_answer
+    from deploy_action.report.outcome import Outcome
+    from deploy_action.report.terminal import Paper, show_outcome
+    from deploy_action.report.text import Palette
+
+    paper = Paper(width=100, palette=Palette(False), sources={})
+    return (
+        show_outcome(report, paper) if isinstance(report, Outcome) else show_answer(report, paper)
+    )
+
+
+def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:
+    """Let git read the checkout, which belongs to the runner's user and not to the container's."""
+    workspace = environ.get("GITHUB_WORKSPACE", str(Path.cwd()))
+    return {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": workspace,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ, sys.stdout, sys.stderr))

@@ -1,0 +1,43 @@
+"""The run as GitHub describes it: the one place that reads GITHUB_* variables of the context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Who started what, on which commit.
+
+    https://docs.github.com/actions/reference/workflows-and-actions/variables
+    """
+
+    actor: str
+    commit: str
+    repository: str
+    run_url: str
+    tag: str
+    """The tag that is being built; empty for a branch."""
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Context:
+        """Read the variables; what is missing is empty."""
+        server = environ.get("GITHUB_SERVER_URL", "https://github.com")
+        repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
+        is_tag = environ.get("GITHUB_REF_TYPE") == "tag"
+        return cls(
+            # Whoever re-runs a workflow is the one who deploys.
+            actor=environ.get("GITHUB_TRIGGERING_ACTOR") or environ.get("GITHUB_ACTOR", ""),
+            commit=environ.get("GITHUB_SHA", ""),
+            repository=repository,
+            run_url=f"{server}/{repository}/actions/runs/{run}" if repository and run else "",
+            tag=environ.get("GITHUB_REF_NAME", "") if is_tag else "",
+        )
+
+    @property
+    def version(self) -> str:
+        """What a deployment is called when nobody says it: the tag, else the short commit."""
+        return self.tag or self.commit[:12]

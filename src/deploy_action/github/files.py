@@ -1,0 +1,41 @@
+"""The files through which a step hands on outputs and its summary."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["add_summary", "set_outputs"]
+
+_MOST_BYTES = 1024 * 1024
+_CUT = "\n\n*This page was cut at GitHub's limit of 1 MiB.*\n"
+
+
+def set_outputs(environ: Mapping[str, str], values: Mapping[str, str]) -> None:
+    """Append outputs to the file that GITHUB_OUTPUT names; nothing happens where it names none.
+
+    A random delimiter keeps a value from ending itself early and adding outputs of its own.
+    """
+    name = environ.get("GITHUB_OUTPUT")
+    if not name:
+        return
+    blocks = []
+    for key, value in values.items():
+        delimiter = f"end-{secrets.token_hex(16)}"
+        blocks.append(f"{key}<<{delimiter}\n{value}\n{delimiter}\n")
+    with Path(name).open("a", encoding="utf-8") as file:
+        file.write("".join(blocks))
+
+
+def add_summary(environ: Mapping[str, str], markdown: str) -> None:
+    """Append to the page that GITHUB_STEP_SUMMARY names; a page that is too long says so."""
+    name = environ.get("GITHUB_STEP_SUMMARY")
+    if not name:
+        return
+    content = markdown.encode()
+    if len(content) > _MOST_BYTES:
+        keep = content[: _MOST_BYTES - len(_CUT.encode())].decode(errors="ignore")
+        content = (keep + _CUT).encode()
+    with Path(name).open("ab") as file:
+        file.write(content)

@@ -1,0 +1,58 @@
+"""What a step hands on: a report as the outputs that action.yml describes; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deploy_action.report.answers import Report
+from deploy_action.report.outcome import Outcome
+
+__all__ = ["OUTPUTS", "outputs"]
+
+OUTPUTS = (
+    "outcome",
+    "exit-code",
+    "service",
+    "environment",
+    "url",
+    "release",
+    "version",
+    "digest",
+    "previous-version",
+    "serving",
+    "deployment-id",
+    "duration-seconds",
+    "requests-sent",
+    "requests-lost",
+    "restorable",
+)
+"""Every output, in the order of action.yml."""
+
+
+def outputs(report: Report) -> Mapping[str, str]:
+    """Return a value for every output; what does not apply is empty."""
+    values = dict.fromkeys(OUTPUTS, "")
+    values["outcome"] = str(report.result)
+    values["exit-code"] = str(int(report.exit_code))
+    for name in ("service", "environment", "url"):
+        values[name] = str(getattr(report, name, ""))
+    if isinstance(report, Outcome):
+        values["serving"] = report.serving
+        values["restorable"] = " ".join(report.restorable)
+        deployment = report.deployment
+        if deployment is not None:
+            values |= {
+                "release": deployment.release.id,
+                "version": deployment.release.version,
+                "digest": deployment.release.digest,
+                "previous-version": deployment.previous_version,
+                "deployment-id": deployment.id,
+                "duration-seconds": f"{deployment.duration_seconds:g}",
+                "requests-sent": _number(deployment.requests_sent),
+                "requests-lost": _number(deployment.requests_lost),
+            }
+    return values
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else str(value)
