@@ -18,7 +18,7 @@ from deploy_action.github.context import Context
 from deploy_action.github.files import add_summary, set_outputs
 from deploy_action.github.given import COMMANDS, arguments, given
 from deploy_action.github.outputs import outputs
-from deploy_action.github.secrecy import declared_secrets
+from deploy_action.github.secrecy import declared_secrets, handed_secrets
 from deploy_action.github.ssh import ssh_files
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _run(environ: dict[str, str], commands: Commands) -> int:
     report: Report
     with ExitStack() as stack:
         try:
-            environ |= _git_trust(environ)
+            environ |= _git_trust(environ) | handed_secrets(given(environ).get("secrets", ""))
             environ |= stack.enter_context(ssh_files(given(environ)))
             # What git and ssh are told goes through the process's own environment.
             os.environ.update({k: v for k, v in environ.items() if k.startswith(_OURS)})

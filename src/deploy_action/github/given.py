@@ -24,6 +24,7 @@ COMMANDS = (
 )
 """What `command` may be."""
 
+_VERBATIM = ("INPUT_SSH-KEY", "INPUT_SECRETS")
 _FLAGS = {
     "environment": "--environment",
     "image": "--image",
@@ -52,7 +53,7 @@ _TAKES = {
 def given(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the inputs by name; the runner puts them into INPUT_ + upper case, dashes kept."""
     return {
-        name.removeprefix("INPUT_").lower(): value.strip() if name != "INPUT_SSH-KEY" else value
+        name.removeprefix("INPUT_").lower(): value if name in _VERBATIM else value.strip()
         for name, value in environ.items()
         if name.startswith("INPUT_")
     }

@@ -1,0 +1,139 @@
+"""Runs workflows under act, offline, against the engine of this machine.
+
+The repository under test is handed to act as `org/deploy-action@v1`. Only one line differs from
+what is shipped: `uses: $/` (this repository at the running commit), which act does not know, is
+written as `uses: org/deploy-action@v1`, which act takes from the same copy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["ROOT", "Repository", "Run", "copy_of_this_repository"]
+
+ROOT = Path(__file__).parents[2]
+SELF, CALLED = "uses: $/", "uses: org/deploy-action@v1"
+_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What act said: its exit code, the log, and every command that a step gave."""
+
+    exit_code: int
+    events: tuple[Mapping[str, object], ...]
+    text: str
+
+    @property
+    def log(self) -> str:
+        """What the steps printed."""
+        return "\n".join(str(event.get("msg", "")) for event in self.events)
+
+    def annotations(self, level: str) -> list[Mapping[str, object]]:
+        """Return the `error`, `warning` or `notice` commands with their properties."""
+        return [e for e in self.events if e.get("command") == level]
+
+    def outputs(self, job: str = "") -> dict[str, str]:
+        """Return every output that a step set, the last one of a name winning."""
+        return {
+            str(e["name"]): str(e["arg"])
+            for e in self.events
+            if e.get("command") == "set-output" and (not job or e.get("job") == job)
+        }
+
+
+def copy_of_this_repository(target: Path) -> Path:
+    """Copy what git tracks (and what it does not know yet), with the one rewritten line."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\0")
+    for name in filter(None, listed):
+        source, destination = ROOT / name, target / name
+        if not source.exists() and not source.is_symlink():
+            continue
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, destination, follow_symlinks=False)
+    for workflow in (target / ".github/workflows").glob("*.yml"):
+        workflow.write_text(workflow.read_text().replace(SELF, CALLED))
+    subprocess.run(["git", "init", "-q", str(target)], check=True)
+    return target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """A repository of somebody who uses the action."""
+
+    path: Path
+    action: Path
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file."""
+        file = self.path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def run(
+        self,
+        workflow: str,
+        *,
+        event: str = "push",
+        inputs: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Run one workflow file of the repository with act.
+
+        Secrets are handed over in a file, so that they are not in the process list.
+        """
+        if not (self.path / ".git").exists():
+            self._commit()
+        secrets = self.path / ".git" / "secrets"
+        secrets.write_text("".join(f"{k}={json.dumps(v)}\n" for k, v in self.secrets.items()))
+        argv = [
+            *("act", event, "-W", f".github/workflows/{workflow}"),
+            *("-P", "ubuntu-latest=debian:trixie-slim", "--pull=false", "--no-cache-server"),
+            *("--rm", "--network", "bridge", "--json", "--secret-file", str(secrets)),
+            *("--action-cache-path", str(self.path / ".git" / "actions")),
+            *("--local-repository", f"org/deploy-action@v1={self.action}"),
+        ]
+        for name, value in (inputs or {}).items():
+            argv += ["--input", f"{name}={value}"]
+        path = f"{os.environ['PATH']}:{Path.home()}/go/bin"
+        done = subprocess.run(
+            argv,
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+            env={**os.environ, "PATH": path, "DOCKER_BUILDKIT": "0"},
+        )
+        events = []
+        for line in done.stdout.splitlines():
+            try:
+                events.append(json.loads(line))
+            except ValueError:
+                events.append({"msg": line})
+        return Run(
+            exit_code=done.returncode, events=tuple(events), text=done.stdout + done.stderr
+        )
+
+    def _commit(self) -> None:
+        for argv in (
+            ["init", "-q", "-b", "main"],
+            ["add", "-A"],
+            ["commit", "-q", "-m", "first"],
+            ["remote", "add", "origin", "https://github.com/acme/shop.git"],
+        ):
+            identity = ["-c", "user.name=dev", "-c", "user.email=dev@example.com"]
+            subprocess.run(["git", *identity, *argv], cwd=self.path, check=True)
