@@ -1,0 +1,186 @@
+"""The action in a workflow, under act, on the real engine of this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import urllib.request
+
+import pytest
+from support.act import Repository
+
+pytestmark = [pytest.mark.act, pytest.mark.docker]
+
+CHECKOUT = "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd"
+SHOP = """\
+version: 1
+service: shop
+image: deploy-action-demo
+port: 8080
+pull: never
+health: {{path: /healthz, deadline: 10s, identity: {{header: X-Version}}}}
+smoke:
+  - {{name: home, path: /, status: 200, retry: {{deadline: 1s}}}}
+secrets: [TOKEN]
+stop: {{timeout: 2s, drain: 5s}}
+edge: {{name: {edge}}}
+environments:
+  staging: {{url: "http://localhost:{staging}"}}
+  production: {{url: "http://localhost:{production}", after: staging}}
+"""
+
+
+def _workflow(given: str, then: str = "true") -> str:
+    return f"""\
+on: push
+jobs:
+  deploy:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: {CHECKOUT}
+      - id: deploy
+        uses: org/deploy-action@v1
+        with:
+{given}
+      - run: {then}
+"""
+
+
+def _served(port: int) -> str | None:
+    with urllib.request.urlopen(f"http://localhost:{port}/version", timeout=10) as answer:
+        version: str | None = answer.headers["X-Version"]
+        return version
+
+
+def test_a_workflow_deploys_for_real_and_the_next_step_reads_the_outputs(
+    caller: Repository, edge: str, ports: tuple[int, int]
+) -> None:
+    """`uses:` deploys to the engine; outputs and summary say so; a secret reaches the container
+    and nothing else."""
+    caller.write("deploy.yaml", SHOP.format(edge=edge, staging=ports[0], production=ports[1]))
+    given = (
+        "          environment: staging\n"
+        "          version: 1.0.0\n"
+        "          secrets: ${{ secrets.DEPLOY_SECRETS }}"
+    )
+    said = (
+        "echo next step sees ${{ steps.deploy.outputs.outcome }} "
+        "${{ steps.deploy.outputs.version }} ${{ steps.deploy.outputs.url }}"
+    )
+    caller.write(".github/workflows/deploy.yml", _workflow(given, said))
+
+    run = caller.run("deploy.yml")
+
+    assert run.exit_code == 0, run.text
+    assert _served(ports[0]) == "1.0.0"
+    assert f"next step sees deployed 1.0.0 http://localhost:{ports[0]}" in run.log
+    assert "shop 1.0.0 is live in staging" in run.log
+    assert "tr0ub4dor-and-3" not in run.log
+    found = subprocess.run(
+        ["docker", "ps", "-q", "--filter", f"label=deploy-action.edge={edge}"]
+        + ["--filter", "label=deploy-action.role=replica"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    env = subprocess.run(
+        ["docker", "inspect", "-f", "{{json .Config.Env}}", *found],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert "TOKEN=tr0ub4dor-and-3" in env
+
+
+def test_what_is_wrong_in_deploy_yaml_is_annotated_at_its_line(caller: Repository) -> None:
+    """A misspelt key becomes an annotation at file, line and column, and the step fails with 2."""
+    caller.write("deploy.yaml", "version: 1\nservice: shop\nimage: shop\nport: 8080\nreplcias: 2\n")
+    caller.write(".github/workflows/check.yml", _workflow("          command: validate"))
+
+    run = caller.run("check.yml")
+
+    assert run.exit_code != 0
+    assert run.outputs()["outcome"] == "invalid"
+    assert run.outputs()["exit-code"] == "2"
+    placed = [
+        (e["kvPairs"]["file"], e["kvPairs"]["line"], e["kvPairs"]["col"])  # type: ignore[index]
+        for e in run.annotations("error")
+        if "file" in (e.get("kvPairs") or {})  # type: ignore[operator]
+    ]
+    assert ("deploy.yaml", "5", "1") in placed, run.text
+
+
+def test_bandit_findings_are_annotated_and_nothing_is_deployed(
+    caller: Repository, edge: str, ports: tuple[int, int]
+) -> None:
+    """A finding refuses the deployment, is shown at its line, and stands in the SARIF file."""
+    gates = "gates: {bandit: {paths: [src]}}\n"
+    text = SHOP.format(edge=edge, staging=ports[0], production=ports[1])
+    caller.write("deploy.yaml", text.replace("edge:", f"{gates}edge:"))
+    caller.write("src/app.py", "import subprocess\n\nsubprocess.run('ls', shell=True)\n" * 1)
+    caller.write("src/db.py", "import pickle\n\n\ndef load(data):\n    return pickle.loads(data)\n")
+    given = (
+        "          environment: staging\n"
+        "          version: 1.0.0\n"
+        "          sarif-file: bandit.sarif\n"
+        "          secrets: ${{ secrets.DEPLOY_SECRETS }}"
+    )
+    caller.write(".github/workflows/deploy.yml", _workflow(given))
+
+    run = caller.run("deploy.yml")
+
+    assert run.exit_code != 0
+    assert run.outputs()["outcome"] == "refused"
+    lines = {
+        (pairs["file"], pairs["line"])
+        for e in run.annotations("error") + run.annotations("warning")
+        if isinstance(pairs := e.get("kvPairs"), dict) and "file" in pairs
+    }
+    assert ("src/db.py", "5") in lines, run.text
+    made = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", f"label=deploy-action.edge={edge}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert made == ""
+
+
+def test_another_repository_calls_the_workflows_by_name(
+    caller: Repository, edge: str, ports: tuple[int, int]
+) -> None:
+    """deploy.yml takes a version through staging to production; rollback.yml brings the one
+    before back."""
+    caller.write("deploy.yaml", SHOP.format(edge=edge, staging=ports[0], production=ports[1]))
+    caller.write(
+        ".github/workflows/deploy.yml",
+        "on: {workflow_dispatch: {inputs: {version: {type: string}}}}\n"
+        "jobs:\n"
+        "  deploy:\n"
+        "    uses: org/deploy-action/.github/workflows/deploy.yml@v1\n"
+        "    with: {version: '${{ inputs.version }}'}\n"
+        "    secrets: inherit\n"
+        "  after:\n"
+        "    needs: deploy\n"
+        "    runs-on: ubuntu-latest\n"
+        "    steps:\n"
+        "      - run: echo the caller sees ${{ needs.deploy.outputs.version }}\n",
+    )
+    caller.write(
+        ".github/workflows/rollback.yml",
+        "on: {workflow_dispatch: {}}\n"
+        "jobs:\n"
+        "  rollback:\n"
+        "    uses: org/deploy-action/.github/workflows/rollback.yml@v1\n"
+        "    with: {environment: production, reason: the shop is slow}\n"
+        "    secrets: inherit\n",
+    )
+    for version in ("1.0.0", "2.0.0"):
+        run = caller.run("deploy.yml", event="workflow_dispatch", inputs={"version": version})
+        assert run.exit_code == 0, run.text
+        assert f"the caller sees {version}" in run.log
+        assert (_served(ports[0]), _served(ports[1])) == (version, version)
+
+    run = caller.run("rollback.yml", event="workflow_dispatch")
+
+    assert run.exit_code == 0, run.text
+    assert (_served(ports[0]), _served(ports[1])) == ("2.0.0", "1.0.0")

@@ -1,0 +1,1 @@
+"""What tests share: hosts, act, the sandbox of a deployment."""
