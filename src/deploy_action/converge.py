@@ -96,8 +96,7 @@ def _bring_up(
 ) -> tuple[tuple[Replica, ...], tuple[Replica, ...]]:
     """Have every replica of the release running; return all, and those that had to be started."""
     present = {
-        replica.index: replica
-        for replica in of_release(found, release.id, environment.replicas)
+        replica.index: replica for replica in of_release(found, release.id, environment.replicas)
     }
     serving, started = [], []
     for index in range(environment.replicas):
@@ -198,9 +197,7 @@ def _leave(
                 )
             break
         site.clock.sleep(_POLL_SECONDS)
-    site.edge.change(
-        site.backend, lambda _: backend_for(environment, [(r, 100) for r in serving])
-    )
+    site.edge.change(site.backend, lambda _: backend_for(environment, [(r, 100) for r in serving]))
 
 
 def _put_away(
@@ -233,9 +230,7 @@ def _put_away(
 def _stop(site: Site, replica: Replica, environment: Environment, done: Converged) -> None:
     stop = environment.stop
     site.talk.ping()
-    site.engine.stop(
-        replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal
-    )
+    site.engine.stop(replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal)
     found = site.engine.container(replica.container.id)
     if found is not None and found.exit_code == _KILLED and not found.out_of_memory:
         done.notes.append(
@@ -247,7 +242,9 @@ def _stop(site: Site, replica: Replica, environment: Environment, done: Converge
 def _remove(site: Site, replica: Replica, done: Converged) -> None:
     site.talk.ping()
     try:
-        done.logs[f"{replica.name} on {site.host}"] = site.engine.logs(replica.container.id, lines=30)
+        done.logs[f"{replica.name} on {site.host}"] = site.engine.logs(
+            replica.container.id, lines=30
+        )
     except DeploymentFailed as error:
         done.notes.append(f"{site.host}: the log of {replica.name} was lost: {error}")
     if replica.container.running:

@@ -50,7 +50,9 @@ def _all(
     host = found.host
     mend = "deploy-action deploy (the same version again repairs it)"
     for name in found.ledger.damaged:
-        yield Difference(host=host, subject=f"ledger entry {name}", recorded="readable", found="torn")
+        yield Difference(
+            host=host, subject=f"ledger entry {name}", recorded="readable", found="torn"
+        )
     if serving is not None:
         environment = from_plain(serving.release.config)
         mine = of_release(found.replicas, serving.release.id, environment.replicas)

@@ -26,7 +26,6 @@ from deploy_action.observation import HostObservation, Observation
 from deploy_action.progress import Progress
 from deploy_action.release import Deployment, HostOutcome, State
 from deploy_action.site import Site, lock_site, observe, reading
-
 from deploy_action.state.ledger import Ledger, live, merge
 from deploy_action.state.lock import Lock
 from deploy_action.verify import Cancel
@@ -315,5 +314,3 @@ def _given_up(entry: Deployment, engagement: Engagement) -> Deployment:
 
 def _key_path(environment: Environment) -> str:
     return f"ledger/{environment.service}/{environment.name}/fingerprint.key"
-
-

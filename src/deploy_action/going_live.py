@@ -28,7 +28,11 @@ __all__ = ["go_live", "make_release", "plan_only"]
 
 
 def make_release(
-    environment: Environment, image: SourcedImage, secrets: Mapping[str, str], key: bytes, commit: str
+    environment: Environment,
+    image: SourcedImage,
+    secrets: Mapping[str, str],
+    key: bytes,
+    commit: str,
 ) -> Release:
     """Put a release together from what was resolved; secrets go in as fingerprints only."""
     from deploy_action.config import to_plain

@@ -315,9 +315,7 @@ def _switch(env: Environment, hosts: tuple[str, ...]) -> Iterator[Stage]:
     if env.route is None:
         return
     for percent in env.strategy.canary:
-        yield Stage(
-            name="canary", steps=tuple(Shift(host=host, percent=percent) for host in hosts)
-        )
+        yield Stage(name="canary", steps=tuple(Shift(host=host, percent=percent) for host in hosts))
         yield Stage(
             name="canary",
             steps=tuple(

@@ -191,7 +191,9 @@ class Rollout:
             probe.stop()
         seen = self._seen()
         if seen.lost:
-            self.telling.notes.append(f"{seen.lost} of {seen.sent} requests were lost: {seen.losses[0]}")
+            self.telling.notes.append(
+                f"{seen.lost} of {seen.sent} requests were lost: {seen.losses[0]}"
+            )
         self.deployment = dataclasses.replace(
             self.deployment,
             phases=tuple(self.telling.phases),
@@ -298,9 +300,7 @@ class Rollout:
             except DeployActionError as failed:
                 self.telling.notes.append(f"the on-failure hook {hook.name} failed: {failed}")
 
-    def _ended(
-        self, state: State, cause: str, hosts: Mapping[str, HostOutcome]
-    ) -> Deployment:
+    def _ended(self, state: State, cause: str, hosts: Mapping[str, HostOutcome]) -> Deployment:
         return dataclasses.replace(
             self.deployment,
             state=state,
@@ -316,9 +316,7 @@ class Rollout:
 
     # Doing things side by side
 
-    def _on_every_site(
-        self, act: Callable[[Site], None], *, only: set[str] | None = None
-    ) -> None:
+    def _on_every_site(self, act: Callable[[Site], None], *, only: set[str] | None = None) -> None:
         hosts = [site for site in self.sites.values() if only is None or site.host in only]
         self._together([lambda site=site: act(site) for site in hosts])
 

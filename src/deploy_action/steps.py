@@ -148,7 +148,9 @@ class Steps:
             site.engine.remove(container_id)
         self.progress.quote(f"hook {hook.name}", said.splitlines())
         if code != 0:
-            why = f"exit code {code}" if code is not None else f"no end in {hook.timeout_seconds:g} s"
+            why = (
+                f"exit code {code}" if code is not None else f"no end in {hook.timeout_seconds:g} s"
+            )
             raise DeploymentFailed(
                 f"{site.host}: the hook {hook.name} failed: {why}",
                 cause=(said.strip().splitlines() or [""])[-1][:300],

@@ -101,7 +101,9 @@ def _by_staying_up(site: Site, health: Health) -> _Look:
     return lambda _: (site.clock.monotonic() - since >= needed, None)
 
 
-def prove_identity(site: Site, replica: Replica, environment: Environment, release: Release) -> None:
+def prove_identity(
+    site: Site, replica: Replica, environment: Environment, release: Release
+) -> None:
     """Make sure that the container behind the address is this release's image.
 
     What the application itself says of its version is asked for by the smoke tests' identity.

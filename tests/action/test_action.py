@@ -6,6 +6,7 @@ import subprocess
 import urllib.request
 
 import pytest
+
 from support.act import Repository
 
 pytestmark = [pytest.mark.act, pytest.mark.docker]

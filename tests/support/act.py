@@ -124,9 +124,7 @@ class Repository:
                 events.append(json.loads(line))
             except ValueError:
                 events.append({"msg": line})
-        return Run(
-            exit_code=done.returncode, events=tuple(events), text=done.stdout + done.stderr
-        )
+        return Run(exit_code=done.returncode, events=tuple(events), text=done.stdout + done.stderr)
 
     def _commit(self) -> None:
         for argv in (

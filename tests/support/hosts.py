@@ -137,7 +137,11 @@ def hosts(count: int, *, number: int = 77) -> Iterator[Hosts]:
 
 
 def _start(directory: Path, bridge: str, number: int, index: int) -> Host:
-    name, address, home = f"dah{number}n{index}", f"10.{number}.0.{index + 1}", directory / f"{index}"
+    name, address, home = (
+        f"dah{number}n{index}",
+        f"10.{number}.0.{index + 1}",
+        directory / f"{index}",
+    )
     home.mkdir()
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "host_key"))
     (home / "sshd_config").write_text(_SSHD.format(directory=home, keys=directory / "key.pub"))

@@ -10,7 +10,16 @@ from typing import Literal
 
 from deploy_action.config.model import Health, Route
 
-__all__ = ["Backend", "Check", "EdgeState", "Server", "ServerStatus", "backend_from_json", "in_order", "key"]
+__all__ = [
+    "Backend",
+    "Check",
+    "EdgeState",
+    "Server",
+    "ServerStatus",
+    "backend_from_json",
+    "in_order",
+    "key",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -224,7 +224,7 @@ class DockerEngine:
             pids_limit=spec.pids,
             read_only=spec.read_only,
             auto_remove=spec.remove_at_end,
-            tmpfs={path: "" for path in spec.tmpfs} or None,
+            tmpfs=dict.fromkeys(spec.tmpfs, "") or None,
             log_config={"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
             if spec.log_limit
             else None,

@@ -140,7 +140,7 @@ class SshTunnel:
         errors = self.directory / "errors"
         with errors.open("wb") as sink:
             # `cat` ends with our end of its input, so the connection cannot outlive us.
-            self.process = subprocess.Popen(  # noqa: S603
+            self.process = subprocess.Popen(
                 [*self.argv, "cat"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,

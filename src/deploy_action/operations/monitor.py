@@ -11,9 +11,9 @@ from deploy_action.choosing import choose
 from deploy_action.config import from_plain, load
 from deploy_action.engagement import available_secrets, engage, side_by_side
 from deploy_action.errors import DeployActionError
+from deploy_action.replicas import of_release
 from deploy_action.report.answers import Monitoring
 from deploy_action.report.metrics import textfile
-from deploy_action.replicas import of_release
 from deploy_action.smoking import Smoking
 from deploy_action.state.ledger import live
 
@@ -104,7 +104,9 @@ def _health(site: Site, past: Environment, replica: Replica) -> CheckResult:
     unhealthy = container.health == "unhealthy" or (
         past.route is not None and (status is None or not status.up)
     )
-    return _result("health", where, explain_unhealthy(past.health, status, container) if unhealthy else "")
+    return _result(
+        "health", where, explain_unhealthy(past.health, status, container) if unhealthy else ""
+    )
 
 
 def _result(name: str, where: str, detail: str) -> CheckResult:

@@ -47,11 +47,11 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         # The next holder of the lock settles the deployment that this one leaves behind.
         with engagement.locked() as free:
             free.settled()
-            side_by_side(lambda s: note_unlock(s.talk, wanted.service, wanted.name, who), free.sites)
+            side_by_side(
+                lambda s: note_unlock(s.talk, wanted.service, wanted.name, who), free.sites
+            )
         return _done(wanted.service, wanted.name, who)
 
 
 def _done(service: str, environment: str, note: str) -> Outcome:
-    return Outcome(
-        result=Result.UNLOCKED, service=service, environment=environment, notes=(note,)
-    )
+    return Outcome(result=Result.UNLOCKED, service=service, environment=environment, notes=(note,))

@@ -125,9 +125,7 @@ class Conversation:
     ) -> str:
         new, talk = configuration.encode(), commands.encode()
         verb = "reload" if reload else "keep"
-        status, answer = self._ask(
-            f"edge {generation} {verb} {len(new)} {len(talk)}", new + talk
-        )
+        status, answer = self._ask(f"edge {generation} {verb} {len(new)} {len(talk)}", new + talk)
         if status == "stale":
             raise Stale
         return answer.decode(errors="replace")

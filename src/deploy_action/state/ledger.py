@@ -145,11 +145,7 @@ def previous_stable(entries: Sequence[Deployment]) -> Deployment | None:
         return None
     current = stack[-1].release
     return next(
-        (
-            entry
-            for entry in reversed(stack[:-1])
-            if entry.release.id != current.id
-        ),
+        (entry for entry in reversed(stack[:-1]) if entry.release.id != current.id),
         None,
     )
 
