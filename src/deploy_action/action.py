@@ -47,7 +47,7 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     except KeyboardInterrupt:
         commands.error("interrupted", "The run was cancelled before anything was changed.")
         return _INTERRUPTED
-    except Exception as error:  # the outermost place: whatever is left is a bug
+    except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
         return bug(error, (), environ, stdout, stderr)
 
 
@@ -69,7 +69,7 @@ def _run(environ: dict[str, str], commands: Commands) -> int:
 
 
 def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
-    from deploy_action.arguments import Call, parse
+    from deploy_action.command_line.arguments import Call, parse
     from deploy_action.inputs import Inputs
     from deploy_action.operations import perform
     from deploy_action.report.console import Console

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from deploy_action import __version__, screen
-from deploy_action.arguments import Call, Help, VersionAsked, parse
+from deploy_action import __version__
+from deploy_action.command_line import screen
+from deploy_action.command_line.arguments import Call, Help, VersionAsked, parse
 from deploy_action.errors import BadInput, ExitCode
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
                 out.write(f"deploy-action {__version__}\n")
                 return ExitCode.DONE
             case Help():
-                from deploy_action.manual import overview, page
+                from deploy_action.command_line.manual import overview, page
 
                 width = screen.width(environ, out)
                 text = page(asked.command, width=width) if asked.command else overview(width=width)
@@ -100,7 +101,7 @@ def _inputs(call: Call, environ: Mapping[str, str]) -> Inputs:
     fields = dict(call.fields)
     taken = {option.field for option in call.command.options}
     if taken & {"actor", "commit"}:
-        from deploy_action import provenance
+        from deploy_action.command_line import provenance
 
         if "actor" in taken:
             fields.setdefault("actor", provenance.actor(environ))

@@ -39,8 +39,10 @@ class Release:
     def id(self) -> str:
         """Twelve hex digits over image and configuration: equal means nothing to deploy."""
         content = json.dumps(
-            [self.service, self.environment, self.version, self.digest]
-            + [self.config, dict(self.secrets)],
+            [
+                *(self.service, self.environment, self.version, self.digest),
+                *(self.config, dict(self.secrets)),
+            ],
             sort_keys=True,
         )
         return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -9,8 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-
-from support.act import Repository, copy_of_this_repository
+from tests.support.act import Repository, copy_of_this_repository
 
 
 @pytest.fixture(scope="session")

@@ -6,8 +6,7 @@ import subprocess
 import urllib.request
 
 import pytest
-
-from support.act import Repository
+from tests.support.act import Repository
 
 pytestmark = [pytest.mark.act, pytest.mark.docker]
 
@@ -77,8 +76,10 @@ def test_a_workflow_deploys_for_real_and_the_next_step_reads_the_outputs(
     assert "shop 1.0.0 is live in staging" in run.log
     assert "tr0ub4dor-and-3" not in run.log
     found = subprocess.run(
-        ["docker", "ps", "-q", "--filter", f"label=deploy-action.edge={edge}"]
-        + ["--filter", "label=deploy-action.role=replica"],
+        [
+            *("docker", "ps", "-q", "--filter", f"label=deploy-action.edge={edge}"),
+            *("--filter", "label=deploy-action.role=replica"),
+        ],
         check=True,
         capture_output=True,
         text=True,

@@ -7,6 +7,7 @@ dockerd and openssh-server.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -123,9 +124,9 @@ def hosts(count: int, *, number: int = 77) -> Iterator[Hosts]:
         _run("ip", "addr", "add", f"10.{number}.0.1/24", "dev", bridge)
         _run("ip", "link", "set", bridge, "up")
         for index in range(1, count + 1):
-            made.append(_start(directory, bridge, number, index))
+            made += [_start(directory, bridge, number, index)]
         for host in made:
-            _wait(lambda host=host: _answers(host), f"the engine of {host.name}")
+            _wait(functools.partial(_answers, host), f"the engine of {host.name}")
         known = (f"{h.address} {_host_key(h)}\n" for h in made)
         (directory / "known_hosts").write_text("".join(known))
         yield Hosts(hosts=tuple(made), directory=directory, bridge=bridge)
@@ -154,8 +155,10 @@ def _start(directory: Path, bridge: str, number: int, index: int) -> Host:
     _run(*f"ip -n {name} route add default via 10.{number}.0.1".split())
     with (home / "start.log").open("wb") as log:
         engine = subprocess.Popen(
-            ["nsenter", f"--net=/var/run/netns/{name}", "unshare", "-m"]
-            + ["bash", "-c", _START, "host", str(home)],
+            [
+                *("nsenter", f"--net=/var/run/netns/{name}", "unshare", "-m"),
+                *("bash", "-c", _START, "host", str(home)),
+            ],
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=log,

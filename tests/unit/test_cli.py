@@ -291,7 +291,7 @@ def test_every_field_of_a_command_exists_in_the_inputs() -> None:
     """A flag cannot be declared without a place for its value, nor a place without its flag."""
     from dataclasses import fields
 
-    from deploy_action.commands import COMMANDS
+    from deploy_action.command_line.commands import COMMANDS
 
     declared = {option.field for entry in COMMANDS for option in entry.options} | {"config"}
     known: set[Any] = {field.name for field in fields(Inputs)}

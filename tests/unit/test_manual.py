@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.arguments import Call, parse
-from deploy_action.commands import COMMANDS, COMMON, Command
+from deploy_action.command_line.arguments import Call, parse
+from deploy_action.command_line.commands import COMMANDS, COMMON, Command
+from deploy_action.command_line.manual import EXITS, examples, markdown, overview, page
 from deploy_action.errors import ExitCode
-from deploy_action.manual import EXITS, examples, markdown, overview, page
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
 def test_the_document_is_what_the_commands_say() -> None:
-    """docs/commands.md is generated: python -m deploy_action.manual > docs/commands.md."""
+    """docs/commands.md is generated: python -m deploy_action.command_line.manual > docs/commands.md."""
     assert DOCUMENT.read_text(encoding="utf-8") == markdown()
 
 

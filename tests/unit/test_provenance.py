@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action import provenance
+from deploy_action.command_line import provenance
 from deploy_action.process import run
 
 

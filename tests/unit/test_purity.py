@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "deploy_action"
 
 PURE = (
-    "commands.py",
+    "command_line/commands.py",
     "config/lint/*.py",
     "config/model.py",
     "config/plain.py",
@@ -20,7 +20,11 @@ PURE = (
     "edge/transition.py",
     "errors.py",
     "gates/result.py",
-    "plan.py",
+    "rollout/plan.py",
+    "rollout/steps.py",
+    "hosts/drift.py",
+    "hosts/observation.py",
+    "hosts/replicas.py",
     "problem.py",
     "release.py",
     "report/*.py",

@@ -88,7 +88,7 @@ def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:
 
     The first address is the gateway's; the last /24 is Docker's own to hand out.
     """
-    network = ipaddress.ip_network(subnet)
+    network = ipaddress.IPv4Network(subnet)
     dynamic = list(network.subnets(new_prefix=max(24, network.prefixlen + 1)))[-1]
     hosts = network.hosts()
     next(hosts)

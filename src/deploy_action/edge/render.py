@@ -67,7 +67,7 @@ def parse(text: str) -> EdgeState:
     for line in text.splitlines():
         if not line.startswith(_MARK):
             break
-        mark, _, rest = line.partition(" ")
+        rest = line.partition(" ")[2]
         if line.startswith(f"{_MARK}-backend "):
             backend = backend_from_json(line.removeprefix(f"{_MARK}-backend "))
             backends[backend.name] = backend

@@ -7,7 +7,6 @@ since the SDK's hijacked sockets lose bytes that arrive with the answer's head.
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,15 +23,25 @@ from deploy_action.engines.engine import (
     NameTaken,
 )
 from deploy_action.engines.stream import hijack, pump
+from deploy_action.engines.translation import (
+    RESTARTS,
+    auth,
+    body,
+    cause,
+    container,
+    final,
+    short,
+    shut,
+    tail,
+)
 from deploy_action.engines.transport import Transport, UnixEndpoint, open_transport
 from deploy_action.errors import DeploymentFailed, HostUnreachable
 
 __all__ = ["DockerEngine"]
 
-_CALL_SECONDS = 60.0
+_CALL_SECONDS = 60
 _PULL_TRIES = 3
 _OUTPUT_LIMIT = 65536
-_RESTARTS = {"no": {"Name": "no"}, "unless-stopped": {"Name": "unless-stopped"}}
 
 
 class DockerEngine:
@@ -62,14 +71,14 @@ class DockerEngine:
             yield
         except docker.errors.APIError as error:
             said = error.explanation or str(error)
-            raise DeploymentFailed(f"{self.host}: {doing}: {said}", cause=_cause(said)) from error
+            raise DeploymentFailed(f"{self.host}: {doing}: {said}", cause=cause(said)) from error
         except (
             requests.exceptions.RequestException,
             docker.errors.DockerException,
             OSError,
         ) as error:
             raise HostUnreachable(
-                f"{self.host}: {doing}: the Docker engine does not answer ({_short(error)})",
+                f"{self.host}: {doing}: the Docker engine does not answer ({short(error)})",
                 remedy="deploy-action doctor",
             ) from error
 
@@ -114,7 +123,7 @@ class DockerEngine:
     ) -> tuple[str, frozenset[str]]:
         """Ask the registry, through the engine, so that its mirrors and certificates apply."""
         with self._named(f"resolve {reference}"):
-            found = self._api.inspect_distribution(reference, auth_config=_auth(credentials))
+            found = self._api.inspect_distribution(reference, auth_config=auth(credentials))
         architectures = {p.get("architecture", "") for p in found.get("Platforms") or ()}
         return found["Descriptor"]["digest"], frozenset(architectures - {"", "unknown"})
 
@@ -130,17 +139,17 @@ class DockerEngine:
             try:
                 with self._named(f"pull {reference}"):
                     for line in self._api.pull(
-                        reference, stream=True, decode=True, auth_config=_auth(credentials)
+                        reference, stream=True, decode=True, auth_config=auth(credentials)
                     ):
                         check()
                         if "error" in line:
                             raise DeploymentFailed(
                                 f"{self.host}: pull {reference}: {line['error']}",
-                                cause=_cause(line["error"]),
+                                cause=cause(line["error"]),
                             )
                 return
             except DeploymentFailed as error:
-                if attempt == _PULL_TRIES or _final(error.what):
+                if attempt == _PULL_TRIES or final(error.what):
                     raise
 
     def load_edge_image(self, tag: str) -> None:
@@ -194,7 +203,7 @@ class DockerEngine:
     def container(self, id_or_name: str) -> Container | None:
         """Inspect; None when there is none."""
         found = self._maybe(f"inspect {id_or_name}", self._api.inspect_container, id_or_name)
-        return None if found is None else _container(found)
+        return None if found is None else container(found)
 
     def create(self, spec: ContainerSpec) -> str:
         """Create; a taken name is told apart from other refusals."""
@@ -202,7 +211,9 @@ class DockerEngine:
 
         with self._named(f"create {spec.name}"):
             try:
-                created = self._api.create_container_from_config(self._body(spec), name=spec.name)
+                created = self._api.create_container_from_config(
+                    body(self._api, spec), name=spec.name
+                )
             except docker.errors.APIError as error:
                 if error.status_code == 409:
                     raise NameTaken(spec.name) from error
@@ -210,47 +221,6 @@ class DockerEngine:
             for network in spec.networks[1:]:
                 self._api.connect_container_to_network(created["Id"], network.name)
         return cast("str", created["Id"])
-
-    def _body(self, spec: ContainerSpec) -> dict[str, Any]:
-        host_config = self._api.create_host_config(
-            binds=list(spec.binds) or None,
-            network_mode=spec.network_mode or (spec.networks[0].name if spec.networks else None),
-            port_bindings={inner: outer for inner, outer in spec.publish.items()} or None,
-            restart_policy=_RESTARTS[spec.restart],
-            mem_limit=spec.memory_bytes,
-            # Without this a memory limit lets a process swap on for a while before it is killed.
-            memswap_limit=spec.memory_bytes,
-            nano_cpus=round(spec.cpus * 1e9) if spec.cpus else None,
-            pids_limit=spec.pids,
-            read_only=spec.read_only,
-            auto_remove=spec.remove_at_end,
-            tmpfs=dict.fromkeys(spec.tmpfs, "") or None,
-            log_config={"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
-            if spec.log_limit
-            else None,
-        )
-        networking = None
-        if spec.networks:
-            first = spec.networks[0]
-            endpoint = self._api.create_endpoint_config(ipv4_address=first.address)
-            networking = self._api.create_networking_config({first.name: endpoint})
-        return cast(
-            "dict[str, Any]",
-            self._api.create_container_config(
-                image=spec.image,
-                command=list(spec.command) if spec.command is not None else None,
-                entrypoint=list(spec.entrypoint) if spec.entrypoint is not None else None,
-                environment=dict(spec.env),
-                labels=dict(spec.labels),
-                user=spec.user,
-                stdin_open=spec.stdin,
-                ports=list(spec.publish) or None,
-                host_config=host_config,
-                networking_config=networking,
-                stop_signal=spec.stop_signal,
-            )
-            | ({"StdinOnce": True} if spec.stdin else {}),
-        )
 
     def start(self, container_id: str) -> None:
         """Start; the engine answers the same for one that runs."""
@@ -293,7 +263,7 @@ class DockerEngine:
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
         """Update the restart policy in place."""
         with self._named(f"update {container_id[:12]}"):
-            self._api.update_container(container_id, restart_policy=_RESTARTS[policy])
+            self._api.update_container(container_id, restart_policy=RESTARTS[policy])
 
     def wait(self, container_id: str, *, timeout_seconds: float) -> int | None:
         """Wait for the end."""
@@ -322,7 +292,7 @@ class DockerEngine:
         """Run and collect; a command that does not end in time counts as exit code 124."""
         execution, stream = self._exec(container_id, argv, stdin=False)
         # One end for all of it: a command that prints now and then must not run for ever.
-        watch = threading.Timer(timeout_seconds, _shut, [stream])
+        watch = threading.Timer(timeout_seconds, shut, [stream])
         watch.start()
         output = bytearray()
         late = False
@@ -339,11 +309,11 @@ class DockerEngine:
             stream.close()
         if late:
             return Execution(
-                exit_code=124, output=f"no end within {timeout_seconds:g} s: {_tail(output)}"
+                exit_code=124, output=f"no end within {timeout_seconds:g} s: {tail(output)}"
             )
         with self._named("inspect a command"):
             code = self._api.exec_inspect(execution)["ExitCode"]
-        return Execution(exit_code=124 if code is None else int(code), output=_tail(output))
+        return Execution(exit_code=124 if code is None else int(code), output=tail(output))
 
     def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
         """Run with its input and output as a socket."""
@@ -432,76 +402,3 @@ class DockerEngine:
                 return call(*args, **options)
             except docker.errors.NotFound:
                 return None
-
-
-def _auth(credentials: tuple[str, str] | None) -> dict[str, str] | None:
-    return {"username": credentials[0], "password": credentials[1]} if credentials else None
-
-
-def _container(found: Mapping[str, Any]) -> Container:
-    state, config, host = found["State"], found["Config"], found["HostConfig"]
-    health = state.get("Health") or {}
-    log = health.get("Log") or [{}]
-    networks = found["NetworkSettings"].get("Networks") or {}
-    return Container(
-        id=found["Id"],
-        name=found["Name"].lstrip("/"),
-        image_id=found["Image"],
-        labels=config.get("Labels") or {},
-        status=state["Status"],
-        exit_code=state.get("ExitCode", 0),
-        out_of_memory=bool(state.get("OOMKilled")),
-        error=state.get("Error", ""),
-        health=health.get("Status", "none") or "none",
-        health_log=(log[-1].get("Output") or "").strip(),
-        addresses={
-            name: endpoint.get("IPAddress")
-            or (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
-            or ""
-            for name, endpoint in networks.items()
-        },
-        restart=(host.get("RestartPolicy") or {}).get("Name") or "no",
-        started_at=state.get("StartedAt", ""),
-        memory_bytes=host.get("Memory", 0),
-        cpus=host.get("NanoCpus", 0) / 1e9,
-        pids=max(0, host.get("PidsLimit") or 0),
-        env=dict(entry.partition("=")[::2] for entry in config.get("Env") or ()),
-    )
-
-
-def _tail(output: bytearray) -> str:
-    return bytes(output).decode(errors="replace")
-
-
-def _shut(stream: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        stream.shutdown(socket.SHUT_RDWR)
-
-
-def _short(error: Exception) -> str:
-    text = str(error)
-    found = re.search(r"\[Errno \d+\] [^'\")]+|[Tt]imed out|[Tt]imeout", text)
-    return found.group(0) if found else f"{type(error).__name__}: {text[:160]}"
-
-
-def _final(said: str) -> bool:
-    """Tell refusals that another try cannot change from a registry that breaks."""
-    words = ("not found", "unknown", "denied", "unauthorized", "no matching manifest", "invalid")
-    return any(word in said.lower() for word in words)
-
-
-def _cause(said: str) -> str:
-    text = said.lower()
-    for words, cause in (
-        (("manifest unknown", "not found: manifest"), "the registry has no such tag or digest"),
-        (("unauthorized", "denied", "no basic auth"), "the registry refuses the credentials"),
-        (("no matching manifest", "exec format error"), "the image is for another architecture"),
-        (("connection refused", "no such host"), "the registry does not answer"),
-        (("no space left",), "the disk of the host is full"),
-        (("port is already allocated", "address already in use"), "something else has that port"),
-        (("executable file not found", "no such file or directory"), "the entry point is missing"),
-        (("permission denied",), "the entry point is not executable, or access is refused"),
-    ):
-        if any(word in text for word in words):
-            return cause
-    return ""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.choosing import choose
 from deploy_action.config import load
-from deploy_action.engagement import engage, required_secrets
 from deploy_action.errors import GateRefused
 from deploy_action.gates.run import require_passed, run_gates
-from deploy_action.going_live import go_live, make_release, plan_only
+from deploy_action.hosts.engagement import engage
 from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
-from deploy_action.sourcing import SourcedImage, credentials, source
-from deploy_action.succession import require_passed_before
+from deploy_action.rollout.going_live import go_live, make_release, plan_only
+from deploy_action.targets.choosing import choose
+from deploy_action.targets.secret_values import required_secrets
+from deploy_action.targets.sourcing import SourcedImage, credentials, source
+from deploy_action.targets.succession import require_passed_before
 
 if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.choosing import choose
 from deploy_action.config import load, to_plain
-from deploy_action.drift import differences
-from deploy_action.engagement import engage, good_releases
 from deploy_action.errors import LockHeld
+from deploy_action.hosts.drift import differences
+from deploy_action.hosts.engagement import engage, good_releases
 from deploy_action.report.answers import Drift
 from deploy_action.state.ledger import live
 from deploy_action.state.lock import current, lock_name, read_holder
+from deploy_action.targets.choosing import choose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.config.model import Environment
-    from deploy_action.engagement import Engagement
+    from deploy_action.hosts.engagement import Engagement
     from deploy_action.inputs import Inputs
     from deploy_action.progress import Progress
     from deploy_action.report.answers import Difference

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.choosing import choose
 from deploy_action.config import load
-from deploy_action.engagement import engage
+from deploy_action.hosts.engagement import engage
 from deploy_action.report.answers import History
+from deploy_action.targets.choosing import choose
 
 if TYPE_CHECKING:
     from deploy_action.inputs import Inputs

@@ -7,24 +7,25 @@ from typing import TYPE_CHECKING
 
 from deploy_action.checks.health import explain_exit, explain_unhealthy
 from deploy_action.checks.result import CheckResult
-from deploy_action.choosing import choose
 from deploy_action.config import from_plain, load
-from deploy_action.engagement import available_secrets, engage, side_by_side
 from deploy_action.errors import DeployActionError
-from deploy_action.replicas import of_release
+from deploy_action.hosts.engagement import engage, side_by_side
+from deploy_action.hosts.replicas import of_release
 from deploy_action.report.answers import Monitoring
 from deploy_action.report.metrics import textfile
-from deploy_action.smoking import Smoking
+from deploy_action.rollout.smoking import Smoking
 from deploy_action.state.ledger import live
+from deploy_action.targets.choosing import choose
+from deploy_action.targets.secret_values import available_secrets
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
-    from deploy_action.engagement import Engagement
+    from deploy_action.hosts.engagement import Engagement
+    from deploy_action.hosts.replicas import Replica
+    from deploy_action.hosts.site import Site
     from deploy_action.inputs import Inputs
     from deploy_action.progress import Progress
     from deploy_action.release import Deployment
-    from deploy_action.replicas import Replica
-    from deploy_action.site import Site
 
 __all__ = ["run"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.choosing import choose_promoted
 from deploy_action.config import load
 from deploy_action.operations.deploy import bring
 from deploy_action.release import Kind
-from deploy_action.succession import passed_image
+from deploy_action.targets.choosing import choose_promoted
+from deploy_action.targets.succession import passed_image
 
 if TYPE_CHECKING:
     from deploy_action.inputs import Inputs

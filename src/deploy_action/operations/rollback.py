@@ -5,24 +5,24 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from deploy_action.choosing import choose
 from deploy_action.config import load
-from deploy_action.engagement import Engagement, Held, engage
 from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.going_live import go_live, plan_only
+from deploy_action.hosts.engagement import Engagement, Held, engage
 from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
-from deploy_action.restoring import Restoration, find_target, prepare, restorable
-from deploy_action.sourcing import credentials
+from deploy_action.rollout.going_live import go_live, plan_only
 from deploy_action.state.ledger import live
+from deploy_action.targets.choosing import choose
+from deploy_action.targets.restoring import Restoration, find_target, prepare, restorable
+from deploy_action.targets.sourcing import credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.config.model import Environment
     from deploy_action.engines import Engine
+    from deploy_action.hosts.observation import Observation
     from deploy_action.inputs import Inputs
-    from deploy_action.observation import Observation
     from deploy_action.progress import Progress
 
 __all__ = ["run"]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.choosing import choose
 from deploy_action.config import load
-from deploy_action.engagement import engage, good_releases
+from deploy_action.hosts.engagement import engage, good_releases
 from deploy_action.report.answers import HostStatus, ReplicaStatus, Status
-from deploy_action.restoring import restorable
 from deploy_action.state.ledger import live
 from deploy_action.state.lock import current, lock_name, read_holder
+from deploy_action.targets.choosing import choose
+from deploy_action.targets.restoring import restorable
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
-    from deploy_action.engagement import Engagement
+    from deploy_action.hosts.engagement import Engagement
+    from deploy_action.hosts.observation import HostObservation, Observation
+    from deploy_action.hosts.replicas import Replica
     from deploy_action.inputs import Inputs
-    from deploy_action.observation import HostObservation, Observation
     from deploy_action.progress import Progress
     from deploy_action.release import Deployment
-    from deploy_action.replicas import Replica
 
 __all__ = ["run"]
 

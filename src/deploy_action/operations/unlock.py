@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.choosing import choose
 from deploy_action.config import load
-from deploy_action.engagement import engage, side_by_side
 from deploy_action.errors import BadInput, LockHeld
+from deploy_action.hosts.engagement import engage, side_by_side
 from deploy_action.report.outcome import Outcome, Result
 from deploy_action.state.ledger import note_unlock
 from deploy_action.state.lock import current, lock_name, read_holder
+from deploy_action.targets.choosing import choose
 
 if TYPE_CHECKING:
     from deploy_action.inputs import Inputs

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from deploy_action.commands import COMMANDS, COMMON, Command, Option, command
+from deploy_action.command_line.commands import COMMANDS, COMMON, Command, Option, command
 from deploy_action.errors import BadInput
 
 __all__ = ["Call", "Help", "Show", "VersionAsked", "parse", "suggestion"]

@@ -10,182 +10,28 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deploy_action.config.model import Environment, Hook
-from deploy_action.observation import HostObservation, Observation
+from deploy_action.config.model import Environment
+from deploy_action.hosts.observation import HostObservation, Observation
+from deploy_action.hosts.replicas import Replica, of_release
 from deploy_action.release import Deployment, Kind, Release
-from deploy_action.replicas import Replica, of_release
+from deploy_action.rollout.steps import (
+    Bake,
+    CheckEdge,
+    CheckReplica,
+    Pause,
+    Pull,
+    Record,
+    Retire,
+    RunHook,
+    Shift,
+    Start,
+    Step,
+    StopOld,
+    Verify,
+)
 from deploy_action.state.ledger import live
 
-__all__ = [
-    "Bake",
-    "CheckEdge",
-    "CheckReplica",
-    "Pause",
-    "Plan",
-    "Pull",
-    "Record",
-    "Retire",
-    "RunHook",
-    "Shift",
-    "Stage",
-    "Start",
-    "Step",
-    "StopOld",
-    "Verify",
-    "make_plan",
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pull:
-    """Have the image on the host, by digest."""
-
-    host: str
-    reference: str
-
-    def __str__(self) -> str:
-        return f"pull {self.reference}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunHook:
-    """Run a hook in a one-off container of the new image."""
-
-    host: str
-    hook: Hook
-    when: str
-
-    def __str__(self) -> str:
-        return f"run the {self.when} hook {self.hook.name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopOld:
-    """Stop what serves, because both cannot run at once: the announced gap begins."""
-
-    host: str
-
-    def __str__(self) -> str:
-        return "stop the old replicas (stop-first: nothing serves from here on)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """Start one new replica, or the one that was kept, beside the old ones."""
-
-    host: str
-    index: int
-    kept: str | None = None
-    """Name of the stopped container that is started again (a warm rollback)."""
-
-    def __str__(self) -> str:
-        what = f"the kept container {self.kept}" if self.kept else "a new container"
-        return f"start replica {self.index + 1}: {what}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verify:
-    """Wait until the replica is healthy and prove that it is this release."""
-
-    host: str
-    index: int
-
-    def __str__(self) -> str:
-        return f"wait until replica {self.index + 1} is healthy and is this release"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckReplica:
-    """Run the smoke tests against a replica that has no traffic yet."""
-
-    host: str
-    index: int
-    tests: int
-
-    def __str__(self) -> str:
-        return f"run {_count(self.tests, 'smoke test')} against replica {self.index + 1}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shift:
-    """Give the new replicas their percentage of the traffic."""
-
-    host: str
-    percent: int
-
-    def __str__(self) -> str:
-        return f"shift {self.percent} % of the traffic to the new release"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckEdge:
-    """Run the smoke tests through the edge."""
-
-    host: str
-    tests: int
-
-    def __str__(self) -> str:
-        return f"run {_count(self.tests, 'smoke test')} through the edge"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
-    """Watch the canary for a while."""
-
-    host: str
-    seconds: float
-    percent: int
-
-    def __str__(self) -> str:
-        return f"watch the canary at {self.percent} % for {self.seconds:g} s"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bake:
-    """Watch the new release for a while, with the old one still warm."""
-
-    host: str
-    seconds: float
-
-    def __str__(self) -> str:
-        return f"bake: watch health and smoke tests for {self.seconds:g} s, the old release warm"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """Write down that the release is live."""
-
-    host: str
-
-    def __str__(self) -> str:
-        return "record the release as live"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retire:
-    """Drain and stop the old replicas, keep them for a rollback, remove what is older."""
-
-    host: str
-    keep: int
-
-    def __str__(self) -> str:
-        return f"drain and stop the old replicas; keep the last {_count(self.keep, 'release')}"
-
-
-Step = (
-    Pull
-    | RunHook
-    | StopOld
-    | Start
-    | Verify
-    | CheckReplica
-    | Shift
-    | CheckEdge
-    | Pause
-    | Bake
-    | Record
-    | Retire
-)
+__all__ = ["Plan", "Stage", "make_plan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,7 +192,3 @@ def _notes(env: Environment, previous: Deployment | None) -> Iterator[str]:
 
 def _one(name: str, step: Step) -> Stage:
     return Stage(name=name, steps=(step,))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

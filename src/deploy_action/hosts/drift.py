@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from deploy_action.config import from_plain
-from deploy_action.observation import HostObservation
+from deploy_action.hosts.observation import HostObservation
+from deploy_action.hosts.replicas import Replica, of_release
 from deploy_action.release import Deployment
-from deploy_action.replicas import Replica, of_release
 from deploy_action.report.answers import Difference
 
 if TYPE_CHECKING:

@@ -9,52 +9,33 @@ What "back" means is converge.py's business; this module tells the story and kee
 from __future__ import annotations
 
 import dataclasses
-import threading
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 
 from deploy_action.checks.certificate import Certificate, RouteProbe
-from deploy_action.checks.result import CheckResult
 from deploy_action.clock import Clock
-from deploy_action.config import from_plain
-from deploy_action.converge import Converged, converge, withdraw
 from deploy_action.errors import (
     DeployActionError,
     DeploymentFailed,
-    HostUnreachable,
-    Interrupted,
     RollbackFailed,
 )
-from deploy_action.plan import Plan, Record, Retire, Stage, Step
+from deploy_action.hosts.site import Site
 from deploy_action.progress import Progress
-from deploy_action.release import Deployment, HostOutcome, Phase, State
-from deploy_action.site import Site
+from deploy_action.release import Deployment, HostOutcome, State
+from deploy_action.rollout.converge import converge
+from deploy_action.rollout.performer import Performer
+from deploy_action.rollout.plan import Plan, Stage
+from deploy_action.rollout.steps import Record, Retire, Step
+from deploy_action.rollout.telling import Telling, explain, first_line
+from deploy_action.rollout.way_back import WayBack
 from deploy_action.state.conversation import SessionLost
 from deploy_action.state.ledger import Ledger
-from deploy_action.steps import Steps, describe_failure
-from deploy_action.verify import Cancel
 
-__all__ = ["Rollout", "Telling"]
+__all__ = ["Rollout"]
 
-_INTERRUPTED_DRAIN_SECONDS = 2.0
 _SETTLE_SECONDS = 4.0
 _LOOKING = ("verify", "smoke")
-
-
-@dataclass(slots=True, kw_only=True)
-class Telling:
-    """What happened, collected for the report."""
-
-    checks: list[CheckResult] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    logs: dict[str, str] = field(default_factory=dict)
-    phases: list[Phase] = field(default_factory=list)
-
-    def take(self, done: Converged) -> None:
-        """Take over what converging a host came to."""
-        self.notes += done.notes
-        self.logs = done.logs | self.logs
 
 
 class Rollout:
@@ -67,7 +48,7 @@ class Rollout:
         deployment: Deployment,
         *,
         good: Sequence[str],
-        steps: Steps,
+        performer: Performer,
         secrets: Mapping[str, str],
         clock: Clock,
         progress: Progress,
@@ -77,20 +58,19 @@ class Rollout:
         Args:
             deployment: the entry, in state RUNNING.
             good: ids of releases that have succeeded, newest first.
-            steps: performs single steps.
+            performer: does single steps.
         """
         self.plan = plan
         self.sites = {site.host: site for site in sites}
         self.deployment = deployment
         self.good = tuple(good)
-        self.steps = steps
+        self.performer = performer
         self.secrets = secrets
         self.clock = clock
         self.progress = progress
-        self.telling = Telling()
-        self.cancel = steps.cancel
+        self.telling = Telling(clock=clock, begun=clock.monotonic())
+        self.cancel = performer.cancel
         self.probes = [probe for site in sites for probe in _probe(plan, site)]
-        self._started = clock.monotonic()
         self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="step")
 
     def run(self) -> Deployment:
@@ -106,6 +86,10 @@ class Rollout:
             for stage in self.plan.stages:
                 self._stage(stage)
             self._finish()
+        except SessionLost:
+            # Whoever has the lock now settles this; to touch anything would be to work against it.
+            self.cancel.event.set()
+            raise
         except BaseException as error:
             if self.deployment.state is State.SUCCEEDED:
                 # It is live and recorded; what is left is cleaning, which the next run does.
@@ -132,7 +116,8 @@ class Rollout:
             probe.start()
 
     def _stage(self, stage: Stage) -> None:
-        with self._phase(stage):
+        hosts = {step.host for step in stage.steps}
+        with self.telling.phase(stage.name, hosts.pop() if len(hosts) == 1 else ""):
             journal = self._journal(stage)
             if stage.name not in _LOOKING:
                 # What changes something is written down before it is done.
@@ -144,12 +129,12 @@ class Rollout:
             elif isinstance(stage.steps[0], Retire):
                 self._on_every_site(self._retire)
             else:
-                steps = [lambda step=step: self._perform(step) for step in stage.steps]
+                steps = [functools.partial(self._perform, step) for step in stage.steps]
                 self._together([*journal, *steps])
 
     def _perform(self, step: Step) -> None:
         self.cancel.check()
-        self.steps.perform(self.sites[step.host], step)
+        self.performer.perform(self.sites[step.host], step)
         self.progress.say(str(step), host=step.host)
 
     def _journal(self, stage: Stage) -> list[Callable[[], None]]:
@@ -159,7 +144,7 @@ class Rollout:
             return []
         self.deployment = entry = dataclasses.replace(self.deployment, step=step)
         return [
-            lambda site=self.sites[host]: Ledger.write(site.talk, entry)  # type: ignore[misc]
+            functools.partial(Ledger.write, self.sites[host].talk, entry)
             for host in dict.fromkeys(step.host for step in stage.steps)
         ]
 
@@ -191,23 +176,13 @@ class Rollout:
             probe.stop()
         seen = self._seen()
         if seen.lost:
-            self.telling.notes.append(
-                f"{seen.lost} of {seen.sent} requests were lost: {seen.losses[0]}"
-            )
-        self.deployment = dataclasses.replace(
-            self.deployment,
-            phases=tuple(self.telling.phases),
-            warnings=tuple(self.telling.notes),
-            **self._counts(),
-        )
+            lost = f"{seen.lost} of {seen.sent} requests were lost: {seen.losses[0]}"
+            self.telling.notes.append(lost)
+        self.deployment = self._told(self.deployment)
         self._on_every_site(lambda site: Ledger.write(site.talk, self.deployment))
 
     def _seen(self) -> Certificate:
         return sum((probe.seen() for probe in self.probes), Certificate())
-
-    def _counts(self) -> dict[str, int]:
-        seen = self._seen()
-        return {"requests_sent": seen.sent, "requests_lost": seen.lost} if self.probes else {}
 
     def _retire(self, site: Site) -> None:
         done = converge(
@@ -223,102 +198,68 @@ class Rollout:
         self.telling.take(done)
         self.progress.say("old replicas drained, stopped and kept", host=site.host)
 
-    # The way back
-
     def _undo(self, error: BaseException) -> None:
+        """Go back, write down what came of it, and raise where the way back failed too."""
         self.cancel.event.set()
         self.progress.warn(f"failed: {first_line(error)}; going back to what served before")
-        outcomes: dict[str, HostOutcome] = {}
-        problems: list[str] = []
-        quick = not isinstance(error, DeploymentFailed) or isinstance(error, Interrupted)
-        logs = describe_failure(self.sites.values(), self.plan.release, self.plan.environment)
-        self.telling.logs |= logs
-
-        def back(site: Site) -> None:
-            try:
-                self._restore(site, quick=quick)
-                outcomes[site.host] = HostOutcome.RESTORED
-            except SessionLost as lost:
-                outcomes[site.host] = HostOutcome.UNKNOWN
-                problems.append(first_line(lost))
-            except (HostUnreachable, OSError) as lost:
-                outcomes[site.host] = HostOutcome.UNKNOWN
-                problems.append(first_line(lost))
-            except DeployActionError as failed:
-                outcomes[site.host] = HostOutcome.UNKNOWN
-                problems.append(str(failed))
-
-        self._plainly(back)
-        for probe in self.probes:
-            probe.stop()
-        state = State.UNRESOLVED if problems else State.FAILED
-        cause = "; ".join([explain(error), *problems])
-        ended = self._ended(state, cause, outcomes)
-        self.deployment = ended
-        for site in self.sites.values():
-            try:
-                Ledger.write(site.talk, ended)
-            except DeployActionError as unwritten:
-                self.telling.notes.append(f"the ledger could not be written: {unwritten}")
-        self._after_failure()
-        if problems:
-            raise RollbackFailed(
-                f"{self.plan.environment.name}: the deployment failed and so did the way back: "
-                + "; ".join(problems),
-                cause=explain(error),
-                remedy="deploy-action status, then: deploy-action rollback "
-                f"-e {self.plan.environment.name}",
-            ) from error
-
-    def _restore(self, site: Site, *, quick: bool) -> None:
-        previous = self.plan.previous
-        # A fresh event: the way back must not be stopped by what stopped the way forward.
-        cancel = Cancel(threading.Event())
-        limit = self.plan.environment.stop.drain_seconds
-        drain = min(limit, _INTERRUPTED_DRAIN_SECONDS) if quick else limit
-        if previous is None:
-            self.telling.take(withdraw(site, drain))
-            return
-        done = converge(
-            site,
-            previous.release,
-            from_plain(previous.release.config),
+        way = WayBack(
+            plan=self.plan,
+            sites=tuple(self.sites.values()),
             good=self.good,
             secrets=self.secrets,
-            number=self.plan.number,
-            drain_seconds=drain,
-            cancel=cancel,
+            performer=self.performer,
+            telling=self.telling,
+            progress=self.progress,
         )
-        self.telling.take(done)
-        self.progress.say(f"{previous.release.version} serves, as before", host=site.host)
-
-    def _after_failure(self) -> None:
-        for hook in self.plan.environment.hooks.on_failure:
-            site = self.sites[self.plan.environment.hosts[0]]
+        way.go(error)
+        for probe in self.probes:
+            probe.stop()
+        state = State.UNRESOLVED if way.problems else State.FAILED
+        cause = "; ".join([explain(error), *way.problems])
+        self.deployment = self._ended(state, cause, way.outcomes)
+        for site in self.sites.values():
             try:
-                self.steps.run_hook(site, hook)
-            except DeployActionError as failed:
-                self.telling.notes.append(f"the on-failure hook {hook.name} failed: {failed}")
+                Ledger.write(site.talk, self.deployment)
+            except DeployActionError as unwritten:
+                self.telling.notes.append(f"the ledger could not be written: {unwritten}")
+        way.run_hooks()
+        if way.problems:
+            name = self.plan.environment.name
+            raise RollbackFailed(
+                f"{name}: the deployment failed and so did the way back: {'; '.join(way.problems)}",
+                cause=explain(error),
+                remedy=f"deploy-action status -e {name}, mend the host, then deploy again: "
+                "the next command settles what is left",
+            ) from error
 
     def _ended(self, state: State, cause: str, hosts: Mapping[str, HostOutcome]) -> Deployment:
-        return dataclasses.replace(
+        ended = dataclasses.replace(
             self.deployment,
             state=state,
             cause=cause,
             step="" if state is State.SUCCEEDED else self.deployment.step,
             ended_at=self.clock.now().isoformat(timespec="milliseconds"),
-            duration_seconds=round(self.clock.monotonic() - self._started, 3),
+            duration_seconds=self.telling.elapsed_seconds,
             hosts=dict(hosts),
+        )
+        return self._told(ended)
+
+    def _told(self, entry: Deployment) -> Deployment:
+        """Put what was seen so far into the entry."""
+        seen = self._seen()
+        return dataclasses.replace(
+            entry,
             phases=tuple(self.telling.phases),
             warnings=tuple(self.telling.notes),
-            **self._counts(),
+            requests_sent=seen.sent if self.probes else None,
+            requests_lost=seen.lost if self.probes else None,
         )
 
     # Doing things side by side
 
     def _on_every_site(self, act: Callable[[Site], None], *, only: set[str] | None = None) -> None:
         hosts = [site for site in self.sites.values() if only is None or site.host in only]
-        self._together([lambda site=site: act(site) for site in hosts])
+        self._together([functools.partial(act, site) for site in hosts])
 
     def _together(self, calls: Sequence[Callable[[], None]]) -> None:
         """Run calls side by side; the first failure stops the others at their next look."""
@@ -340,14 +281,6 @@ class Rollout:
         if failure is not None:
             raise failure
 
-    def _plainly(self, act: Callable[[Site], None]) -> None:
-        with ThreadPoolExecutor(max_workers=16, thread_name_prefix="undo") as pool:
-            list(pool.map(act, self.sites.values()))
-
-    def _phase(self, stage: Stage) -> _PhaseTimer:
-        host = stage.steps[0].host if len({s.host for s in stage.steps}) == 1 else ""
-        return _PhaseTimer(self, stage.name, host)
-
 
 def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
     """Make the probe of a host's edge; there is none before something serves."""
@@ -368,36 +301,3 @@ def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
         headers={"Host": route.host or "localhost"},
         rate_per_second=wanted.rate_per_second,
     )
-
-
-class _PhaseTimer:
-    """Adds one bar to the timeline, failed or not."""
-
-    def __init__(self, rollout: Rollout, name: str, host: str) -> None:
-        self._rollout, self._name, self._host = rollout, name, host
-
-    def __enter__(self) -> None:
-        self._start = self._rollout.clock.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        begun = self._rollout._started
-        self._rollout.telling.phases.append(
-            Phase(
-                name=self._name,
-                host=self._host,
-                start_seconds=round(self._start - begun, 3),
-                end_seconds=round(self._rollout.clock.monotonic() - begun, 3),
-            )
-        )
-
-
-def first_line(error: BaseException) -> str:
-    """Return an error's first line, or its kind when it has no words."""
-    return (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
-
-
-def explain(error: BaseException) -> str:
-    """Return an error's words and cause in one line for the ledger."""
-    if isinstance(error, DeployActionError):
-        return f"{error.what} ({error.cause})" if error.cause else error.what
-    return f"{type(error).__name__}: {first_line(error)}"

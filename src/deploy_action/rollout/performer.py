@@ -15,12 +15,17 @@ from deploy_action.config.model import Environment, Hook
 from deploy_action.edge.state import Backend, ServerStatus, in_order
 from deploy_action.edge.transition import weights
 from deploy_action.errors import DeployActionError, DeploymentFailed
-from deploy_action.plan import (
+from deploy_action.hosts.replicas import Replica, backend_for, hook_spec, of_release
+from deploy_action.hosts.site import Site
+from deploy_action.progress import Progress
+from deploy_action.release import Release
+from deploy_action.rollout.plan import Plan
+from deploy_action.rollout.smoking import Smoking
+from deploy_action.rollout.steps import (
     Bake,
     CheckEdge,
     CheckReplica,
     Pause,
-    Plan,
     Pull,
     Record,
     Retire,
@@ -31,20 +36,15 @@ from deploy_action.plan import (
     StopOld,
     Verify,
 )
-from deploy_action.progress import Progress
-from deploy_action.release import Release
-from deploy_action.replicas import Replica, backend_for, hook_spec, of_release
-from deploy_action.site import Site
-from deploy_action.smoking import Smoking
-from deploy_action.verify import Cancel, await_healthy, prove_identity
+from deploy_action.rollout.verify import Cancel, await_healthy, prove_identity
 
-__all__ = ["Steps", "describe_failure"]
+__all__ = ["Performer", "describe_failure"]
 
 _WATCH_SECONDS = 0.5
 
 
 @dataclass(slots=True, kw_only=True)
-class Steps:
+class Performer:
     """Performs the steps of one plan."""
 
     plan: Plan
@@ -174,7 +174,7 @@ class Steps:
         mine = self._mine(site.host)
         if len(mine) < self.environment.replicas:
             return
-        site.edge.change(site.backend, lambda old: self._with_candidates(site, old, mine))
+        site.edge.change(site.backend, lambda old: self._with_candidates(old, mine))
 
     def _explain_start(self, site: Site, step: Start) -> None:
         try:
@@ -203,9 +203,7 @@ class Steps:
             ) from error
         self.replicas[site.host, step.index] = Replica.read(container)
 
-    def _with_candidates(
-        self, site: Site, old: Backend | None, mine: list[Replica]
-    ) -> Backend | None:
+    def _with_candidates(self, old: Backend | None, mine: list[Replica]) -> Backend | None:
         """Add the candidates at weight 0; the old servers keep their weights.
 
         An old server is not judged by the new release's health check where the two differ.

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from deploy_action.config.model import Environment
 from deploy_action.edge.state import Backend, Server, in_order
 from deploy_action.errors import DeploymentFailed
+from deploy_action.hosts.replicas import Replica, backend_for, of_release
+from deploy_action.hosts.site import Site
 from deploy_action.release import Release
-from deploy_action.replicas import Replica, backend_for, of_release
-from deploy_action.site import Site
-from deploy_action.verify import Cancel, await_healthy
+from deploy_action.rollout.verify import Cancel, await_healthy
 
 __all__ = ["Converged", "converge", "withdraw"]
 
@@ -75,7 +75,7 @@ def converge(
     return done
 
 
-def withdraw(site: Site, drain_seconds: float) -> Converged:
+def withdraw(site: Site) -> Converged:
     """Take a service off a host on which no deployment has ever succeeded."""
     done = Converged()
     if site.environment.route is not None and site.edge.backend(site.backend) is not None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import hmac
 import secrets as randomness
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,20 +15,21 @@ from uuid import uuid4
 from deploy_action.clock import Clock, SystemClock
 from deploy_action.config import from_plain
 from deploy_action.config.model import Environment
-from deploy_action.converge import Converged, converge, withdraw
 from deploy_action.engines import Engine, connect
-from deploy_action.errors import BadInput, DeployActionError, RollbackFailed
+from deploy_action.errors import DeployActionError, RollbackFailed
+from deploy_action.hosts.observation import HostObservation, Observation
+from deploy_action.hosts.site import Site, lock_site, observe, reading
 from deploy_action.inputs import Inputs
 from deploy_action.interruption import interruptible
-from deploy_action.observation import HostObservation, Observation
 from deploy_action.progress import Progress
 from deploy_action.release import Deployment, HostOutcome, State
-from deploy_action.site import Site, lock_site, observe, reading
+from deploy_action.rollout.converge import Converged, converge, withdraw
+from deploy_action.rollout.verify import Cancel
 from deploy_action.state.ledger import Ledger, live, merge
 from deploy_action.state.lock import Lock
-from deploy_action.verify import Cancel
+from deploy_action.targets.secret_values import available_secrets
 
-__all__ = ["Engagement", "Held", "engage", "good_releases", "required_secrets", "side_by_side"]
+__all__ = ["Engagement", "Held", "engage", "good_releases", "side_by_side"]
 
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
@@ -65,7 +64,7 @@ class Engagement:
         taken: list[tuple[Lock, Site]] = []
         try:
             for host in sorted(self.engines):
-                taken.append(self._lock(host))
+                taken += [self._lock(host)]  # one by one: those taken are given back on a failure
             yield Held(engagement=self, sites=tuple(site for _, site in taken))
         finally:
             for lock, _ in taken:
@@ -186,7 +185,7 @@ class Held:
 
         def one(site: Site) -> Converged:
             if serving is None:
-                return withdraw(site, 0.0)
+                return withdraw(site)
             past = from_plain(serving.release.config)
             return converge(
                 site,
@@ -240,37 +239,6 @@ def engage(environment: Environment, inputs: Inputs, progress: Progress) -> Iter
         for engine in engines.values():
             engine.close()
         signals.close()
-
-
-def required_secrets(environment: Environment, inputs: Inputs) -> dict[str, str]:
-    """Return the value of every declared secret.
-
-    Raises:
-        BadInput: some are not set; all of them are named.
-    """
-    found = available_secrets(environment, inputs)
-    missing = [name for name in environment.secrets if name not in found]
-    if missing:
-        raise BadInput(
-            f"{environment.name}: these secrets are not set: {', '.join(missing)}",
-            remedy="pass them in the environment of this command; in a workflow: "
-            f"env: {{{missing[0]}: ${{{{ secrets.{missing[0]} }}}}}}",
-        )
-    return found
-
-
-def available_secrets(environment: Environment, inputs: Inputs) -> dict[str, str]:
-    """Return the values of those declared secrets that are set."""
-    found = {name: inputs.secret(name) for name in environment.secrets}
-    return {name: value.reveal() for name, value in found.items() if value is not None}
-
-
-def fingerprints(secrets: Mapping[str, str], key: bytes) -> dict[str, str]:
-    """Return keyed fingerprints: they tell that a secret was rotated, and nothing else."""
-    return {
-        name: hmac.new(key, f"{name}\0{value}".encode(), hashlib.sha256).hexdigest()[:16]
-        for name, value in sorted(secrets.items())
-    }
 
 
 def good_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:

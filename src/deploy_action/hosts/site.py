@@ -15,9 +15,9 @@ from deploy_action.edge.edge import Edge
 from deploy_action.edge.state import ServerStatus, key
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
-from deploy_action.observation import HostObservation
+from deploy_action.hosts.observation import HostObservation
+from deploy_action.hosts.replicas import Replica, address_of, replica_spec, selector
 from deploy_action.release import Release
-from deploy_action.replicas import Replica, address_of, replica_spec, selector
 from deploy_action.state.conversation import Conversation, Talk
 from deploy_action.state.ledger import Ledger
 from deploy_action.state.lock import Lock, acquire, lock_name

@@ -7,22 +7,23 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from deploy_action.engagement import Engagement, Held, fingerprints, good_releases
 from deploy_action.errors import DeployActionError
-from deploy_action.plan import Plan, make_plan
+from deploy_action.hosts.engagement import Engagement, Held, good_releases
 from deploy_action.release import Deployment, Kind, Release
 from deploy_action.report.outcome import Excerpt, Outcome, Result
-from deploy_action.rollout import Rollout
-from deploy_action.smoking import Smoking
+from deploy_action.rollout.execution import Rollout
+from deploy_action.rollout.performer import Performer
+from deploy_action.rollout.plan import Plan, make_plan
+from deploy_action.rollout.smoking import Smoking
+from deploy_action.rollout.verify import Cancel
 from deploy_action.state.ledger import live
-from deploy_action.steps import Steps
-from deploy_action.verify import Cancel
+from deploy_action.targets.secret_values import fingerprints
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.gates.result import GateResult
-    from deploy_action.observation import Observation
-    from deploy_action.sourcing import SourcedImage
+    from deploy_action.hosts.observation import Observation
+    from deploy_action.targets.sourcing import SourcedImage
 
 __all__ = ["go_live", "make_release", "plan_only"]
 
@@ -109,7 +110,7 @@ def go_live(
         run_url=inputs.run_url,
         started_at=engagement.clock.now().isoformat(timespec="milliseconds"),
     )
-    steps = Steps(
+    performer = Performer(
         plan=plan,
         secrets=secrets,
         credentials=credentials,
@@ -124,7 +125,7 @@ def go_live(
         [dataclasses.replace(site, environment=environment) for site in held.sites],
         deployment,
         good=good_releases(observation.ledger.entries),
-        steps=steps,
+        performer=performer,
         secrets=secrets,
         clock=engagement.clock,
         progress=engagement.progress,
@@ -159,7 +160,7 @@ def _outcome(
             warnings=tuple(rollout.telling.notes),
         ),
         gates=tuple(gates),
-        checks=tuple(rollout.steps.checks),
+        checks=tuple(rollout.performer.checks),
         notes=(*plan.notes, *rollout.telling.notes),
         error=error,
         excerpts=tuple(

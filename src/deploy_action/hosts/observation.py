@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy_action.edge.state import Backend, ServerStatus
-from deploy_action.replicas import Replica
+from deploy_action.hosts.replicas import Replica
 from deploy_action.state.ledger import Ledger
 
 __all__ = ["HostObservation", "Observation"]

@@ -6,11 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.config import environment
-from deploy_action.engagement import engage
 from deploy_action.errors import GateRefused
+from deploy_action.hosts.engagement import engage
 from deploy_action.release import Deployment, State
-from deploy_action.sourcing import SourcedImage
 from deploy_action.state.ledger import live, with_version
+from deploy_action.targets.sourcing import SourcedImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

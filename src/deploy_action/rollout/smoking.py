@@ -11,10 +11,10 @@ from deploy_action.checks.smoke import run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
+from deploy_action.hosts.replicas import Replica
+from deploy_action.hosts.site import Site
 from deploy_action.inputs import Secret
 from deploy_action.release import Release
-from deploy_action.replicas import Replica
-from deploy_action.site import Site
 
 __all__ = ["Smoking"]
 

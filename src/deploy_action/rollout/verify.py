@@ -11,9 +11,9 @@ from deploy_action.config.model import Environment, Health
 from deploy_action.edge.state import ServerStatus
 from deploy_action.engines.engine import Container
 from deploy_action.errors import DeploymentFailed, Interrupted
+from deploy_action.hosts.replicas import Replica
+from deploy_action.hosts.site import Site
 from deploy_action.release import Release
-from deploy_action.replicas import Replica
-from deploy_action.site import Site
 
 __all__ = ["Cancel", "await_healthy", "prove_identity"]
 

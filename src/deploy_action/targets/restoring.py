@@ -15,17 +15,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from deploy_action.config import from_plain
-from deploy_action.engagement import available_secrets, fingerprints, good_releases
 from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.hosts.engagement import good_releases
+from deploy_action.hosts.replicas import of_release
 from deploy_action.release import Deployment, Release, State
-from deploy_action.replicas import of_release
 from deploy_action.state.ledger import live, live_at, previous_stable, with_version
+from deploy_action.targets.secret_values import available_secrets, fingerprints
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.engines.engine import Engine
+    from deploy_action.hosts.observation import HostObservation, Observation
     from deploy_action.inputs import Inputs
-    from deploy_action.observation import HostObservation, Observation
 
 __all__ = ["Restoration", "find_target", "prepare", "restorable"]
 

@@ -1,0 +1,1 @@
+"""The words of the command line: commands and options as data, their parser, their manual."""

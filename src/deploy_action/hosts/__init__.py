@@ -1,0 +1,1 @@
+"""The hosts of an environment: connected, locked, observed, and the containers on them."""

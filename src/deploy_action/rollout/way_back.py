@@ -1,0 +1,90 @@
+"""The way back: after a failure every host returns to the release that served before."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from deploy_action.config import from_plain
+from deploy_action.errors import DeployActionError, DeploymentFailed, Interrupted
+from deploy_action.hosts.site import Site
+from deploy_action.progress import Progress
+from deploy_action.release import HostOutcome
+from deploy_action.rollout.converge import converge, withdraw
+from deploy_action.rollout.performer import Performer, describe_failure
+from deploy_action.rollout.plan import Plan
+from deploy_action.rollout.telling import Telling
+from deploy_action.rollout.verify import Cancel
+
+__all__ = ["WayBack"]
+
+_INTERRUPTED_DRAIN_SECONDS = 2.0
+
+
+@dataclass(slots=True, kw_only=True)
+class WayBack:
+    """Undoes one failed rollout; `outcomes` and `problems` say what came of it."""
+
+    plan: Plan
+    sites: Sequence[Site]
+    good: Sequence[str]
+    secrets: Mapping[str, str]
+    performer: Performer
+    telling: Telling
+    progress: Progress
+    outcomes: dict[str, HostOutcome] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def go(self, error: BaseException) -> None:
+        """Restore every host, side by side; a host that cannot be restored is told, not raised.
+
+        After a signal there are seconds, not minutes: requests in flight get only a few of them.
+        """
+        plan = self.plan
+        self.telling.logs |= describe_failure(self.sites, plan.release, plan.environment)
+        limit = plan.environment.stop.drain_seconds
+        hurried = isinstance(error, Interrupted) or not isinstance(error, DeploymentFailed)
+        drain = min(limit, _INTERRUPTED_DRAIN_SECONDS) if hurried else limit
+        with ThreadPoolExecutor(max_workers=16, thread_name_prefix="undo") as pool:
+            list(pool.map(lambda site: self._host(site, drain), self.sites))
+
+    def _host(self, site: Site, drain_seconds: float) -> None:
+        try:
+            self._restore(site, drain_seconds)
+        except (DeployActionError, OSError) as failed:
+            self.outcomes[site.host] = HostOutcome.UNKNOWN
+            self.problems.append(str(failed))
+        else:
+            self.outcomes[site.host] = HostOutcome.RESTORED
+
+    def _restore(self, site: Site, drain_seconds: float) -> None:
+        previous = self.plan.previous
+        if previous is None:
+            self.telling.take(withdraw(site))
+            return
+        done = converge(
+            site,
+            previous.release,
+            from_plain(previous.release.config),
+            good=self.good,
+            secrets=self.secrets,
+            number=self.plan.number,
+            drain_seconds=drain_seconds,
+            # A fresh one: what stopped the way forward must not stop the way back.
+            cancel=Cancel(threading.Event()),
+        )
+        self.telling.take(done)
+        self.progress.say(f"{previous.release.version} serves, as before", host=site.host)
+
+    def run_hooks(self) -> None:
+        """Run the on-failure hooks; one that fails is noted."""
+        self.performer.cancel = Cancel(threading.Event())
+        first = self.plan.environment.hosts[0]
+        site = next(site for site in self.sites if site.host == first)
+        for hook in self.plan.environment.hooks.on_failure:
+            try:
+                self.performer.run_hook(site, hook)
+            except DeployActionError as failed:
+                self.telling.notes.append(f"the on-failure hook {hook.name} failed: {failed}")

@@ -1,0 +1,1 @@
+"""What a command is about: which environment, which image, which earlier release."""
