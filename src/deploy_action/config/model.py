@@ -99,7 +99,7 @@ class Health:
 class Retry:
     """A smoke test is tried again every `interval_seconds` until `deadline_seconds` are over."""
 
-    deadline_seconds: float = 10.0
+    deadline_seconds: float = 3.0
     interval_seconds: float = 0.25
 
 

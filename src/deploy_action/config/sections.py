@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from deploy_action.config import model
 from deploy_action.config.merge import Section
-from deploy_action.config.units import parse_duration, parse_size
+from deploy_action.config.units import parse_duration, parse_share, parse_size
 from deploy_action.config.urls import Url, parse_url
 
 __all__ = [
@@ -186,7 +186,20 @@ def gates(section: Section) -> model.Gates:
 def strategy(section: Section) -> model.Strategy:
     """How traffic moves."""
     canary = tuple(int(percent) for percent in section.get("canary", ()))
-    return model.Strategy(canary=canary, **_given(section, "order"), **_durations(section, "pause"))
+    return model.Strategy(
+        analysis=analysis(section.get("analysis", {})),
+        canary=canary,
+        **_given(section, "order"),
+        **_durations(section, "pause"),
+    )
+
+
+def analysis(section: Section) -> model.Analysis:
+    """When real traffic speaks against a release."""
+    values = _given(section, "requests", "inconclusive") | _durations(section, "latency")
+    if "errors" in section:
+        values["errors"] = parse_share(section["errors"])
+    return model.Analysis(**values)
 
 
 def stop(section: Section) -> model.Stop:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["parse_duration", "parse_size"]
+__all__ = ["parse_duration", "parse_share", "parse_size"]
 
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?"
 _DURATION = re.compile(
@@ -26,6 +26,19 @@ def parse_duration(text: str) -> float:
         raise ValueError(f"{text!r} is not a duration such as 200ms, 2s or 1m30s")
     parts = zip(match.groups(), _MILLISECONDS, strict=True)
     return sum(float(number) * unit for number, unit in parts if number) / 1000
+
+
+def parse_share(value: str | float) -> float:
+    """Return 0.05 for ``5%``; a number is a share already.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if not isinstance(value, str):
+        return float(value)
+    if not value.endswith("%"):
+        raise ValueError(f"{value!r} is not a share such as 5% or 0.05")
+    return float(value.removesuffix("%")) / 100
 
 
 def parse_size(text: str) -> int:

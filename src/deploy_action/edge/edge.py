@@ -105,7 +105,8 @@ _FINE = (
 
 
 def _status(row: dict[str, str]) -> ServerStatus:
-    check = row.get("check_status") or ""
+    # A star says that the next check is under way; the status is the last one's.
+    check = (row.get("check_status") or "").removeprefix("* ")
     said = " ".join(part for part in (row.get("check_desc"), row.get("last_chk")) if part)
     return ServerStatus(
         name=row["svname"],

@@ -88,6 +88,15 @@ def _replica(
     host: str, replica: Replica, environment: Environment, image: str, mend: str
 ) -> Iterator[Difference]:
     container, limits = replica.container, environment.resources
+    name = replica.name
+    # What `docker update` changed has to be changed back: the same release is not started anew.
+    by_hand = {
+        "memory limit": f"docker update --memory {limits.memory_bytes or 0} --memory-swap "
+        f"{limits.memory_bytes or 0} {name}",
+        "CPU limit": f"docker update --cpus {limits.cpus or 0} {name}",
+        "process limit": f"docker update --pids-limit {limits.pids or 0} {name}",
+        "networks": f"docker network connect, or disconnect, NETWORK {name}",
+    }
     pairs: list[tuple[str, object, object]] = [
         ("state", "running", container.status),
         ("restart policy", "unless-stopped", container.restart),
@@ -102,16 +111,18 @@ def _replica(
     ]
     if image:
         pairs.append(("image", image, container.image_id))
-    for name, value in environment.env.items():
-        pairs.append((f"variable {name}", value, container.env.get(name, _ABSENT)))
+    pairs += [
+        (f"variable {variable}", value, container.env.get(variable, _ABSENT))
+        for variable, value in environment.env.items()
+    ]
     for what, recorded, seen in pairs:
         if recorded != seen:
             yield Difference(
                 host=host,
-                subject=f"{what} of container {replica.name}",
+                subject=f"{what} of container {name}",
                 recorded=str(recorded),
                 found=str(seen),
-                remedy=mend,
+                remedy=by_hand.get(what, mend),
             )
     for name in environment.secrets:
         if name not in container.env:

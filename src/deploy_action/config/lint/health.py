@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 
+from deploy_action.checks.jsonpath import parse_path
+from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope, seconds
 from deploy_action.config.model import CommandSmoke, HttpSmoke, TcpSmoke
 from deploy_action.problem import Severity
@@ -186,6 +189,8 @@ def _smoke_patterns(scope: Scope) -> Iterator[Finding]:
                     hint="see Python's re module; use contains: for plain text",
                     rule="bad-pattern",
                 )
+        for path in test.json:
+            yield from _json_path(path, ("smoke", index, "json", path))
         if test.method == "HEAD" and (test.contains or test.matches or test.json):
             yield Finding(
                 path=("smoke", index, "method"),
@@ -193,6 +198,27 @@ def _smoke_patterns(scope: Scope) -> Iterator[Finding]:
                 hint="use GET, or check status and response_headers only",
                 rule="head-without-body",
             )
+
+
+def _json_path(path: str, at: KeyPath) -> Iterator[Finding]:
+    try:
+        parse_path(path)
+    except ValueError as error:
+        yield Finding(
+            path=at,
+            message=str(error),
+            hint='write names and indexes: items[0].id, or ["a name with.dots"]',
+            rule="bad-json-path",
+            at_key=True,
+        )
+
+
+def _identity_path(scope: Scope) -> Iterator[Finding]:
+    identity = scope.environment.health.identity
+    if identity is not None and identity.json is not None:
+        at: KeyPath = ("health", "identity", "json")
+        for finding in _json_path(identity.json, at):
+            yield dataclasses.replace(finding, at_key=False)
 
 
 def _hook_times(scope: Scope) -> Iterator[Finding]:
@@ -212,5 +238,6 @@ RULES: tuple[Rule, ...] = (
     _smoke_times,
     _smoke_names,
     _smoke_patterns,
+    _identity_path,
     _hook_times,
 )

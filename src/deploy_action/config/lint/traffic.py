@@ -76,6 +76,30 @@ def _canary(scope: Scope) -> Iterator[Finding]:
         )
 
 
+def _analysis(scope: Scope) -> Iterator[Finding]:
+    environment = scope.environment
+    watched = environment.strategy.canary or environment.bake_seconds
+    if not scope.gives("strategy", "analysis") or scope.broken("strategy", "bake"):
+        return
+    if not watched:
+        yield Finding(
+            path=("strategy", "analysis"),
+            message="analysis has no effect: the new release's traffic is never watched",
+            hint="add canary: [10, 50] beside it, or bake: 1m",
+            rule="analysis-without-watch",
+            severity=Severity.WARNING,
+            at_key=True,
+        )
+    latency = environment.strategy.analysis.latency_seconds
+    if latency is not None and latency <= 0:
+        yield Finding(
+            path=("strategy", "analysis", "latency"),
+            message="the latency is zero, which can never be kept",
+            hint="write a duration above zero, or remove the key",
+            rule="zero-duration",
+        )
+
+
 def _drain(scope: Scope) -> Iterator[Finding]:
     stop = scope.environment.stop
     drain = seconds(stop.drain_seconds)
@@ -178,4 +202,13 @@ def _probe(scope: Scope) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Rule, ...] = (_probe, _worker_with_traffic, _canary, _drain, _stop, _bake, _route)
+RULES: tuple[Rule, ...] = (
+    _probe,
+    _worker_with_traffic,
+    _canary,
+    _analysis,
+    _drain,
+    _stop,
+    _bake,
+    _route,
+)

@@ -1,0 +1,157 @@
+"""New releases that do not come up, or come up wrong: rows 5 to 15 and 20 to 23."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.support.sandbox import Sandbox
+
+pytestmark = pytest.mark.docker
+
+STARTS_BADLY = [
+    pytest.param(
+        6, {"entrypoint": ["/no/such/program"]}, ["127", "entry point"], id="row6-missing"
+    ),
+    pytest.param(6, {"entrypoint": ["/etc/passwd"]}, ["126", "not executable"], id="row6-mode"),
+    pytest.param(7, {"env": {"EXIT_AT_START": "0"}}, ["exit code 0", "keep running"], id="row7-0"),
+    pytest.param(7, {"env": {"EXIT_AT_START": "1"}}, ["exit code 1"], id="row7-1"),
+    pytest.param(
+        8,
+        {"env": {"EAT_MEMORY": "512"}, "resources": {"memory": "64m"}},
+        ["out of memory", "137", "64 MiB"],
+        id="row8-oom",
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "change", "says"), STARTS_BADLY)
+def test_a_release_that_does_not_start_is_noticed_at_once_and_explained(
+    shop: Sandbox, row: int, change: dict[str, object], says: list[str]
+) -> None:
+    """Exit code, cause and host are named long before the deadline; nothing was lost."""
+    shop.configure(**change)
+    with shop.load() as stop:
+        begun = time.monotonic()
+        done = shop.deploy("2.0.0")
+        took = time.monotonic() - begun
+        seen = stop()
+    shop.assert_survived(done, serves="1.0.0", seen=seen, says=[*says, "local"])
+    assert took < 9, f"{took:.1f} s: somebody waited for the deadline of 10 s"
+
+
+def test_a_crash_on_boot_is_noticed_within_a_second_of_the_exit(shop: Sandbox) -> None:
+    """Row 7: a process that dies two seconds after its start is not waited for any longer."""
+    shop.configure(
+        env={"EXIT_AFTER": "2", "HEALTH": "500"},
+        health={"path": "/healthz", "deadline": "60s"},
+    )
+    begun = time.monotonic()
+    done = shop.deploy("2.0.0")
+    took = time.monotonic() - begun
+    shop.assert_survived(done, serves="1.0.0", says=["exit code 1"])
+    assert took < 9, f"{took:.1f} s for an exit after 2 s and a deadline of 60 s"
+
+
+def test_ready_at_nine_tenths_of_the_deadline_is_a_success(shop: Sandbox) -> None:
+    """Row 9: a slow starter that makes it is live."""
+    shop.configure(env={"READY_AFTER": "3.6"}, health={"path": "/healthz", "deadline": "4s"})
+    done = shop.deploy("2.0.0")
+    assert done.exit_code == 0, done.text
+    assert shop.serving() == "2.0.0"
+
+
+def test_ready_after_the_deadline_fails_at_the_deadline(shop: Sandbox) -> None:
+    """Row 10: not before it, and not long after it."""
+    shop.configure(env={"READY_AFTER": "30"}, health={"path": "/healthz", "deadline": "3s"})
+    done = shop.deploy("2.0.0")
+    shop.assert_survived(done, serves="1.0.0", says=["not healthy within 3 s"])
+    verify = next(p for p in done.json["deployment"]["phases"] if p["name"] == "verify")
+    assert 2.9 <= verify["end_seconds"] - verify["start_seconds"] <= 3.6
+
+
+WRONG = [
+    pytest.param({"env": {"LISTEN": "127.0.0.1"}}, ["refused", "0.0.0.0"], id="row11-address"),
+    pytest.param({"port": 9999}, ["refused", "port"], id="row11-port"),
+    pytest.param({"env": {"HEALTH": "flap"}}, ["not healthy"], id="row12-flap"),
+    pytest.param({"env": {"WRONG_VERSION": "0.9"}}, ["identity", "0.9"], id="row13-version"),
+    pytest.param({"env": {"HEALTH": "hang"}}, ["no answer within"], id="row14-hang"),
+    pytest.param({"env": {"HEALTH": "redirect"}}, ["redirect"], id="row15-redirect"),
+    pytest.param({"env": {"HEALTH": "500"}}, ["/healthz", "2xx"], id="health-500"),
+]
+
+
+@pytest.mark.parametrize(("change", "says"), WRONG)
+def test_a_release_that_answers_wrongly_gets_no_traffic(
+    shop: Sandbox, change: dict[str, object], says: list[str]
+) -> None:
+    """Rows 11 to 15: what is wrong is said, and the old release serves on."""
+    health = {
+        "path": "/healthz",
+        "deadline": "2s",
+        "timeout": "500ms",
+        "identity": {"header": "X-Version"},
+    }
+    shop.configure(**{"health": health} | change)
+    with shop.load() as stop:
+        done = shop.deploy("2.0.0")
+        seen = stop()
+    shop.assert_survived(done, serves="1.0.0", seen=seen, says=says)
+    assert {found.version for found in seen.versions} == {"1.0.0"}
+
+
+def test_a_smoke_test_fails_the_release_before_it_gets_traffic(shop: Sandbox) -> None:
+    """Healthy is not enough: 3.0.0-broken answers its health check and nothing else."""
+    with shop.load() as stop:
+        done = shop.deploy("3.0.0-broken")
+        seen = stop()
+    shop.assert_survived(
+        done, serves="1.0.0", seen=seen, says=["home", "500", "last log lines"][:2]
+    )
+    assert {found.version for found in seen.versions} == {"1.0.0"}
+    assert any("is listening" in line for e in done.json["excerpts"] for line in e["lines"])
+
+
+def test_a_slow_request_in_flight_at_the_switch_completes(shop: Sandbox) -> None:
+    """Row 20: requests of two seconds see no cut while releases change."""
+    with shop.load(slow=4, slow_path="/slow?seconds=2") as stop:
+        done = shop.deploy("2.0.0")
+        assert done.exit_code == 0, done.text
+        seen = stop()
+    assert seen.lost == 0, f"{seen} {seen.examples}"
+    assert shop.serving() == "2.0.0"
+
+
+def test_an_old_release_that_ignores_sigterm_is_killed_and_noted(box: Sandbox) -> None:
+    """Row 21: the deployment succeeds, after the grace, and says so."""
+    box.configure(env={"IGNORE_SIGTERM": "1"})
+    box.deployed("1.0.0")
+    box.configure(env={})
+    with box.load() as stop:
+        done = box.deploy("2.0.0")
+        seen = stop()
+    assert done.exit_code == 0, done.text
+    assert seen.lost == 0, f"{seen} {seen.examples}"
+    assert any("was killed" in note for note in done.json["notes"]), done.json["notes"]
+
+
+def test_an_old_release_that_dies_at_once_on_sigterm_was_drained_before(box: Sandbox) -> None:
+    """Row 22: no request is on it any more when it is asked to stop."""
+    box.configure(env={"DIE_ON_SIGTERM": "1"})
+    box.deployed("1.0.0")
+    with box.load(slow=2, slow_path="/slow?seconds=1") as stop:
+        done = box.deploy("2.0.0")
+        seen = stop()
+    assert done.exit_code == 0, done.text
+    assert seen.lost == 0, f"{seen} {seen.examples}"
+
+
+def test_a_first_deployment_that_fails_leaves_nothing(box: Sandbox) -> None:
+    """The first is gated like every other, and there is nothing to go back to."""
+    box.configure(env={"HEALTH": "500"}, health={"path": "/healthz", "deadline": "1s"})
+    done = box.deploy("1.0.0")
+    assert done.exit_code == 4, done.text
+    assert box.containers() == []
+    assert box.lock_is_free()
+    assert box.history()[0]["state"] == "failed"

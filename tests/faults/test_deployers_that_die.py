@@ -1,0 +1,256 @@
+"""The deployer is killed, cancelled, stopped or doubled: rows 16, 17, 27 to 31 and 49 to 51."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.support.sandbox import Sandbox, docker, kill_group, until
+
+pytestmark = pytest.mark.docker
+
+# Each is said when a step has ended; "" is before the first.
+STEPS = [
+    "",
+    "start replica 1",
+    "start replica 2",
+    "wait until replica",
+    "run 1 smoke test against replica",
+    "shift 100 %",
+    "through the edge",
+    "drained, stopped and kept",
+]
+
+
+def _kill_after(shop: Sandbox, words: str, number: int = signal.SIGKILL) -> None:
+    """Start a deployment of 2.0.0 and kill it as soon as a step was reported."""
+    process = shop.start("deploy", "--version", "2.0.0")
+    assert process.stderr is not None
+    if words:
+        for line in process.stderr:
+            if words in line:
+                break
+        else:
+            pytest.fail(f"{words!r} was never said")
+    else:
+        until(lambda: not shop.lock_is_free(), "the lock is taken")
+    kill_group(process, number)
+    process.communicate()
+
+
+@pytest.mark.parametrize("words", STEPS)
+def test_a_deployer_killed_at_any_step_leaves_a_release_that_serves(
+    shop: Sandbox, words: str
+) -> None:
+    """Row 16: traffic is unbroken, the lock frees itself, and the next command settles it."""
+    shop.configure(replicas=2)
+    shop.deployed("1.0.0")
+    with shop.load() as stop:
+        _kill_after(shop, words)
+        until(shop.lock_is_free, "the lock frees itself", 5)
+        assert shop.serving() in ("1.0.0", "2.0.0")
+        done = shop.deploy("2.0.0")
+        seen = stop()
+    assert done.exit_code == 0, done.text
+    assert seen.lost == 0, f"{seen} {seen.examples}\n{done.text}"
+    assert shop.serving() == "2.0.0"
+    drift = shop.run("drift")
+    assert drift.exit_code == 0, drift.text
+    assert not [e for e in shop.history() if e["state"] == "running"]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("milliseconds", range(300, 1800, 100))
+def test_a_deployer_killed_at_any_time_leaves_a_release_that_serves(
+    shop: Sandbox, milliseconds: int
+) -> None:
+    """Row 16 again, with no regard for steps."""
+    with shop.load() as stop:
+        process = shop.start("deploy", "--version", "2.0.0")
+        end = time.monotonic() + milliseconds / 1000
+        until(lambda: time.monotonic() >= end, "the time of the kill")
+        kill_group(process)
+        process.communicate()
+        until(shop.lock_is_free, "the lock frees itself", 5)
+        done = shop.run("rollback", "--to", "1.0.0")
+        seen = stop()
+    assert done.exit_code == 0, done.text
+    assert seen.lost == 0, f"{seen} {seen.examples}\n{done.text}"
+    assert shop.serving() == "1.0.0"
+    assert shop.run("drift").exit_code == 0
+
+
+def test_a_cancelled_workflow_is_consistent_within_ten_seconds(shop: Sandbox) -> None:
+    """Row 17: SIGINT undoes all; the SIGTERM that GitHub sends later finds nothing to disturb."""
+    shop.configure(bake="60s")
+    with shop.load() as stop:
+        process = shop.start("deploy", "--json", "--version", "2.0.0")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "through the edge" in line:
+                break
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        try:
+            out, err = process.communicate(timeout=7.5)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=2.5)
+        took = time.monotonic() - begun
+        seen = stop()
+    assert process.returncode == 4, out + err
+    assert took < 10
+    assert "SIGINT" in json.loads(out)["error"]["what"]
+    assert seen.lost == 0, f"{seen} {seen.examples}"
+    assert shop.serving() == "1.0.0"
+    assert shop.lock_is_free()
+    assert shop.history()[0]["state"] == "failed"
+    assert len(shop.containers()) == 1
+
+
+def test_of_two_deployments_at_once_one_wins_and_the_other_names_the_holder(shop: Sandbox) -> None:
+    """Row 27: exit 6 with who holds the lock; with --lock-wait the second waits for its turn."""
+    shop.configure(bake="4s")
+    first = shop.start("deploy", "--json", "--version", "2.0.0", "--actor", "ada")
+    until(lambda: not shop.lock_is_free(), "the first has the lock")
+    refused = shop.deploy("1.0.0")
+    assert refused.exit_code == 6, refused.text
+    assert "ada" in refused.text
+    waited = shop.deploy("1.0.0", "--lock-wait", "60s")
+    out, err = first.communicate()
+    assert first.returncode == 0, out + err
+    assert waited.exit_code == 0, waited.text
+    assert [e["release"]["version"] for e in shop.history()] == ["1.0.0", "2.0.0", "1.0.0"]
+
+
+def test_a_forced_unlock_is_recorded_and_stops_the_one_that_had_the_lock(shop: Sandbox) -> None:
+    """Rows 28 and 29: whoever lost the lock cannot change anything any more."""
+    shop.configure(bake="60s")
+    process = shop.start("deploy", "--json", "--version", "2.0.0")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "through the edge" in line:
+            break
+    refused = shop.run("unlock")
+    assert refused.exit_code == 6, refused.text
+    done = shop.run("unlock", "--force", "--reason", "the runner was lost", "--actor", "grace")
+    assert done.exit_code == 0, done.text
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 4, out + err
+    assert "lock is gone" in out + err
+    assert shop.serving() == "1.0.0"
+    newest = shop.history()[0]
+    assert newest["state"] == "failed"
+    assert any("grace" in note and "runner was lost" in note for note in newest["warnings"])
+    assert shop.run("drift").exit_code == 0
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(180)
+def test_a_stopped_deployer_that_wakes_up_later_is_fenced_off(shop: Sandbox) -> None:
+    """Row 29: its lease ran out, somebody else deployed, and it can only give up."""
+    shop.configure(bake="90s")
+    process = shop.start("deploy", "--json", "--version", "2.0.0")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "through the edge" in line:
+            break
+    kill_group(process, signal.SIGSTOP)
+    until(shop.lock_is_free, "the lease runs out", 45)
+    shop.configure(bake=None)
+    done = shop.run("rollback", "--to", "1.0.0")
+    assert done.exit_code == 0, done.text
+    kill_group(process, signal.SIGCONT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 4, out + err
+    assert shop.serving() == "1.0.0"
+    assert shop.run("drift").exit_code == 0
+
+
+def test_the_same_release_again_changes_nothing(shop: Sandbox) -> None:
+    """Row 30: exit 0, no new entry, the same container."""
+    before = shop.containers()
+    done = shop.deploy("1.0.0")
+    assert done.exit_code == 0, done.text
+    assert done.json["result"] == "unchanged"
+    assert shop.containers() == before
+    assert len(shop.history()) == 1
+
+
+def test_the_target_of_a_rollback_is_the_last_stable_release(shop: Sandbox) -> None:
+    """Row 31: bad after bad, good after bad, and a kill in between do not change that."""
+    shop.deployed("2.0.0")
+    for _ in range(2):
+        assert shop.deploy("3.0.0-broken").exit_code == 4
+    _kill_after(shop, "")
+    assert shop.serving() == "2.0.0"
+    done = shop.run("rollback")
+    assert done.exit_code == 0, done.text
+    assert shop.serving() == "1.0.0"
+    again = shop.run("rollback")
+    assert again.exit_code == 4, again.text
+    assert shop.serving() == "1.0.0"
+
+
+def test_a_torn_ledger_entry_is_named_and_the_others_are_intact(shop: Sandbox) -> None:
+    """Row 50: the newest file is cut in half; history flags it and a deployment goes on."""
+    shop.deployed("2.0.0")
+    file = "/state/ledger/shop/production/00000002.json"
+    docker("exec", shop.edge, "truncate", "-s", "100", file)
+    history = shop.run("history")
+    assert history.exit_code == 0, history.text
+    assert [e["release"]["version"] for e in history.json["deployments"]] == ["1.0.0"]
+    assert any("00000002" in note for note in history.json["notes"])
+    with shop.load() as stop:
+        done = shop.deploy("1.0.0")
+        assert done.exit_code == 0, done.text
+        done = shop.deploy("2.0.0")
+        seen = stop()
+    assert done.exit_code == 0, done.text
+    assert seen.lost == 0, f"{seen} {seen.examples}"
+    assert shop.history()[0]["number"] > 2
+
+
+@pytest.mark.parametrize(
+    ("act", "subject"),
+    [
+        (["stop", "-t", "1"], "state of container"),
+        (["rm", "-f"], "replica 1"),
+        (["update", "--memory", "64m", "--memory-swap", "64m"], "memory limit"),
+        (["update", "--restart", "no"], "restart policy"),
+    ],
+)
+def test_a_container_that_somebody_touched_is_drift_and_is_repaired(
+    shop: Sandbox, act: list[str], subject: str
+) -> None:
+    """Row 51: drift says exactly what differs; deploying the same version again mends it."""
+    docker(*act, shop.containers()[0])
+    found = shop.run("drift")
+    assert found.exit_code == 3, found.text
+    assert any(subject in d["subject"] for d in found.json["differences"]), found.text
+    mended = shop.deploy("1.0.0")
+    assert mended.exit_code == 0, mended.text
+    if "memory" not in subject:
+        assert shop.run("drift").exit_code == 0
+    assert shop.serving() == "1.0.0"
+
+
+def test_clocks_an_hour_apart_do_not_change_the_order(shop: Sandbox) -> None:
+    """Row 49: the ledger is ordered by number, whatever the timestamps say."""
+    shop.deployed("2.0.0")
+    path = "/state/ledger/shop/production/00000002.json"
+    entry = json.loads(docker("exec", shop.edge, "cat", path))
+    year = entry["started_at"][:4]
+    text = json.dumps(entry).replace(f"{year}-", f"{int(year) - 1}-")
+    subprocess.run(
+        ["docker", "exec", "-i", shop.edge, "sh", "-c", f"cat > {path}"],
+        input=text.encode(),
+        check=True,
+    )
+    assert [e["release"]["version"] for e in shop.history()] == ["2.0.0", "1.0.0"]
+    assert shop.run("rollback").exit_code == 0
+    assert shop.serving() == "1.0.0"

@@ -1,0 +1,224 @@
+"""A deployment of one's own on this machine's engine: files, command, load, and a clean end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import yaml
+
+from deploy_action.checks.probe import Load, Probe, ProbeResult
+
+__all__ = ["Finished", "Sandbox", "sandbox", "until"]
+
+SHOP: Mapping[str, Any] = {
+    "version": 1,
+    "service": "shop",
+    "image": "deploy-action-demo",
+    "port": 8080,
+    "pull": "never",
+    "health": {"path": "/healthz", "deadline": "10s", "identity": {"header": "X-Version"}},
+    "smoke": [{"name": "home", "path": "/", "status": 200, "retry": {"deadline": "1s"}}],
+    "stop": {"timeout": "3s", "drain": "8s"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a command ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The document that `--json` prints."""
+        document: dict[str, Any] = json.loads(self.out)
+        return document
+
+    @property
+    def text(self) -> str:
+        """All that was said, for a failed assertion."""
+        return f"exit {self.exit_code}\n{self.out}\n{self.err}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Sandbox:
+    """One repository, one edge, one port."""
+
+    directory: Path
+    edge: str
+    port: int
+    config: dict[str, Any]
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """Where production is reached."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def configure(self, **changes: Any) -> None:
+        """Change top-level keys of deploy.yaml; None removes one."""
+        for key, value in changes.items():
+            if value is None:
+                self.config.pop(key, None)
+            else:
+                self.config[key] = value
+        (self.directory / "deploy.yaml").write_text(yaml.safe_dump(self.config))
+
+    def start(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "deploy_action", *argv],
+            cwd=self.directory,
+            env={**os.environ, **self.environ, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *argv: str, env: Mapping[str, str] | None = None, json: bool = True) -> Finished:
+        """Run a command to its end."""
+        flags = ["--json"] if json else []
+        process = self.start(argv[0], *flags, *argv[1:], env=env)
+        out, err = process.communicate(timeout=240)
+        return Finished(exit_code=process.returncode, out=out, err=err)
+
+    def deploy(self, version: str, *argv: str, env: Mapping[str, str] | None = None) -> Finished:
+        """Deploy a version."""
+        return self.run("deploy", "--version", version, *argv, env=env)
+
+    def deployed(self, version: str) -> None:
+        """Deploy a version, which has to succeed: where a test begins."""
+        done = self.deploy(version)
+        assert done.exit_code == 0, done.text
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return the ledger, newest first."""
+        entries: list[dict[str, Any]] = self.run("history").json["deployments"]
+        return entries
+
+    def serving(self) -> str:
+        """Ask the service itself, through the edge."""
+        import urllib.request
+
+        with urllib.request.urlopen(f"{self.url}/version", timeout=10) as answer:
+            return str(answer.headers["X-Version"])
+
+    @contextlib.contextmanager
+    def load(self, **shape: Any) -> Iterator[Callable[[], ProbeResult]]:
+        """Send requests all the while; afterwards the call returns what became of them."""
+        wanted = {"keep_alive": 4, "new": 2, "post": 1, "rate": 150.0} | shape
+        probe = Probe(f"{self.url}/version", Load(version_header="X-Version", **wanted))
+        probe.start()
+        probe.wait(lambda seen: seen.ok >= 10)
+        try:
+            yield probe.stop
+        finally:
+            probe.stop()
+
+    def containers(self, role: str = "replica", *, all: bool = True) -> list[str]:
+        """Names of our containers in a role, stopped ones too unless told otherwise."""
+        argv = ["ps", "--format", "{{.Names}}"] + (["-a"] if all else [])
+        labels = [f"deploy-action.edge={self.edge}", f"deploy-action.role={role}"]
+        filters = [part for label in labels for part in ("--filter", f"label={label}")]
+        return docker(*argv, *filters).split()
+
+    def lock_is_free(self) -> bool:
+        """Tell whether nobody holds the lock."""
+        return not self.containers("lock", all=False)
+
+    def clean(self) -> None:
+        """Take everything of this sandbox away, and nothing else."""
+        found = docker("ps", "-aq", "--filter", f"label=deploy-action.edge={self.edge}").split()
+        if found:
+            docker("rm", "-fv", *found)
+        for kind in ("network", "volume"):
+            if self.edge in docker(kind, "ls", "--format", "{{.Name}}").split():
+                docker(kind, "rm", self.edge)
+
+    def assert_survived(
+        self,
+        done: Finished,
+        *,
+        serves: str,
+        seen: ProbeResult | None = None,
+        exit_code: int = 4,
+        says: Sequence[str] = (),
+        recorded: bool = True,
+    ) -> None:
+        """Hold a failure against what is true of every failure.
+
+        The old release serves, nothing was lost, the exit code and the ledger say what happened,
+        the lock is free, and no candidate is left.
+        """
+        assert done.exit_code == exit_code, done.text
+        for words in says:
+            assert words.lower() in done.text.lower(), f"{words!r} is not said:\n{done.text}"
+        if seen is not None:
+            assert seen.lost == 0, f"{seen}\n{seen.examples}\n{done.text}"
+            assert seen.ok > 0
+        assert self.serving() == serves
+        assert self.lock_is_free()
+        history = self.history()
+        good = {e["release"]["version"] for e in history if e["state"] == "succeeded"}
+        left = [name for name in self.containers() if not any(f"-{v}-" in name for v in good)]
+        assert left == [], f"left behind: {left}"
+        if recorded:
+            assert history[0]["state"] == "failed", history[0]
+            assert history[0]["cause"]
+
+
+@contextlib.contextmanager
+def sandbox(directory: Path, **changes: Any) -> Iterator[Sandbox]:
+    """Make a sandbox that deploys the demo's shop to production on this machine."""
+    edge, port = f"test-{uuid4().hex[:8]}", free_port()
+    config = json.loads(json.dumps(SHOP)) | {
+        "edge": {"name": edge},
+        "environments": {"production": {"url": f"http://127.0.0.1:{port}"}},
+    }
+    box = Sandbox(directory=directory, edge=edge, port=port, config=config)
+    box.configure(**changes)
+    try:
+        yield box
+    finally:
+        box.clean()
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def docker(*argv: str) -> str:
+    """Run a docker command and return what it printed."""
+    return subprocess.run(["docker", *argv], check=True, capture_output=True, text=True).stdout
+
+
+def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:
+    """Send a signal to a started command and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    """Wait for a condition, with a deadline."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s"
+        time.sleep(0.05)
