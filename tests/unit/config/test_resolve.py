@@ -9,6 +9,7 @@ import yaml
 
 from deploy_action.config.merge import merge
 from deploy_action.config.model import (
+    Analysis,
     BanditGate,
     Build,
     CommandSmoke,
@@ -185,3 +186,27 @@ def test_ways_to_say_one_thing_replace_each_other(
     """An environment that names one alternative does not inherit the other."""
     [merged] = merge(base, override).values()
     assert set(merged) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "share"), [("5%", 0.05), (0.05, 0.05), ("0.5%", 0.005), ("100%", 1.0), (0, 0.0)]
+)
+def test_a_share_is_a_percentage_or_a_number(written: str | float, share: float) -> None:
+    """`errors: 5%` and `errors: 0.05` mean the same."""
+    strategy = {"canary": [10], "analysis": {"errors": written}}
+    found = only(yaml.safe_dump({"image": "shop", "port": 80, "strategy": strategy}))
+    assert found.strategy.analysis == Analysis(errors=share)
+
+
+def test_the_analysis_holds_what_is_written_and_has_defaults() -> None:
+    """Every key arrives in the engine's words; without the key the defaults of the model hold."""
+    written = "{latency: 500ms, requests: 7, inconclusive: fail}"
+    found = only(f"{{image: shop, port: 80, strategy: {{analysis: {written}}}}}")
+    assert found.strategy.analysis == Analysis(latency_seconds=0.5, requests=7, inconclusive="fail")
+    assert only("{image: shop, port: 80}").strategy.analysis == Analysis()
+
+
+def test_a_smoke_test_is_retried_for_three_seconds() -> None:
+    """Longer waiting has to be asked for: by then the replica is healthy."""
+    [test] = only("{image: shop, port: 80, smoke: [{path: /}]}").smoke
+    assert test.retry.deadline_seconds == 3
