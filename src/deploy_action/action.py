@@ -45,18 +45,23 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     try:
         return _run(dict(environ), commands)
     except KeyboardInterrupt:
-        commands.error("interrupted", "The run was cancelled before anything was changed.")
+        # Once there is something to undo, operations turn signals into an outcome of their own.
+        commands.error("cancelled", "The run was cancelled before anything was changed.")
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
-        return bug(error, (), environ, stdout, stderr)
+        with commands.no_commands():
+            return bug(error, _verbosely(environ), environ, stdout, stderr)
 
 
 def _run(environ: dict[str, str], commands: Commands) -> int:
     report: Report
     with ExitStack() as stack:
         try:
-            environ |= _git_trust(environ) | handed_secrets(given(environ).get("secrets", ""))
-            environ |= stack.enter_context(ssh_files(given(environ)))
+            inputs = given(environ)
+            environ |= _git_trust(environ) | handed_secrets(inputs.get("secrets", ""))
+            if inputs.get("github-token"):
+                environ.setdefault("GITHUB_TOKEN", inputs["github-token"])
+            environ |= stack.enter_context(ssh_files(inputs))
             # What git and ssh are told goes through the process's own environment.
             os.environ.update({k: v for k, v in environ.items() if k.startswith(_OURS)})
             report = _perform(environ, commands)
@@ -84,8 +89,8 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     fields = {k: v for k, v in facts.items() if k in accepted or k == "run_url"}
     inputs = Inputs(**{**fields, **call.fields}, environ=environ)
     # The progress quotes containers' logs, so all of it is kept from being a command.
-    with commands.group(f"deploy-action {call.command.name}"), commands.no_commands():
-        return perform(call.command.name, inputs, Console(commands.stream, Palette(False)))
+    with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:
+        return perform(call.command.name, inputs, Console(log, Palette(False)))
 
 
 def _show(report: Report, commands: Commands, environ: Mapping[str, str]) -> None:
@@ -93,14 +98,13 @@ def _show(report: Report, commands: Commands, environ: Mapping[str, str]) -> Non
     from deploy_action.report.summary import summary
 
     if isinstance(report, Outcome):
-        problems = [*report.problems, *_gate_problems(report)]
-        for problem in problems:
-            commands.annotate(problem)
         if report.error is not None:
             commands.error(report.error.what, str(report.error))
+        for problem in (*report.problems, *_gate_problems(report)):
+            commands.annotate(problem)
         _write_sarif(given(environ).get("sarif-file", ""), report)
-    with commands.no_commands():
-        commands.write(_text(report))
+    with commands.no_commands() as log:
+        log.write("".join(f"{line}\n" for line in _text(report)))
     set_outputs(environ, outputs(report))
     add_summary(environ, summary(report, left_out=tuple(commands.left_out)))
 
@@ -116,7 +120,9 @@ def _write_sarif(path: str, report: Outcome) -> None:
     from deploy_action import __version__
     from deploy_action.gates.sarif import sarif
 
-    Path(path).write_text(json.dumps(sarif(report.gates, version=__version__)), encoding="utf-8")
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(sarif(report.gates, version=__version__)), encoding="utf-8")
 
 
 def _text(report: Report) -> list[str]:
@@ -129,6 +135,11 @@ def _text(report: Report) -> list[str]:
     return (
         show_outcome(report, paper) if isinstance(report, Outcome) else show_answer(report, paper)
     )
+
+
+def _verbosely(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Show tracebacks where somebody re-runs the job with debug logging."""
+    return ("--verbose",) if environ.get("RUNNER_DEBUG") == "1" else ()
 
 
 def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from tests.support.act import Repository
 
 pytestmark = [pytest.mark.act, pytest.mark.docker]
 
-CHECKOUT = "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd"
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 SHOP = """\
 version: 1
 service: shop

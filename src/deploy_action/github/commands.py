@@ -6,10 +6,11 @@ https://docs.github.com/actions/reference/workflows-and-actions/workflow-command
 from __future__ import annotations
 
 import contextlib
+import io
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TextIO
+from typing import TextIO, cast
 
 from deploy_action.problem import Problem, Severity
 
@@ -17,6 +18,7 @@ __all__ = ["Commands", "defused", "escape_data", "escape_property"]
 
 _MOST_PER_LEVEL = 10
 _MOST_CHARACTERS = 4096
+_SHORTEST_LINE = 3
 
 
 def escape_data(text: str) -> str:
@@ -29,9 +31,25 @@ def escape_property(text: str) -> str:
     return escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def defused(line: str) -> str:
-    """Keep a line from being taken for a command of the older form, which counts anywhere in it."""
-    return line.replace("##[", "##\u200b[")
+def defused(text: str) -> str:
+    """Keep text from being a command of the older form, which counts anywhere in a line.
+
+    The log's page paints such a line as a heading or an error even while commands are stopped.
+    """
+    return text.replace("##[", "## [")
+
+
+class _Defused(io.TextIOBase):
+    """A stream whose text cannot be taken for a command of the older form."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(defused(text))
+
+    def flush(self) -> None:
+        self._stream.flush()
 
 
 @dataclass(slots=True)
@@ -47,18 +65,24 @@ class Commands:
     _written: dict[Severity, int] = field(default_factory=dict)
 
     def mask(self, secret: str) -> None:
-        """Hide a value in everything that follows; each of its lines by itself."""
-        for line in {secret, *secret.splitlines()}:
-            if line.strip():
-                self._command("add-mask", {}, line)
+        """Hide a value in everything that follows; each of its lines by itself.
+
+        A log is written by lines, so the lines are enough. The very short ones of a longer value
+        ("{", "-") stay: hidden, they would turn every page into asterisks and save nothing.
+        """
+        lines = [line for line in secret.splitlines() if line.strip()]
+        shortest = _SHORTEST_LINE if len(lines) > 1 else 1
+        for line in lines:
+            # The runner looks for exactly this text, and a program may trim what it quotes.
+            for form in dict.fromkeys((line, line.strip())):
+                if len(form) >= shortest:
+                    self._command("add-mask", {}, form)
 
     def annotate(self, problem: Problem) -> None:
-        """Show a problem at its place in the code."""
-        count = self._written.get(problem.severity, 0)
-        if count >= _MOST_PER_LEVEL:
+        """Show a problem at its place in the code, or keep it for the summary."""
+        if self._written.get(problem.severity, 0) >= _MOST_PER_LEVEL:
             self.left_out.append(problem)
             return
-        self._written[problem.severity] = count + 1
         properties = {"file": problem.file, "title": problem.rule}
         if problem.line:
             properties["line"] = str(problem.line)
@@ -66,36 +90,35 @@ class Commands:
             properties["col"] = str(problem.column)
         where = f"{problem.where}: " if problem.where else ""
         hint = f" ({problem.hint})" if problem.hint else ""
-        message = f"{where}{problem.message}{hint}"[:_MOST_CHARACTERS]
-        self._command(str(problem.severity), properties, message)
+        self._annotation(problem.severity, properties, f"{where}{problem.message}{hint}")
 
     def error(self, title: str, message: str) -> None:
-        """Show an error that belongs to no file."""
-        self._command("error", {"title": title}, message[:_MOST_CHARACTERS])
+        """Show an error that belongs to no file; before the problems, or it may be one too many."""
+        self._annotation(Severity.ERROR, {"title": title}, message)
 
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Fold what is written inside."""
-        self._command("group", {}, title)
+        self._command("group", {}, defused(title))
         try:
             yield
         finally:
             self._command("endgroup", {}, "")
 
     @contextlib.contextmanager
-    def no_commands(self) -> Iterator[None]:
-        """Take nothing that is written inside for a command: it comes from outside."""
+    def no_commands(self) -> Iterator[TextIO]:
+        """Yield a stream for text from outside: nothing that is written inside is a command."""
         token = secrets.token_hex(16)
         self._command("stop-commands", {}, token)
         try:
-            yield
+            yield cast("TextIO", _Defused(self.stream))
         finally:
             self._command(token, {}, "")
 
-    def write(self, lines: Iterable[str]) -> None:
-        """Write plain lines."""
-        self.stream.write("".join(f"{defused(line)}\n" for line in lines))
-        self.stream.flush()
+    def _annotation(self, severity: Severity, properties: dict[str, str], message: str) -> None:
+        self._written[severity] = self._written.get(severity, 0) + 1
+        safe = {name: defused(value) for name, value in properties.items()}
+        self._command(str(severity), safe, defused(message)[:_MOST_CHARACTERS])
 
     def _command(self, name: str, properties: dict[str, str], data: str) -> None:
         given = ",".join(f"{k}={escape_property(v)}" for k, v in properties.items() if v)

@@ -33,9 +33,10 @@ def add_summary(environ: Mapping[str, str], markdown: str) -> None:
     name = environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return
-    content = markdown.encode()
-    if len(content) > _MOST_BYTES:
-        keep = content[: _MOST_BYTES - len(_CUT.encode())].decode(errors="ignore")
-        content = (keep + _CUT).encode()
+    content, cut = markdown.encode(), _CUT.encode()
     with Path(name).open("ab") as file:
+        room = _MOST_BYTES - file.tell()
+        if len(content) > room:
+            kept = content[: max(room - len(cut), 0)].decode(errors="ignore").encode()
+            content = (kept + cut)[: max(room, 0)]
         file.write(content)

@@ -40,7 +40,7 @@ _DEPLOYS = ("deploy", "plan", "promote")
 _TAKES = {
     "environment": tuple(command for command in COMMANDS if command not in ("validate", "docs")),
     "image": ("deploy", "plan"),
-    "digest": ("deploy", "plan"),
+    "digest": ("deploy", "plan", "promote"),
     "to": ("rollback",),
     "at": ("rollback",),
     "from": ("rollback",),

@@ -10,7 +10,7 @@ from deploy_action.errors import BadInput
 
 __all__ = ["declared_secrets", "handed_secrets"]
 
-_SECRET_INPUTS = ("INPUT_SSH-KEY",)
+_SECRET_INPUTS = ("INPUT_SSH-KEY", "INPUT_GITHUB-TOKEN")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOKENS = ("GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 

@@ -1,0 +1,44 @@
+"""Who deploys what, as the runner's variables say it."""
+
+from __future__ import annotations
+
+from deploy_action.github.context import Context
+
+PUSH = {
+    "GITHUB_ACTOR": "ada",
+    "GITHUB_SHA": "0123456789abcdef0123456789abcdef01234567",
+    "GITHUB_REPOSITORY": "acme/shop",
+    "GITHUB_RUN_ID": "42",
+    "GITHUB_REF_TYPE": "branch",
+    "GITHUB_REF_NAME": "main",
+}
+
+
+def test_a_branch_deploys_its_commit() -> None:
+    """Without a tag the version is the short commit, and a branch's name is no version."""
+    context = Context.read(PUSH)
+    assert context.version == "0123456789ab"
+    assert context.run_url == "https://github.com/acme/shop/actions/runs/42"
+
+
+def test_a_tag_deploys_itself() -> None:
+    """The tag's name is the version."""
+    tagged = PUSH | {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.4.2"}
+    assert Context.read(tagged).version == "v1.4.2"
+
+
+def test_who_presses_re_run_is_the_one_who_deploys() -> None:
+    """The ledger names who triggered this run, not who pushed once."""
+    assert Context.read(PUSH | {"GITHUB_TRIGGERING_ACTOR": "grace"}).actor == "grace"
+    assert Context.read(PUSH).actor == "ada"
+
+
+def test_an_enterprise_server_is_named() -> None:
+    """The run's page is where the runner says."""
+    there = PUSH | {"GITHUB_SERVER_URL": "https://git.acme.example"}
+    assert Context.read(there).run_url.startswith("https://git.acme.example/acme/shop/")
+
+
+def test_outside_of_a_run_everything_is_empty() -> None:
+    """Nothing is made up."""
+    assert Context.read({}) == Context(actor="", commit="", repository="", run_url="", tag="")
