@@ -28,7 +28,7 @@ def passed_image(
     """Return the image that is live in the environment before, or that version which passed there.
 
     Raises:
-        GateRefused: nothing passed there, or not that version.
+        GateRefused: nothing passed there, or not that version, or not as that digest.
     """
     entries = _ledger_before(config, wanted, inputs, progress)
     found = with_version(entries, inputs.version) if inputs.version else live(entries)
@@ -40,6 +40,12 @@ def passed_image(
             remedy=f"deploy-action deploy -e {wanted.after}",
         )
     release = found.release
+    if inputs.digest and inputs.digest != release.digest:
+        raise GateRefused(
+            f"{wanted.after} passed {release.version} as {release.digest}, not as {inputs.digest}",
+            cause="it was deployed there again, from another image, since that digest was named",
+            remedy=f"deploy-action promote -e {wanted.name} --version {release.version}",
+        )
     return SourcedImage(
         version=release.version,
         repository=release.image,

@@ -128,7 +128,7 @@ def test_what_the_configuration_says_is_no_command(tmp_path: Path) -> None:
         ({"command": "validate", "ssh-key": "sesame"}, "ssh-known-hosts"),
     ],
 )
-def test_a_bad_input_is_an_outcome(tmp_path: Path, inputs: dict[str, str], words: str) -> None:
+def test_a_bad_input_is_an_outcome(tmp_path: Path, inputs: dict[str, Any], words: str) -> None:
     """It ends with 2, one annotation, outputs and a page, like every other refusal."""
     done = step(tmp_path, **inputs)
     assert done.exit_code == 2
