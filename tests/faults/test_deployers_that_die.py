@@ -8,7 +8,6 @@ import subprocess
 import time
 
 import pytest
-
 from tests.support.sandbox import Sandbox, docker, kill_group, until
 
 pytestmark = pytest.mark.docker

@@ -145,7 +145,10 @@ class Sandbox:
         """Take everything of this sandbox away, and nothing else."""
         found = docker("ps", "-aq", "--filter", f"label=deploy-action.edge={self.edge}").split()
         if found:
-            docker("rm", "-fv", *found)
+            # One of them may be on its way out by itself.
+            subprocess.run(["docker", "rm", "-fv", *found], capture_output=True, check=False)
+        label = f"label=deploy-action.edge={self.edge}"
+        until(lambda: not docker("ps", "-aq", "--filter", label), "all containers are gone")
         for kind in ("network", "volume"):
             if self.edge in docker(kind, "ls", "--format", "{{.Name}}").split():
                 docker(kind, "rm", self.edge)

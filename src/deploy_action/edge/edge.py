@@ -46,12 +46,37 @@ class Edge:
         Raises:
             DeploymentFailed: HAProxy refuses the new configuration; the old one stays.
         """
+
+        def keep(old: Backend | None) -> Backend | None:
+            new = make(old)
+            return None if new is None else new.keeping(old)
+
+        self._replace(name, keep)
+
+    def present(
+        self, name: str, *, certificate: str | None = None, maintenance: str | None = None
+    ) -> None:
+        """Set what belongs to the host; None leaves a value as it is. A reload, if it differs."""
+
+        def set_(old: Backend | None) -> Backend | None:
+            if old is None:
+                return None
+            return dataclasses.replace(
+                old,
+                certificate=old.certificate if certificate is None else certificate,
+                maintenance=old.maintenance if maintenance is None else maintenance,
+            )
+
+        self._replace(name, set_)
+
+    def _replace(self, name: str, make: Callable[[Backend | None], Backend | None]) -> None:
         for _ in range(_TRIES):
             state = self.state()
             old = state.backends.get(name)
             new = make(old)
             if old == new:
                 return
+            self._refuse(state, new)
             step = transition(old, new)
             # A server that comes with a reload waits for its first check and counts as up until
             # then; one that is added to the running edge is checked at once and starts as down.
@@ -69,6 +94,16 @@ class Edge:
             if not fresh:
                 return
         raise DeploymentFailed(f"{self.host}: the edge is changed by others all the time")
+
+    def _refuse(self, state: EdgeState, new: Backend | None) -> None:
+        clash = "" if new is None else state.clash(new)
+        if not clash and new is not None and new.tls and not new.certificate:
+            clash = "there is no certificate for it on this host"
+        if clash and new is not None:
+            raise DeploymentFailed(
+                f"{self.host}: the edge cannot take {new.name} on port {new.port}: {clash}",
+                remedy="give it another port (route.port) or the certificate (route.certificate)",
+            )
 
     def _believe(self, answer: str) -> None:
         """Check the runtime API's answers: it says what failed and exits the same."""

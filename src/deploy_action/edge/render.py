@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from deploy_action.edge.state import Backend, Check, EdgeState, Server, backend_from_json
+from deploy_action.edge.state import Backend, Check, EdgeState, Server, backend_from_json, socket_of
 
 __all__ = ["parse", "render", "server_options"]
 
 _MARK = "# deploy-action"
 _STEADY_INTERVAL = 1000
 _OFTEN_INTERVAL = 50
+_HTTP = 80
+_HTTPS = 443
+_RETRY_AFTER_SECONDS = 60
 
 _HEAD = """\
 global
@@ -50,12 +53,17 @@ def render(state: EdgeState) -> str:
     lines += [f"{_MARK}-backend {line}" for line in state.to_json().values()]
     lines += [_HEAD.rstrip()]
     backends = [state.backends[name] for name in sorted(state.backends)]
-    for port in sorted({b.port for b in backends}):
-        lines += _frontend(port, [b for b in backends if b.port == port])
+    moved = _redirected(backends)
+    for port in sorted({b.port for b in backends} | ({_HTTP} if moved else set())):
+        own = [b for b in backends if b.port == port]
+        lines += _frontend(port, own, moved if port == _HTTP else [])
     if not backends:
         lines += ["listen idle", "  bind unix@/state/run/idle.sock"]
     for backend in backends:
         lines += _backend(backend)
+    if moved:
+        # 308 keeps the method and the body (RFC 9110, 15.4.9).
+        lines += ["backend redirect", "  http-request redirect scheme https code 308"]
     lines += ["backend none", "  http-request return status 404 content-type text/plain string"]
     lines[-1] += ' "No service is routed here.\\n"'
     return "\n".join(lines) + "\n"
@@ -76,24 +84,58 @@ def parse(text: str) -> EdgeState:
     return EdgeState(generation=generation, backends=backends)
 
 
-def _frontend(port: int, backends: list[Backend]) -> Iterator[str]:
-    if any(backend.protocol == "tcp" for backend in backends):
-        yield f"frontend tcp-{port}"
+def _redirected(backends: list[Backend]) -> list[Backend]:
+    """Return the services whose plain requests are sent to https: those on the usual port."""
+    plain = [b for b in backends if b.port == _HTTP]
+    if any(b.tls or b.protocol == "tcp" for b in plain):
+        return []
+    return [b for b in backends if b.tls and b.port == _HTTPS and b.protocol == "http"]
+
+
+def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> Iterator[str]:
+    tcp = any(backend.protocol == "tcp" for backend in backends)
+    tls = any(backend.tls for backend in backends)
+    yield f"frontend {'tcp' if tcp else 'https' if tls else 'http'}-{port}"
+    if tcp:
         yield "  mode tcp"
-        yield f"  bind :{port}"
+    yield from _bind(port, backends, alpn=not tcp) if tls else (f"  bind :{port}",)
+    if tcp:
         yield f"  default_backend {backends[0].name}"
         return
-    yield f"frontend http-{port}"
-    yield f"  bind :{port}"
-    # The most particular route first: a named host before any host, a longer path before a shorter.
-    for backend in sorted(backends, key=lambda b: (not b.host, -len(b.path), b.name)):
-        yield from _route(backend)
+    if tls:
+        yield "  http-request set-header X-Forwarded-Proto https"
+    # The most particular route first: a named host before any host, a longer path before a
+    # shorter, and a service of its own before a redirect.
+    routes = [(b, b.name) for b in backends] + [(b, "redirect") for b in redirected]
+    for backend, target in sorted(
+        routes,
+        key=lambda r: (
+            not r[0].host,
+            -len(r[0].path),
+            r[0].host[:1] == "*",
+            r[1] == "redirect",
+            r[1],
+        ),
+    ):
+        yield from _route(backend, target)
     yield "  default_backend none"
 
 
-def _route(backend: Backend) -> Iterator[str]:
+def _bind(port: int, backends: list[Backend], *, alpn: bool) -> Iterator[str]:
+    """Listen with TLS, and without it where only those who hold the state volume can connect."""
+    certificates = sorted({b.certificate for b in backends if b.certificate})
+    files = " ".join(f"crt /state/{path}" for path in certificates)
+    protocols = " alpn h2,http/1.1" if alpn else ""
+    yield f"  bind :{port} ssl {files}{protocols} ssl-min-ver TLSv1.2"
+    yield f"  bind unix@{socket_of(port)} mode 600"
+
+
+def _route(backend: Backend, target: str) -> Iterator[str]:
     conditions = []
-    if backend.host:
+    if backend.host.startswith("*."):
+        end = backend.host.lower().removeprefix("*")
+        conditions.append(f"{{ req.hdr(host),host_only -i -m end {end} }}")
+    elif backend.host:
         conditions.append(f"{{ req.hdr(host),host_only -i {backend.host.lower()} }}")
     if backend.path.rstrip("/"):
         path = backend.path.rstrip("/")
@@ -101,7 +143,7 @@ def _route(backend: Backend) -> Iterator[str]:
         yield f"  acl path-{backend.name} path_beg {path}/"
         conditions.append(f"path-{backend.name}")
     condition = f" if {' '.join(conditions)}" if conditions else ""
-    yield f"  use_backend {backend.name}{condition}"
+    yield f"  use_backend {target}{condition}"
 
 
 def _backend(backend: Backend) -> Iterator[str]:
@@ -109,6 +151,11 @@ def _backend(backend: Backend) -> Iterator[str]:
     yield "  balance roundrobin"
     if backend.protocol == "tcp":
         yield "  mode tcp"
+    if backend.maintenance and backend.protocol == "http":
+        yield (
+            "  http-request return status 503 content-type text/html "
+            f"file /state/{backend.maintenance} hdr Retry-After {_RETRY_AFTER_SECONDS}"
+        )
     yield f"  timeout check {backend.check.timeout}ms"
     if backend.check.kind == "http":
         headers = " ".join(f"hdr {_quote(k)} {_quote(v)}" for k, v in backend.check.headers.items())

@@ -19,6 +19,7 @@ __all__ = [
     "backend_from_json",
     "in_order",
     "key",
+    "socket_of",
 ]
 
 
@@ -71,6 +72,12 @@ class Backend:
     port: int
     check: Check
     servers: tuple[Server, ...] = ()
+    tls: bool = False
+    """The edge itself ends TLS on this port."""
+    certificate: str = ""
+    """Path of the PEM bundle below the state volume, which belongs to the host, not to a release."""
+    maintenance: str = ""
+    """Path of the page that is answered instead of the service; empty while it is open."""
 
     @classmethod
     def of(cls, name: str, route: Route, protocol: Literal["http", "tcp"], check: Check) -> Backend:
@@ -82,6 +89,21 @@ class Backend:
             path=route.path,
             port=route.port,
             check=check,
+            tls=route.certificate is not None,
+        )
+
+    def keeping(self, old: Backend | None) -> Backend:
+        """Take over what belongs to the host and not to a release: certificate and maintenance.
+
+        The certificate stays known while a release without TLS serves, so that going back to one
+        with TLS needs no key from anybody.
+        """
+        if old is None:
+            return self
+        return dataclasses.replace(
+            self,
+            certificate=self.certificate or old.certificate,
+            maintenance=self.maintenance or old.maintenance,
         )
 
     @property
@@ -103,6 +125,18 @@ class EdgeState:
         if backend is not None:
             others[name] = backend
         return EdgeState(generation=self.generation + 1, backends=others)
+
+    def clash(self, wanted: Backend) -> str:
+        """Say which other service makes it impossible to listen as wanted; empty if none does."""
+        for other in self.backends.values():
+            if other.name == wanted.name or other.port != wanted.port:
+                continue
+            if other.tls != wanted.tls:
+                ours, theirs = ("with", "without") if wanted.tls else ("without", "with")
+                return f"{other.name} listens on port {other.port} {theirs} TLS, not {ours} it"
+            if "tcp" in (other.protocol, wanted.protocol):
+                return f"{other.name} has port {other.port} already"
+        return ""
 
     def to_json(self) -> Mapping[str, str]:
         """Write each backend as one line of JSON."""
@@ -138,6 +172,11 @@ def in_order(servers: Iterable[Server]) -> tuple[Server, ...]:
 def key(service: str, environment: str) -> str:
     """Name the backend of a service in an environment."""
     return f"{service}-{environment}"
+
+
+def socket_of(port: int) -> str:
+    """Return where the edge takes a TLS port's requests without TLS, for our own checks alone."""
+    return f"/state/run/edge-{port}.sock"
 
 
 def backend_from_json(line: str) -> Backend:

@@ -29,7 +29,6 @@ from deploy_action.engines.translation import (
     body,
     cause,
     container,
-    final,
     short,
     shut,
     tail,
@@ -40,7 +39,6 @@ from deploy_action.errors import DeploymentFailed, HostUnreachable
 __all__ = ["DockerEngine"]
 
 _CALL_SECONDS = 60
-_PULL_TRIES = 3
 _OUTPUT_LIMIT = 65536
 
 
@@ -134,23 +132,17 @@ class DockerEngine:
         *,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Pull, with a bounded number of tries when the registry breaks in the middle."""
-        for attempt in range(1, _PULL_TRIES + 1):
-            try:
-                with self._named(f"pull {reference}"):
-                    for line in self._api.pull(
-                        reference, stream=True, decode=True, auth_config=auth(credentials)
-                    ):
-                        check()
-                        if "error" in line:
-                            raise DeploymentFailed(
-                                f"{self.host}: pull {reference}: {line['error']}",
-                                cause=cause(line["error"]),
-                            )
-                return
-            except DeploymentFailed as error:
-                if attempt == _PULL_TRIES or final(error.what):
-                    raise
+        """Pull once: the engine itself tries every layer several times before it gives up."""
+        with self._named(f"pull {reference}"):
+            for line in self._api.pull(
+                reference, stream=True, decode=True, auth_config=auth(credentials)
+            ):
+                check()
+                if "error" in line:
+                    raise DeploymentFailed(
+                        f"{self.host}: pull {reference}: {line['error']}",
+                        cause=cause(line["error"]),
+                    )
 
     def load_edge_image(self, tag: str) -> None:
         """Bring our edge image: from this machine's engine when it is there, else by building."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from deploy_action.engines.engine import Container, ContainerSpec
 
-__all__ = ["RESTARTS", "auth", "body", "cause", "container", "final", "short", "shut", "tail"]
+__all__ = ["RESTARTS", "auth", "body", "cause", "container", "short", "shut", "tail"]
 
 RESTARTS = {"no": {"Name": "no"}, "unless-stopped": {"Name": "unless-stopped"}}
 
@@ -111,12 +111,6 @@ def short(error: Exception) -> str:
     text = str(error)
     found = re.search(r"\[Errno \d+\] [^'\")]+|[Tt]imed out|[Tt]imeout", text)
     return found.group(0) if found else f"{type(error).__name__}: {text[:160]}"
-
-
-def final(said: str) -> bool:
-    """Tell refusals that another try cannot change from a registry that breaks."""
-    words = ("not found", "unknown", "denied", "unauthorized", "no matching manifest", "invalid")
-    return any(word in said.lower() for word in words)
 
 
 def cause(said: str) -> str:

@@ -12,7 +12,7 @@ from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.edge import host as edge_host
 from deploy_action.edge.edge import Edge
-from deploy_action.edge.state import ServerStatus, key
+from deploy_action.edge.state import ServerStatus, key, socket_of
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.observation import HostObservation
@@ -26,6 +26,7 @@ __all__ = ["ReplicaDialer", "Site", "lock_site", "observe", "reading"]
 
 _ADDRESS_TRIES = 8
 _RECENT_IMAGES = 10
+_UNIX = "unix:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,14 @@ class Site:
         return ReplicaDialer(engine=self.engine, container_id=self.carrier)
 
     def edge_address(self) -> str:
-        """Return where the edge listens, as seen from the lock's container."""
+        """Return where the edge takes plain requests, as seen from the lock's container."""
+        route = self.environment.route
+        if route is not None and route.certificate is not None:
+            return f"{_UNIX}{socket_of(route.port)}"
+        return self.public_address()
+
+    def public_address(self) -> str:
+        """Return where the edge listens for everybody, as seen from the lock's container."""
         if self.environment.edge.network == "host":
             return "127.0.0.1"
         found = self.engine.container(self.environment.edge.name)
@@ -75,7 +83,10 @@ class Site:
         """Have the edge running, where the environment needs one."""
         route = self.environment.route
         if route is not None:
-            edge_host.ensure_edge(self.engine, self.environment.edge, (route.port,), self.clock)
+            # Beside https the edge listens for plain requests, to send them there.
+            redirects = route.certificate is not None and route.port == 443
+            ports = (route.port, 80) if redirects else (route.port,)
+            edge_host.ensure_edge(self.engine, self.environment.edge, ports, self.clock)
 
     def start_replica(
         self,
@@ -154,7 +165,7 @@ class ReplicaDialer:
     container_id: str
 
     def dial(self, host: str, port: int, timeout_seconds: float) -> socket.socket:
-        """Connect to an address as the host sees it.
+        """Connect to an address, or a socket (`unix:PATH`), as the host sees it.
 
         Raises:
             OSError: the stream could not be opened. A refused connection shows as an end of the
@@ -162,6 +173,8 @@ class ReplicaDialer:
         """
         seconds = max(1, round(timeout_seconds))
         target = f"TCP:{host}:{port},connect-timeout={seconds}"
+        if host.startswith(_UNIX):
+            target = f"UNIX-CONNECT:{host.removeprefix(_UNIX)}"
         try:
             connection = self.engine.connect(self.container_id, ("socat", "-t", "300", "-", target))
         except DeploymentFailed as error:

@@ -11,6 +11,7 @@ from deploy_action.hosts.engagement import engage
 from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
 from deploy_action.rollout.going_live import go_live, make_release, plan_only
+from deploy_action.targets.certificates import certificate_of
 from deploy_action.targets.choosing import choose
 from deploy_action.targets.secret_values import required_secrets
 from deploy_action.targets.sourcing import SourcedImage, credentials, source
@@ -62,6 +63,7 @@ def bring(
         )
     secrets = required_secrets(wanted, inputs)
     login = credentials(wanted, inputs.environ)
+    certificate = certificate_of(wanted, inputs)
     with engage(wanted, inputs, progress) as engagement:
         if image is None:
             image = source(wanted, inputs, engagement.first, progress)
@@ -81,5 +83,6 @@ def bring(
                 kind,
                 secrets=secrets,
                 credentials=login,
+                certificate=certificate,
                 gates=gates,
             )

@@ -12,6 +12,7 @@ from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
 from deploy_action.rollout.going_live import go_live, plan_only
 from deploy_action.state.ledger import live
+from deploy_action.targets.certificates import missing_certificate
 from deploy_action.targets.choosing import choose
 from deploy_action.targets.restoring import Restoration, find_target, prepare, restorable
 from deploy_action.targets.sourcing import credentials
@@ -60,6 +61,7 @@ def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progre
     chosen = _choose(observation, wanted, inputs, engines, key)
     if isinstance(chosen, Outcome):
         return chosen
+    certificate = missing_certificate(chosen.environment, observation, inputs)
     for note in chosen.notes:
         progress.say(note)
     reason = f": {inputs.reason}" if inputs.reason else ""
@@ -72,6 +74,7 @@ def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progre
         Kind.ROLLBACK,
         secrets=chosen.secrets,
         credentials=credentials(wanted, inputs.environ) if chosen.needs_registry else None,
+        certificate=certificate,
         restores=chosen.restores,
     )
     return dataclasses.replace(

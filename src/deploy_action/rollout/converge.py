@@ -17,6 +17,7 @@ from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.replicas import Replica, backend_for, of_release
 from deploy_action.hosts.site import Site
 from deploy_action.release import Release
+from deploy_action.rollout.certifying import clear_away
 from deploy_action.rollout.verify import Cancel, await_healthy
 
 __all__ = ["Converged", "converge", "withdraw"]
@@ -65,6 +66,7 @@ def converge(
         site.ensure_edge()
         _enter(site, environment, serving, started, cancel)
         _leave(site, environment, serving, drain_seconds, done)
+        clear_away(site)
     elif started:
         for replica in started:
             await_healthy(site, replica, environment, cancel)
@@ -80,6 +82,7 @@ def withdraw(site: Site) -> Converged:
     done = Converged()
     if site.environment.route is not None and site.edge.backend(site.backend) is not None:
         site.edge.change(site.backend, lambda _: None)
+        clear_away(site)
     for replica in site.replicas():
         _remove(site, replica, done)
     return done

@@ -11,6 +11,7 @@ from deploy_action.errors import DeployActionError
 from deploy_action.hosts.engagement import Engagement, Held, good_releases
 from deploy_action.release import Deployment, Kind, Release
 from deploy_action.report.outcome import Excerpt, Outcome, Result
+from deploy_action.rollout.certifying import renew
 from deploy_action.rollout.execution import Rollout
 from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan, make_plan
@@ -21,6 +22,7 @@ from deploy_action.targets.secret_values import fingerprints
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
+    from deploy_action.edge.certificates import Bundle
     from deploy_action.gates.result import GateResult
     from deploy_action.hosts.observation import Observation
     from deploy_action.targets.sourcing import SourcedImage
@@ -82,6 +84,7 @@ def go_live(
     *,
     secrets: Mapping[str, str],
     credentials: tuple[str, str] | None,
+    certificate: Bundle | None = None,
     gates: Sequence[GateResult] = (),
     restores: str = "",
 ) -> Outcome:
@@ -90,12 +93,13 @@ def go_live(
     Args:
         observation: what `held.settled` found, asked for the release's image too.
         environment: what the release is deployed as; on a rollback that of then.
+        certificate: what the edge shall answer with; None keeps what it has.
 
     Returns the outcome, failed ones too: their `error` says why.
     """
     plan = make_plan(kind, environment, release, observation)
     if plan.unchanged:
-        return _unchanged(held, plan, observation, gates)
+        return _unchanged(held, plan, observation, gates, certificate)
     inputs, engagement = held.engagement.inputs, held.engagement
     deployment = Deployment(
         id=engagement.id,
@@ -114,6 +118,7 @@ def go_live(
         plan=plan,
         secrets=secrets,
         credentials=credentials,
+        certificate=certificate,
         cancel=Cancel(threading.Event()),
         progress=engagement.progress,
         smoking=Smoking(
@@ -172,11 +177,20 @@ def _outcome(
 
 
 def _unchanged(
-    held: Held, plan: Plan, observation: Observation, gates: Sequence[GateResult]
+    held: Held,
+    plan: Plan,
+    observation: Observation,
+    gates: Sequence[GateResult],
+    certificate: Bundle | None,
 ) -> Outcome:
     """Nothing new: make sure that what is recorded as live really serves, and say so."""
     serving = live(observation.ledger.entries)
     done = held.restore(serving, observation.ledger.entries)
+    renewed = [
+        note
+        for site in held.sites
+        for note in renew(dataclasses.replace(site, environment=plan.environment), certificate)
+    ]
     return Outcome(
         result=Result.UNCHANGED,
         service=plan.environment.service,
@@ -184,5 +198,5 @@ def _unchanged(
         url=plan.environment.url or "",
         deployment=serving,
         gates=tuple(gates),
-        notes=tuple(done.notes),
+        notes=(*done.notes, *renewed),
     )

@@ -12,6 +12,7 @@ from deploy_action.checks.bake import watch
 from deploy_action.checks.health import explain_exit, explain_unhealthy, start_failure
 from deploy_action.checks.result import CheckResult
 from deploy_action.config.model import Environment, Hook
+from deploy_action.edge.certificates import Bundle
 from deploy_action.edge.state import Backend, ServerStatus, in_order
 from deploy_action.edge.transition import weights
 from deploy_action.errors import DeployActionError, DeploymentFailed
@@ -19,6 +20,7 @@ from deploy_action.hosts.replicas import Replica, backend_for, hook_spec, of_rel
 from deploy_action.hosts.site import Site
 from deploy_action.progress import Progress
 from deploy_action.release import Release
+from deploy_action.rollout.certifying import bring, certified, prove
 from deploy_action.rollout.plan import Plan
 from deploy_action.rollout.smoking import Smoking
 from deploy_action.rollout.steps import (
@@ -53,6 +55,8 @@ class Performer:
     cancel: Cancel
     progress: Progress
     smoking: Smoking
+    certificate: Bundle | None = None
+    """What the edge shall answer with; None keeps what it has."""
     checks: list[CheckResult] = field(default_factory=list)
     replicas: dict[tuple[str, int], Replica] = field(default_factory=dict)
     """What this deployment started: (host, index) → replica."""
@@ -174,7 +178,11 @@ class Performer:
         mine = self._mine(site.host)
         if len(mine) < self.environment.replicas:
             return
-        site.edge.change(site.backend, lambda old: self._with_candidates(old, mine))
+        certificate = bring(site, self.certificate)
+        site.edge.change(
+            site.backend,
+            lambda old: certified(self._with_candidates(old, mine), certificate),
+        )
 
     def _explain_start(self, site: Site, step: Start) -> None:
         try:
@@ -218,7 +226,16 @@ class Performer:
             for server in old.servers
             if server.name not in names
         )
-        return dataclasses.replace(new, servers=in_order((*stay, *new.servers)))
+        # The route stays the old one until the new release is proven and gets the traffic.
+        return dataclasses.replace(
+            new,
+            protocol=old.protocol,
+            host=old.host,
+            path=old.path,
+            port=old.port,
+            tls=old.tls,
+            servers=in_order((*stay, *new.servers)),
+        )
 
     def _verify(self, site: Site, step: Verify) -> None:
         replica = self._replica(step.host, step.index)
@@ -234,8 +251,9 @@ class Performer:
                 raise DeploymentFailed(f"{site.host}: the edge has lost the backend {site.backend}")
             count = sum(server.name in names for server in old.servers)
             new, others = weights(percent, new=count, old=len(old.servers) - count)
+            routed = backend_for(self.environment, []) if percent >= 100 else old
             return dataclasses.replace(
-                old,
+                routed or old,
                 servers=tuple(
                     dataclasses.replace(s, weight=new if s.name in names else others)
                     for s in old.servers
@@ -244,6 +262,10 @@ class Performer:
 
         site.talk.ping()
         site.edge.change(site.backend, move)
+        if percent >= 100 and self.certificate is not None:
+            note = prove(site, self.certificate)
+            if note:
+                self.progress.warn(note, host=site.host)
 
     def _watch(self, site: Site, seconds: float, *, alone: bool) -> None:
         """Watch the new replicas: running, healthy for the edge, and the smoke tests.

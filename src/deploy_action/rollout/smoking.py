@@ -88,7 +88,10 @@ class Smoking:
 
     def _host_header(self) -> str:
         route = self.environment.route
-        return route.host if route is not None else ""
+        if route is None:
+            return ""
+        # A socket has no name that could stand in for it.
+        return route.host or ("localhost" if route.certificate is not None else "")
 
     def _secrets(self) -> Mapping[str, Secret]:
         return {name: Secret(value) for name, value in self.secrets.items()}

@@ -147,7 +147,7 @@ class Conversation:
             raise self._lost()
         if status == "error":
             verb = line.split(" ", 1)[0]
-            said = content.decode(errors="replace").strip()
+            said = _alerts(content.decode(errors="replace").strip())
             raise DeploymentFailed(
                 f"{self.host}: {verb}: {said}",
                 cause="the disk of the host is full" if "No space left" in said else "",
@@ -160,3 +160,9 @@ class Conversation:
             cause="it was removed by force, or this process was silent for longer than the lease",
             remedy="deploy-action status",
         )
+
+
+def _alerts(said: str) -> str:
+    """Keep what HAProxy raises the alarm about, without its chatter; other text as it is."""
+    alerts = [line.split(" : ", 1)[-1].strip() for line in said.splitlines() if "[ALERT]" in line]
+    return "; ".join(alerts[:3]) or said

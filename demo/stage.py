@@ -1,0 +1,90 @@
+"""Where the story plays: a folder with a deploy.yaml, an edge of its own, two free ports."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ROOT", "Stage"]
+
+ROOT = Path(__file__).resolve().parent.parent
+IMAGE = "deploy-action-demo"
+_MARK = "demo-folder"
+
+DEPLOY_YAML = """\
+version: 1
+service: shop
+image: {image}
+pull: never                      # the images were built on this machine
+port: 8080
+health: {{path: /healthz, identity: {{header: X-Version}}}}
+smoke:
+  - {{name: home, path: /, contains: Shop, within: 1s, retry: {{deadline: 1s}}}}
+edge: {{name: {edge}}}
+environments:
+  staging: {{url: "http://localhost:{staging}"}}
+  production: {{url: "http://localhost:{production}", after: staging, replicas: 2}}
+"""
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """One demo; everything that it makes carries the name of its edge."""
+
+    edge: str
+    folder: Path
+    staging: int = 0
+    production: int = 0
+
+    def build(self) -> None:
+        """Write the folder, on ports that nobody has."""
+        self.staging, self.production = _free_port(8100), _free_port(8200)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / _MARK).touch()
+        (self.folder / "deploy.yaml").write_text(
+            DEPLOY_YAML.format(
+                image=IMAGE, edge=self.edge, staging=self.staging, production=self.production
+            ),
+            encoding="utf-8",
+        )
+
+    def clear(self) -> None:
+        """Remove what an earlier run left: containers, network, volume and folder."""
+        label = f"label=deploy-action.edge={self.edge}"
+        found = _docker("ps", "-aq", "--filter", label).split()
+        if found:
+            _docker("rm", "-fv", *found)
+        for kind in ("network", "volume"):
+            if self.edge in _docker(kind, "ls", "--format", "{{.Name}}").split():
+                _docker(kind, "rm", self.edge)
+        # Only a folder that the demo made: --folder could name any.
+        if (self.folder / _MARK).is_file():
+            shutil.rmtree(self.folder)
+
+    def remove_images(self) -> None:
+        """Remove the demo's images; one that a container still uses stays."""
+        for image in _docker("images", "-q", "--no-trunc", IMAGE).split():
+            subprocess.run(["docker", "rmi", image], check=False, capture_output=True)
+
+
+def _free_port(first: int) -> int:
+    for port in range(first, first + 100):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind(("", port))
+            except OSError:
+                continue
+            return port
+    sys.exit(f"demo: no free port from {first} to {first + 99}")
+
+
+def _docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"demo: docker {' '.join(arguments[:2])}: {done.stderr.strip()}")
+    return done.stdout
