@@ -226,7 +226,16 @@ class Performer:
             for server in old.servers
             if server.name not in names
         )
-        return dataclasses.replace(new, servers=in_order((*stay, *new.servers)))
+        # The route stays the old one until the new release is proven and gets the traffic.
+        return dataclasses.replace(
+            new,
+            protocol=old.protocol,
+            host=old.host,
+            path=old.path,
+            port=old.port,
+            tls=old.tls,
+            servers=in_order((*stay, *new.servers)),
+        )
 
     def _verify(self, site: Site, step: Verify) -> None:
         replica = self._replica(step.host, step.index)
@@ -242,8 +251,9 @@ class Performer:
                 raise DeploymentFailed(f"{site.host}: the edge has lost the backend {site.backend}")
             count = sum(server.name in names for server in old.servers)
             new, others = weights(percent, new=count, old=len(old.servers) - count)
+            routed = backend_for(self.environment, []) if percent >= 100 else old
             return dataclasses.replace(
-                old,
+                routed or old,
                 servers=tuple(
                     dataclasses.replace(s, weight=new if s.name in names else others)
                     for s in old.servers
