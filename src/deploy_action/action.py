@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from deploy_action.cli import bug
-from deploy_action.errors import BadInput
+from deploy_action.errors import BadInput, ExitCode
 from deploy_action.github.commands import Commands
 from deploy_action.github.context import Context
 from deploy_action.github.files import add_summary, set_outputs
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _INTERRUPTED = 130
-_OURS = ("GIT_CONFIG_", "DEPLOY_ACTION_")
 
 
 def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
@@ -40,37 +40,48 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     # Process 1 of a container ignores SIGTERM unless it says otherwise.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     commands = Commands(stdout)
-    for value in declared_secrets(environ):
-        commands.mask(value)
     try:
-        return _run(dict(environ), commands)
+        for value in declared_secrets(environ):
+            commands.mask(value)
+        return _run(environ, commands)
     except KeyboardInterrupt:
-        # Once there is something to undo, operations turn signals into an outcome of their own.
-        commands.error("cancelled", "The run was cancelled before anything was changed.")
+        # A deployment turns signals into an outcome of its own: this came before or after it.
+        commands.error("cancelled", "The run was cancelled; no deployment was under way.")
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
+        commands.error("bug", "deploy-action failed in a way that nobody foresaw: see the log.")
+        with contextlib.suppress(OSError):
+            set_outputs(environ, {"outcome": "error", "exit-code": str(int(ExitCode.BUG))})
         with commands.no_commands():
             return bug(error, _verbosely(environ), environ, stdout, stderr)
 
 
-def _run(environ: dict[str, str], commands: Commands) -> int:
+def _run(environ: Mapping[str, str], commands: Commands) -> int:
     report: Report
     with ExitStack() as stack:
         try:
-            inputs = given(environ)
-            environ |= _git_trust(environ) | handed_secrets(inputs.get("secrets", ""))
-            if inputs.get("github-token"):
-                environ.setdefault("GITHUB_TOKEN", inputs["github-token"])
-            environ |= stack.enter_context(ssh_files(inputs))
             # What git and ssh are told goes through the process's own environment.
-            os.environ.update({k: v for k, v in environ.items() if k.startswith(_OURS)})
+            os.environ.update(_git_trust(environ))
+            os.environ.update(stack.enter_context(ssh_files(given(environ))))
             report = _perform(environ, commands)
         except BadInput as error:
             from deploy_action.report.outcome import Outcome
 
             report = Outcome.of_error(error)
-        _show(report, commands, environ)
+        with _undisturbed():
+            _show(report, commands, environ)
     return int(report.exit_code)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait no more: what was done is told to the end, which takes milliseconds."""
+    kept = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in kept.items():
+            signal.signal(number, old)
 
 
 def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
@@ -87,7 +98,7 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     accepted = {option.field for option in call.command.options}
     facts = {"actor": context.actor, "commit": context.commit, "run_url": context.run_url}
     fields = {k: v for k, v in facts.items() if k in accepted or k == "run_url"}
-    inputs = Inputs(**{**fields, **call.fields}, environ=environ)
+    inputs = Inputs(**{**fields, **call.fields}, environ=_with_secrets(environ))
     # The progress quotes containers' logs, so all of it is kept from being a command.
     with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:
         return perform(call.command.name, inputs, Console(log, Palette(False)))
@@ -103,6 +114,8 @@ def _show(report: Report, commands: Commands, environ: Mapping[str, str]) -> Non
         for problem in (*report.problems, *_gate_problems(report)):
             commands.annotate(problem)
         _write_sarif(given(environ).get("sarif-file", ""), report)
+    elif report.exit_code is not ExitCode.DONE:
+        commands.error(report.result, _text(report)[0])
     with commands.no_commands() as log:
         log.write("".join(f"{line}\n" for line in _text(report)))
     set_outputs(environ, outputs(report))
@@ -137,6 +150,14 @@ def _text(report: Report) -> list[str]:
     )
 
 
+def _with_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where secrets are looked up; what is handed over names nothing else than a secret."""
+    inputs = given(environ)
+    token = environ.get("GITHUB_TOKEN") or inputs.get("github-token", "")
+    found = {**environ, "GITHUB_TOKEN": token} if token else dict(environ)
+    return found | handed_secrets(inputs.get("secrets", ""))
+
+
 def _verbosely(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Show tracebacks where somebody re-runs the job with debug logging."""
     return ("--verbose",) if environ.get("RUNNER_DEBUG") == "1" else ()
@@ -145,10 +166,12 @@ def _verbosely(environ: Mapping[str, str]) -> tuple[str, ...]:
 def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:
     """Let git read the checkout, which belongs to the runner's user and not to the container's."""
     workspace = environ.get("GITHUB_WORKSPACE", str(Path.cwd()))
+    given_count = environ.get("GIT_CONFIG_COUNT", "")
+    number = int(given_count) if given_count.isdecimal() else 0
     return {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": workspace,
+        "GIT_CONFIG_COUNT": str(number + 1),
+        f"GIT_CONFIG_KEY_{number}": "safe.directory",
+        f"GIT_CONFIG_VALUE_{number}": workspace,
     }
 
 

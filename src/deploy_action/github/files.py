@@ -9,6 +9,7 @@ from pathlib import Path
 __all__ = ["add_summary", "set_outputs"]
 
 _MOST_BYTES = 1024 * 1024
+_MOST_FENCE = 256
 _CUT = "\n\n*This page was cut at GitHub's limit of 1 MiB.*\n"
 
 
@@ -37,6 +38,17 @@ def add_summary(environ: Mapping[str, str], markdown: str) -> None:
     with Path(name).open("ab") as file:
         room = _MOST_BYTES - file.tell()
         if len(content) > room:
-            kept = content[: max(room - len(cut), 0)].decode(errors="ignore").encode()
-            content = (kept + cut)[: max(room, 0)]
+            kept = content[: max(room - len(cut) - _MOST_FENCE, 0)].decode(errors="ignore")
+            content = (kept.encode() + _end_of_fence(kept) + cut)[: max(room, 0)]
         file.write(content)
+
+
+def _end_of_fence(markdown: str) -> bytes:
+    """Return what ends a code block that was cut, or the note below would be a part of it."""
+    fence = ""
+    for line in markdown.splitlines():
+        if not fence and line.startswith("```"):
+            fence = line[: len(line) - len(line.lstrip("`"))]
+        elif line == fence:
+            fence = ""
+    return f"\n{fence}".encode()[:_MOST_FENCE] if fence else b""

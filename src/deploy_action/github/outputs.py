@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deploy_action.report.answers import Report
+from deploy_action.report.answers import Drift, Monitoring, Report, Status
 from deploy_action.report.outcome import Outcome
 
 __all__ = ["OUTPUTS", "outputs"]
@@ -51,6 +51,19 @@ def outputs(report: Report) -> Mapping[str, str]:
                 "requests-sent": _number(deployment.requests_sent),
                 "requests-lost": _number(deployment.requests_lost),
             }
+    elif isinstance(report, Status):
+        values["restorable"] = " ".join(report.restorable)
+        if report.live is not None:
+            release = report.live.release
+            values |= {
+                "release": release.id,
+                "version": release.version,
+                "digest": release.digest,
+                "serving": release.version,
+                "deployment-id": report.live.id,
+            }
+    elif isinstance(report, Monitoring | Drift):
+        values |= {"version": report.version, "serving": report.version}
     return values
 
 

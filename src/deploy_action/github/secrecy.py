@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deploy_action.errors import BadInput
+from deploy_action.github.given import given
 
 __all__ = ["declared_secrets", "handed_secrets"]
 
@@ -73,7 +74,8 @@ def _values(text: str) -> Iterator[str]:
 def _names(environ: Mapping[str, str]) -> set[str]:
     from deploy_action.config import check
 
-    config, _ = check(Path(environ.get("INPUT_CONFIG") or "deploy.yaml"))
+    # Read as the command will read it: a blank around the path must not hide the secrets' names.
+    config, _ = check(Path(given(environ).get("config") or "deploy.yaml"))
     if config is None:
         return set()
     names: set[str] = set()
