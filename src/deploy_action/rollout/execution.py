@@ -283,7 +283,8 @@ class Rollout:
 
 
 def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
-    """Make the probe of a host's edge; there is none before something serves."""
+    """Make the probe of a host's edge; there is none before something serves, while the edge
+    answers with the maintenance page, or where the public way itself changes."""
     environment = plan.environment
     route, wanted = environment.route, environment.probe
     if (
@@ -291,6 +292,8 @@ def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
         or route is None
         or environment.protocol != "http"
         or not wanted.rate_per_second
+        or site.host in plan.closed
+        or plan.moves
     ):
         return
     address, dialer = site.edge_address(), site.dialer()

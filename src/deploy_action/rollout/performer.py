@@ -277,7 +277,8 @@ class Performer:
         def round_of_checks() -> str | None:
             self.cancel.check()
             self._look(site)
-            if self.environment.route is not None and self.environment.smoke:
+            reachable = site.host not in self.plan.closed and (alone or not self.plan.moves)
+            if self.environment.route is not None and self.environment.smoke and reachable:
                 self._keep_failed(self.smoking.edge(site, alone=alone))
             self._analyse(site, before, final=False)
             return None

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from deploy_action.config import from_plain
 from deploy_action.config.model import Environment
 from deploy_action.hosts.observation import HostObservation, Observation
 from deploy_action.hosts.replicas import Replica, of_release
@@ -53,6 +54,15 @@ class Plan:
     previous: Deployment | None
     stages: tuple[Stage, ...]
     notes: tuple[str, ...] = ()
+    closed: frozenset[str] = frozenset()
+    """Hosts whose edge answers with the maintenance page: nothing is asked along the public way."""
+
+    @property
+    def moves(self) -> bool:
+        """True when the public way is another one from the switch on."""
+        return self.previous is not None and _way(self.environment) != _way(
+            from_plain(self.previous.release.config)
+        )
 
     @property
     def unchanged(self) -> bool:
@@ -81,6 +91,7 @@ def make_plan(
     unchanged = previous is not None and previous.release.id == release.id
     if kind is Kind.ROLLBACK:
         environment = _straight(environment)
+    closed = _closed(observation)
     return Plan(
         kind=kind,
         environment=environment,
@@ -88,7 +99,24 @@ def make_plan(
         number=observation.ledger.highest + 1,
         previous=previous,
         stages=() if unchanged else tuple(_stages(environment, release, previous, observation)),
-        notes=tuple(_notes(environment, previous)),
+        notes=tuple(_notes(environment, previous, closed)),
+        closed=closed,
+    )
+
+
+def _way(env: Environment) -> tuple[object, ...]:
+    """Return what a client has to know to reach the service."""
+    route = env.route
+    if route is None:
+        return ()
+    return route.host, route.port, env.protocol, route.certificate is not None
+
+
+def _closed(observation: Observation) -> frozenset[str]:
+    return frozenset(
+        found.host
+        for found in observation.hosts
+        if found.backend is not None and found.backend.maintenance
     )
 
 
@@ -120,9 +148,9 @@ def _stages(
             yield Stage(name="stop", steps=tuple(StopOld(host=host) for host in group))
         yield from _bring_up(env, release, observation, group, indices)
         if stop_first:
-            yield from _switch(env, group)
+            yield from _switch(env, group, _closed(observation))
     if not stop_first:
-        yield from _switch(env, tuple(hosts))
+        yield from _switch(env, tuple(hosts), _closed(observation))
     if env.bake_seconds:
         yield Stage(
             name="bake", steps=tuple(Bake(host=host, seconds=env.bake_seconds) for host in hosts)
@@ -157,7 +185,7 @@ def _bring_up(
         )
 
 
-def _switch(env: Environment, hosts: tuple[str, ...]) -> Iterator[Stage]:
+def _switch(env: Environment, hosts: tuple[str, ...], closed: frozenset[str]) -> Iterator[Stage]:
     if env.route is None:
         return
     for percent in env.strategy.canary:
@@ -172,7 +200,7 @@ def _switch(env: Environment, hosts: tuple[str, ...]) -> Iterator[Stage]:
     tests = sum(1 for test in env.smoke if "edge" in getattr(test, "through", ()))
     for host in hosts:
         yield _one("switch", Shift(host=host, percent=100))
-        if tests:
+        if tests and host not in closed:
             yield _one("smoke", CheckEdge(host=host, tests=tests))
 
 
@@ -180,7 +208,12 @@ def _kept(found: HostObservation, release: Release, count: int) -> dict[int, Rep
     return {r.index: r for r in of_release(found.replicas, release.id, count)}
 
 
-def _notes(env: Environment, previous: Deployment | None) -> Iterator[str]:
+def _notes(env: Environment, previous: Deployment | None, closed: frozenset[str]) -> Iterator[str]:
+    for host in sorted(closed):
+        yield (
+            f"{host}: maintenance is on and stays on: no smoke tests through the edge, no requests "
+            f"along the public way (deploy-action maintenance off -e {env.name})"
+        )
     if env.strategy.order == "stop-first" and previous is not None:
         yield (
             "stop-first: the old replicas stop before the new ones start; expect a gap of up to "
