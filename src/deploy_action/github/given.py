@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deploy_action.command_line.arguments import suggestion
+from deploy_action.command_line.commands import command as described
 from deploy_action.errors import BadInput
 from deploy_action.github.context import Context
 
-__all__ = ["COMMANDS", "arguments", "given"]
+__all__ = ["COMMANDS", "INPUTS", "arguments", "given"]
 
 COMMANDS = (
     "deploy",
@@ -24,30 +26,32 @@ COMMANDS = (
 )
 """What `command` may be."""
 
+_PASSED_ON = (
+    "environment",
+    "version",
+    "image",
+    "digest",
+    "to",
+    "at",
+    "from",
+    "reason",
+    "lock-wait",
+    "dry-run",
+    "limit",
+)
+_OURS = (
+    "command",
+    "config",
+    "secrets",
+    "github-token",
+    "ssh-key",
+    "ssh-known-hosts",
+    "sarif-file",
+)
+INPUTS = (*_OURS, *_PASSED_ON)
+"""Every input; those that are passed on are called as the command line's flag is."""
+
 _VERBATIM = ("INPUT_SSH-KEY", "INPUT_SECRETS")
-_FLAGS = {
-    "environment": "--environment",
-    "image": "--image",
-    "digest": "--digest",
-    "to": "--to",
-    "at": "--at",
-    "from": "--from",
-    "reason": "--reason",
-    "lock-wait": "--lock-wait",
-    "limit": "--limit",
-}
-_DEPLOYS = ("deploy", "plan", "promote")
-_TAKES = {
-    "environment": tuple(command for command in COMMANDS if command not in ("validate", "docs")),
-    "image": ("deploy", "plan"),
-    "digest": ("deploy", "plan", "promote"),
-    "to": ("rollback",),
-    "at": ("rollback",),
-    "from": ("rollback",),
-    "reason": ("deploy", "promote", "rollback"),
-    "lock-wait": ("deploy", "promote", "rollback"),
-    "limit": ("history",),
-}
 
 
 def given(environ: Mapping[str, str]) -> dict[str, str]:
@@ -63,36 +67,57 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
     """Translate the inputs.
 
     Raises:
-        BadInput: an unknown command, or an input that this command does not take.
+        BadInput: an unknown command, an input that this command does not take, or a misspelt one.
     """
+    _refuse_misspelt(inputs)
     command = inputs.get("command") or COMMANDS[0]
     if command not in COMMANDS:
         raise BadInput(
             f"input command: {command!r} is not one of {', '.join(COMMANDS)}",
             remedy=f"command: {COMMANDS[0]}",
         )
+    wanted = {name: inputs.get(name, "") for name in _PASSED_ON} | {
+        "lock-wait": "" if inputs.get("lock-wait") in ("0", "0s") else inputs.get("lock-wait", ""),
+        "dry-run": "true" if _true("dry-run", inputs.get("dry-run", "")) else "",
+    }
+    if command == "rollback" and wanted["version"]:
+        # To a person `version` is the one that shall serve, whatever the command is.
+        wanted["to"] = wanted["to"] or wanted["version"]
+        wanted["version"] = ""
+    elif command in ("deploy", "plan"):
+        wanted["version"] = wanted["version"] or context.version
     argv = [command, "--config", inputs.get("config") or "deploy.yaml"]
-    for name, flag in _FLAGS.items():
-        value = inputs.get(name, "")
-        if not value or (name == "lock-wait" and value in ("0", "0s")):
-            continue
-        if command not in _TAKES[name]:
+    for name, value in wanted.items():
+        if value and not _takes(command, name):
+            able = [each for each in COMMANDS if _takes(each, name)]
             raise BadInput(
                 f"input {name}: the command {command} does not take it",
-                remedy=f"leave it out, or use one of: {', '.join(_TAKES[name])}",
+                remedy=f"leave it out, or use one of: {', '.join(able)}",
             )
-        argv.append(f"{flag}={value}")
-    version = inputs.get("version") or (context.version if command in ("deploy", "plan") else "")
-    if version and command in _DEPLOYS:
-        argv.append(f"--version={version}")
-    elif inputs.get("version") and command == "rollback" and not inputs.get("to"):
-        argv.append(f"--to={version}")
-    if _true(inputs.get("dry-run", "false")) and command in ("deploy", "promote", "rollback"):
-        argv.append("--dry-run")
+        if value:
+            argv.append(f"--{name}" if name == "dry-run" else f"--{name}={value}")
     return argv
 
 
-def _true(text: str) -> bool:
+def _takes(command: str, name: str) -> bool:
+    """Ask the command line itself."""
+    found = described(command)
+    return found is not None and any(f"--{name}" in option.flags for option in found.options)
+
+
+def _refuse_misspelt(inputs: Mapping[str, str]) -> None:
+    """Refuse `dry_run: true`, which would deploy for real; names that resemble none are not ours.
+
+    Raises:
+        BadInput: an unknown name that is near to a known one.
+    """
+    for name in inputs:
+        near = "" if name in INPUTS else suggestion(name, INPUTS)
+        if near:
+            raise BadInput(f"there is no input {name!r}{near}", remedy="correct the step's `with:`")
+
+
+def _true(name: str, text: str) -> bool:
     """Read a boolean as YAML 1.2's core schema has it, which is what GitHub's own toolkit does.
 
     Raises:
@@ -102,4 +127,4 @@ def _true(text: str) -> bool:
         return True
     if text in ("false", "False", "FALSE", ""):
         return False
-    raise BadInput(f"input dry-run: {text!r} is neither true nor false", remedy="dry-run: true")
+    raise BadInput(f"input {name}: {text!r} is neither true nor false", remedy=f"{name}: true")

@@ -81,9 +81,16 @@ def test_a_dry_run_is_asked_for_as_yaml_says_true(text: str) -> None:
         ({"lock-wait": "soon"}, "soon"),
         ({"command": "history", "limit": "-1"}, "-1"),
         ({"reason": "a\x1b[2Jb"}, "control characters"),
+        ({"dry_run": "true"}, "did you mean 'dry-run'"),
+        ({"enviroment": "production"}, "did you mean 'environment'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(inputs: dict[str, str], words: str) -> None:
     """An input that would be ignored is an error: somebody expects it to do something."""
     with pytest.raises(BadInput, match=words):
         parse(arguments(inputs, CONTEXT))
+
+
+def test_inputs_of_others_are_none_of_ours() -> None:
+    """A surrounding action's inputs may be in the environment too."""
+    assert call(node_version_file="x").command.name == "deploy"

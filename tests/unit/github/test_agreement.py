@@ -1,0 +1,209 @@
+"""action.yml, the workflows, the examples, what `init` writes and the code say the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy_action.command_line.commands import COMMANDS as OF_THE_COMMAND_LINE
+from deploy_action.github.given import COMMANDS, INPUTS
+from deploy_action.github.outputs import OUTPUTS
+from deploy_action.init import initialise
+
+ROOT = Path(__file__).parents[3]
+SELF = ("$/", "org/deploy-action@v1")
+CALLED = re.compile(r"org/deploy-action/\.github/workflows/([a-z]+\.yml)@v1")
+PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
+LEVELS = ("none", "read", "write")
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a workflow; YAML 1.1 takes the key `on` for true."""
+    document: dict[Any, Any] = yaml.safe_load(path.read_text())
+    return {("on" if key is True else key): value for key, value in document.items()}
+
+
+ACTION = load(ROOT / "action.yml")
+SHIPPED = sorted((ROOT / ".github/workflows").glob("*.yml"))
+EXAMPLES = sorted((ROOT / "examples/workflows").glob("*.yml"))
+EVERY = [*SHIPPED, *EXAMPLES]
+
+
+def ids(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def steps(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for job in workflow["jobs"].values():
+        yield from job.get("steps", ())
+
+
+def test_inputs_are_those_that_the_code_reads() -> None:
+    """An input that nothing reads would be ignored; one that is not described would be unknown."""
+    assert set(ACTION["inputs"]) == set(INPUTS)
+
+
+def test_outputs_are_those_that_the_code_sets() -> None:
+    """Names and order."""
+    assert tuple(ACTION["outputs"]) == OUTPUTS
+
+
+def test_names_are_such_as_every_runner_passes_on() -> None:
+    """Other characters than these are changed on the way, and not by all runners alike."""
+    assert all(re.fullmatch(r"[a-z0-9-]+", name) for name in (*INPUTS, *OUTPUTS))
+
+
+def test_everything_is_described() -> None:
+    """The description is all that an editor shows."""
+    for entry in (*ACTION["inputs"].values(), *ACTION["outputs"].values()):
+        assert len(entry["description"]) > 5
+
+
+def test_nothing_is_required() -> None:
+    """GitHub does not enforce it; what is missing is found in the code, with the remedy."""
+    assert not any(entry.get("required") for entry in ACTION["inputs"].values())
+    assert all("default" in e or n.startswith("ssh-") for n, e in ACTION["inputs"].items())
+
+
+def test_commands_are_those_of_the_command_line() -> None:
+    """All but those that need a person at a terminal, and action.yml names each of them."""
+    known = {command.name for command in OF_THE_COMMAND_LINE}
+    assert set(COMMANDS) <= known
+    said = ACTION["inputs"]["command"]["description"].partition(":")[2]
+    assert tuple(re.findall(r"[a-z]+", said.replace(" or ", " "))) == tuple(COMMANDS)
+    assert ACTION["inputs"]["command"]["default"] == COMMANDS[0]
+
+
+def test_the_image_is_built_from_what_is_checked_out() -> None:
+    """Until a release names an image by its digest."""
+    assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile"}
+
+
+def test_the_folder_on_top_is_the_one_that_github_reads() -> None:
+    """One copy: the link leads to it, and not the other way round, which act reads as empty."""
+    link = ROOT / "workflows"
+    assert link.is_symlink()
+    assert link.resolve() == ROOT / ".github/workflows"
+    assert not any(path.is_symlink() for path in SHIPPED)
+
+
+@pytest.mark.parametrize("path", EVERY, ids=ids)
+def test_a_step_gives_only_inputs_that_exist(path: Path) -> None:
+    """A misspelt one would be dropped with a warning that nobody reads."""
+    ours = [step for step in steps(load(path)) if step.get("uses") in SELF]
+    for step in ours:
+        assert set(step.get("with", {})) <= set(INPUTS)
+        assert step.get("with", {}).get("command", "deploy") in (*COMMANDS, "${{ matrix.command }}")
+
+
+@pytest.mark.parametrize("path", EVERY, ids=ids)
+def test_outputs_that_are_read_exist(path: Path) -> None:
+    """An expression over an unknown output is empty, silently."""
+    workflow = load(path)
+    ours = {step["id"] for step in steps(workflow) if step.get("uses") in SELF and "id" in step}
+    read = re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", path.read_text())
+    assert all(name in OUTPUTS for step, name in read if step in ours)
+    of_jobs = re.findall(r"(?:needs|jobs)\.([\w-]+)\.outputs\.([\w-]+)", path.read_text())
+    for job, name in of_jobs:
+        assert name in workflow["jobs"][job]["outputs"]
+
+
+@pytest.mark.parametrize("path", EVERY, ids=ids)
+def test_inputs_and_secrets_that_are_read_are_declared(path: Path) -> None:
+    """An expression over an unknown input is empty, silently."""
+    text, on = path.read_text(), load(path)["on"]
+    triggers = [on.get(name) or {} for name in ("workflow_call", "workflow_dispatch")]
+    declared = {name for trigger in triggers for name in trigger.get("inputs", {})}
+    assert set(re.findall(r"\binputs\.([\w-]+)", text)) == declared
+    if "workflow_call" in on:
+        read = set(re.findall(r"\bsecrets\.([\w-]+)", text))
+        assert read == set(on["workflow_call"]["secrets"])
+
+
+def test_the_button_asks_for_what_the_call_takes() -> None:
+    """rollback.yml is both, with one set of inputs; only a call hands over secrets."""
+    on = load(ROOT / ".github/workflows/rollback.yml")["on"]
+    assert on["workflow_dispatch"]["inputs"] == on["workflow_call"]["inputs"]
+
+
+@pytest.mark.parametrize("path", EVERY, ids=ids)
+def test_others_actions_are_pinned(path: Path) -> None:
+    """By the whole commit, with the version beside it."""
+    for step in steps(load(path)):
+        uses = step.get("uses")
+        if uses is not None and uses not in SELF:
+            assert PINNED.fullmatch(uses)
+            assert re.search(
+                rf"{re.escape(uses)} # v\d+\.\d+\.\d+$", path.read_text(), re.MULTILINE
+            )
+
+
+@pytest.mark.parametrize("path", EVERY, ids=ids)
+def test_a_job_has_an_end_and_no_rights_that_it_does_not_name(path: Path) -> None:
+    """No permission by default, a time limit on everything that runs."""
+    workflow = load(path)
+    assert workflow["permissions"] == {}
+    for job in workflow["jobs"].values():
+        assert set(job["permissions"].values()) <= {"read", "write"}
+        assert "uses" in job or job["timeout-minutes"] <= 60
+
+
+@pytest.mark.parametrize("name", ["deploy.yml", "rollback.yml"])
+def test_deployments_are_never_cancelled_by_newer_ones(name: str) -> None:
+    """A running one comes to its end; a waiting rollback is not in the deployments' queue."""
+    for job in load(ROOT / ".github/workflows" / name)["jobs"].values():
+        assert job["concurrency"]["cancel-in-progress"] is False
+        assert job["concurrency"]["group"].startswith(f"deploy-action-{name.removesuffix('.yml')}-")
+        assert "name" in job["environment"]
+
+
+def test_production_gets_the_digest_of_staging() -> None:
+    """The second job is a promotion of what the first one deployed."""
+    jobs = load(ROOT / ".github/workflows/deploy.yml")["jobs"]
+    (promotion,) = [s for s in jobs["production"]["steps"] if s.get("uses") == "$/"]
+    assert jobs["production"]["needs"] == "staging"
+    assert promotion["with"]["command"] == "promote"
+    assert promotion["with"]["digest"] == "${{ needs.staging.outputs.digest }}"
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The workflows that `init` writes."""
+    directory = tmp_path_factory.mktemp("repository")
+    (directory / "Dockerfile").write_text("FROM debian\nEXPOSE 8080\n")
+    initialise(directory)
+    found = sorted((directory / ".github/workflows").glob("*.yml"))
+    assert found
+    return found
+
+
+def calls(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for job in load(path)["jobs"].values():
+        found = CALLED.fullmatch(job.get("uses", ""))
+        if found is not None:
+            yield found[1], job
+
+
+def test_callers_give_what_the_workflows_take(written: list[Path]) -> None:
+    """Inputs and secrets exist, required ones are there, and the caller has the rights that the
+    called jobs ask for: GitHub refuses to start otherwise."""
+    made = [call for path in (*EXAMPLES, *written) for call in calls(path)]
+    assert {name for name, _ in made} == {"deploy.yml", "rollback.yml"}
+    for name, job in made:
+        called = load(ROOT / ".github/workflows" / name)
+        takes = called["on"]["workflow_call"]
+        required = {key for key, entry in takes["inputs"].items() if entry.get("required")}
+        assert required <= set(job.get("with", {})) <= set(takes["inputs"])
+        if job["secrets"] != "inherit":
+            assert set(job["secrets"]) <= set(takes["secrets"])
+        for inner in called["jobs"].values():
+            for scope, level in inner["permissions"].items():
+                allowed = job["permissions"].get(scope, "none")
+                assert LEVELS.index(allowed) >= LEVELS.index(level), (
+                    f"{name} needs {scope}: {level}"
+                )
