@@ -121,6 +121,19 @@ def _same_place(first: Scope, second: Scope) -> Iterator[Finding]:
         return
     same_edge = one.edge.name == two.edge.name
     whole_port = "tcp" in (one.protocol, two.protocol) or not same_edge
+    if not whole_port and (one.route.certificate is None) != (two.route.certificate is None):
+        plain, secured = (one, two) if one.route.certificate is None else (two, one)
+        yield Finding(
+            path=("route",),
+            message=(
+                f"port {two.route.port} of {shared[0]} cannot speak TLS for {secured.name} and not "
+                f"for {plain.name}"
+            ),
+            hint="give both a certificate, or each its own port",
+            rule="mixed-tls",
+            at_key=True,
+        )
+        return
     same_route = (one.route.host, one.route.path) == (two.route.host, two.route.path)
     if not whole_port and not same_route:
         return

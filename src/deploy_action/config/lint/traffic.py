@@ -190,6 +190,29 @@ def _route(scope: Scope) -> Iterator[Finding]:
         )
 
 
+def _certificate(scope: Scope) -> Iterator[Finding]:
+    environment = scope.environment
+    route = environment.route
+    if route is None or route.certificate is None or scope.broken("route", "url", "protocol"):
+        return
+    if environment.url is not None and environment.url.lower().startswith("http://"):
+        yield Finding(
+            path=("url",),
+            message="with a certificate the service is reached by https, but the url says http",
+            hint=f"write https://{environment.url.partition('://')[2]}",
+            rule="url-without-tls",
+            severity=Severity.WARNING,
+        )
+    if route.certificate.secret is not None and route.certificate.secret in environment.secrets:
+        yield Finding(
+            path=("secrets",),
+            message=f"{route.certificate.secret} would give the private key to the application too",
+            hint="remove it from secrets; route.certificate takes it from the environment itself",
+            rule="certificate-as-secret",
+            severity=Severity.WARNING,
+        )
+
+
 def _probe(scope: Scope) -> Iterator[Finding]:
     if scope.valid.get("probe", False) is not False and scope.environment.protocol == "tcp":
         yield Finding(
@@ -204,6 +227,7 @@ def _probe(scope: Scope) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     _probe,
+    _certificate,
     _worker_with_traffic,
     _canary,
     _analysis,
