@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -64,7 +65,8 @@ def copy_of_this_repository(target: Path) -> Path:
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, destination, follow_symlinks=False)
     for workflow in (target / ".github/workflows").glob("*.yml"):
-        workflow.write_text(workflow.read_text().replace(SELF, CALLED))
+        text = re.sub(rf"^( *){re.escape(SELF)}$", rf"\1{CALLED}", workflow.read_text(), flags=re.M)
+        workflow.write_text(text)
     subprocess.run(["git", "init", "-q", str(target)], check=True)
     return target
 

@@ -1,0 +1,83 @@
+"""What the linters of workflows say of ours, of the examples and of what `init` writes: nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.support.act import CALLED, ROOT, SELF
+
+from deploy_action.init import initialise
+
+pytestmark = pytest.mark.act
+
+# Callers name our release by its tag, as everybody does who does not pin.
+_CONFIG = 'rules: {unpinned-uses: {config: {policies: {"org/*": ref-pin, "*": hash-pin}}}}\n'
+
+
+def _lint(*argv: str, cwd: Path) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}:{Path.home()}/go/bin"
+    done = subprocess.run(
+        argv,
+        cwd=cwd,
+        env={**os.environ, "PATH": path, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{' '.join(argv)}\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def repository(action: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything that is to be linted in one folder, with the one rewritten line."""
+    target = tmp_path_factory.mktemp("lint")
+    caller = target / "caller"
+    caller.mkdir()
+    (caller / "Dockerfile").write_text("FROM debian\nEXPOSE 8080\n")
+    initialise(caller)
+    for source, name in (
+        (action / ".github/workflows", "shipped"),
+        (ROOT / "examples/workflows", "examples"),
+        (caller / ".github/workflows", "init"),
+    ):
+        folder = target / name / ".github/workflows"
+        folder.mkdir(parents=True)
+        for file in source.glob("*.yml"):
+            (folder / file.name).write_text(file.read_text())
+    (target / "zizmor.yml").write_text(_CONFIG)
+    return target
+
+
+def test_only_one_line_differs_from_what_is_shipped(action: Path) -> None:
+    """The copy that act and actionlint see says `uses: org/deploy-action@v1` for `uses: $/`."""
+    for shipped in (ROOT / ".github/workflows").glob("*.yml"):
+        ours = shipped.read_text().splitlines()
+        theirs = (action / ".github/workflows" / shipped.name).read_text().splitlines()
+        differing = {pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]}
+        assert {(a.strip(), b.strip()) for a, b in differing} <= {(SELF, CALLED)}
+        assert "workflow_call" not in shipped.read_text() or differing
+
+
+@pytest.mark.parametrize("name", ["shipped", "examples", "init"])
+def test_actionlint_finds_nothing(repository: Path, name: str) -> None:
+    """Syntax, expressions, contexts, and every shell line."""
+    files = sorted(str(path) for path in (repository / name).rglob("*.yml"))
+    assert files
+    _lint("actionlint", "-shellcheck=", "-pyflakes=", *files, cwd=repository)
+
+
+def test_zizmor_finds_nothing_in_what_is_shipped() -> None:
+    """Pedantically: no injection, no stored credential, no right too many, nothing unpinned."""
+    _lint("zizmor", "--offline", "--pedantic", "--no-config", "--quiet", ".", cwd=ROOT)
+
+
+def test_zizmor_finds_nothing_in_the_examples(repository: Path) -> None:
+    """The examples are copied, so they are held to the same."""
+    config = ("--config", str(repository / "zizmor.yml"))
+    argv = ("zizmor", "--offline", "--pedantic", "--quiet", *config)
+    _lint(*argv, str(repository / "examples"), cwd=repository)
