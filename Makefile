@@ -19,11 +19,11 @@ help: ## Show this list
 
 .PHONY: demo
 demo: images ## Deploy, upgrade under load, survive a broken release, roll back: the story in a terminal
-	@.venv/bin/python demo/run.py
+	@.venv/bin/python -m demo
 
 .PHONY: clean-demo
 clean-demo: python ## Remove what the demo made
-	@.venv/bin/python demo/run.py --clean
+	@.venv/bin/python -m demo --clean
 
 .PHONY: test
 test: lint types unit acceptance integration action ## Run every check and every test (but the long faults)

@@ -17,14 +17,16 @@ def main() -> int:
     parser.add_argument("--clean", action="store_true", help="remove all that the demo made")
     parser.add_argument("--edge", default="deploy-action-demo", help="name of the demo's own edge")
     parser.add_argument("--folder", type=Path, default=ROOT / "build/demo", help="where it works")
+    parser.add_argument("--keep-images", action="store_true", help="clean, but not the images")
     asked = parser.parse_args()
     teller = Teller.for_terminal(sys.stdout)
     stage = Stage(edge=asked.edge, folder=asked.folder)
     try:
         if asked.clean:
             stage.clear()
-            stage.remove_images()
-            teller.say(f"removed: containers, network and volume {stage.edge}, images, its folder")
+            if not asked.keep_images:
+                stage.remove_images()
+            teller.say(f"removed what belongs to {stage.edge}")
         else:
             tell(stage, teller)
     except StoryFailed as failed:

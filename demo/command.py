@@ -9,24 +9,28 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from demo.stage import Stage
 from demo.teller import Teller, plain
 
-__all__ = ["ask", "run"]
+__all__ = ["Show", "ask", "run"]
 
 _PROGRAM = str(Path(sys.executable).with_name("deploy-action"))
 
 
-def run(stage: Stage, teller: Teller, *argv: str, whole: bool = False) -> int:
-    """Run a command and return its exit code.
+class Show(Enum):
+    """How much of a command's own output is shown: nobody reads the same picture six times."""
 
-    Args:
-        whole: show the report to its end; else only its first line, what is below being the
-            same picture again and again.
-    """
+    HEADLINE = "its steps and its report are left out, but the report's first line"
+    STEPS = "its steps and the first line of its report"
+    WHOLE = "everything"
+
+
+def run(stage: Stage, teller: Teller, *argv: str, show: Show) -> int:
+    """Run a command, show its output as it comes, and return its exit code."""
     teller.command(argv)
     # A terminal of its own, so that the output is what a person gets, colours included.
     master, slave = pty.openpty()
@@ -40,9 +44,11 @@ def run(stage: Stage, teller: Teller, *argv: str, whole: bool = False) -> int:
         os.close(slave)
         reported = False
         for line in _lines(terminal.fileno()):
-            if whole or not reported:
+            headline = plain(line).startswith(("✓ ", "✗ "))
+            steps = show is not Show.HEADLINE and not reported
+            if show is Show.WHOLE or steps or (headline and not reported):
                 teller.output(line)
-            reported = reported or plain(line).startswith(("✓ ", "✗ "))
+            reported = reported or headline
         return process.wait()
 
 

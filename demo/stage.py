@@ -44,6 +44,10 @@ class Stage:
         """Write the folder, on ports that nobody has."""
         self.staging, self.production = _free_port(8100), _free_port(8200)
         self.folder.mkdir(parents=True, exist_ok=True)
+        if any(self.folder.iterdir()):
+            sys.exit(
+                f"demo: {self.folder} is not empty; --folder names a folder for the demo alone"
+            )
         (self.folder / _MARK).touch()
         (self.folder / "deploy.yaml").write_text(
             DEPLOY_YAML.format(

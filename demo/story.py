@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from demo.command import ask, run
+from demo.command import Show, ask, run
 from demo.stage import Stage
 from demo.teller import Teller
 from deploy_action.checks.probe import Load, Probe
@@ -42,9 +42,9 @@ class Play:
     customers: dict[str, Probe] = field(default_factory=dict)
     chapters: list[Chapter] = field(default_factory=list)
 
-    def command(self, *argv: str, exit_code: int = 0, whole: bool = False) -> None:
+    def command(self, *argv: str, exit_code: int = 0, show: Show = Show.STEPS) -> None:
         """Run a command that must end with this exit code."""
-        ended = run(self.stage, self.teller, *argv, whole=whole)
+        ended = run(self.stage, self.teller, *argv, show=show)
         if ended != exit_code:
             raise StoryFailed(f"deploy-action {argv[0]} ended with {ended}, not {exit_code}")
 
@@ -149,13 +149,13 @@ def _acts(play: Play) -> None:
     stage = play.stage
     with play.chapter("The first release", "first release", "production", serves="1.0.0"):
         play.command("deploy", "-e", "staging", "--version", "1.0.0")
-        play.command("promote", "-e", "production")
+        play.command("promote", "-e", "production", show=Show.HEADLINE)
     _same_digest(play)
     play.open_shop("staging", stage.staging)
 
     with play.chapter("Version 2, under load", "v2 under load", "production", serves="2.0.0"):
-        play.command("deploy", "-e", "staging", "--version", "2.0.0")
-        play.command("promote", "-e", "production", whole=True)
+        play.command("deploy", "-e", "staging", "--version", "2.0.0", show=Show.HEADLINE)
+        play.command("promote", "-e", "production", show=Show.WHOLE)
     _same_digest(play)
 
     title = "Version 3 answers its health checks, but is broken"
@@ -168,8 +168,8 @@ def _acts(play: Play) -> None:
         play.command("rollback", "-e", "production", "--reason", "prices are wrong")
 
     play.teller.chapter("What the hosts remember")
-    play.command("history", "-e", "staging", "--limit", "1", whole=True)
-    play.command("status", "-e", "production", whole=True)
+    play.command("history", "-e", "staging", "--limit", "1", show=Show.WHOLE)
+    play.command("status", "-e", "production", show=Show.WHOLE)
 
 
 def _same_digest(play: Play) -> None:
