@@ -109,16 +109,14 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     routes = [(b, b.name) for b in backends] + [(b, "redirect") for b in redirected]
     for backend, target in sorted(
         routes,
-        key=lambda r: (
-            not r[0].host,
-            -len(r[0].path),
-            r[0].host[:1] == "*",
-            r[1] == "redirect",
-            r[1],
-        ),
+        key=lambda r: (*_breadth(r[0]), r[1] == "redirect", r[1]),
     ):
         yield from _route(backend, target)
     yield "  default_backend none"
+
+
+def _breadth(backend: Backend) -> tuple[bool, bool, int]:
+    return not backend.host, backend.host.startswith("*."), -len(backend.path)
 
 
 def _bind(port: int, backends: list[Backend], *, alpn: bool) -> Iterator[str]:
