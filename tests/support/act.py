@@ -65,7 +65,9 @@ def copy_of_this_repository(target: Path) -> Path:
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, destination, follow_symlinks=False)
     for workflow in (target / ".github/workflows").glob("*.yml"):
-        text = re.sub(rf"^( *){re.escape(SELF)}$", rf"\1{CALLED}", workflow.read_text(), flags=re.M)
+        text = re.sub(
+            rf"^( *){re.escape(SELF)}$", rf"\1{CALLED}", workflow.read_text(), flags=re.MULTILINE
+        )
         workflow.write_text(text)
     subprocess.run(["git", "init", "-q", str(target)], check=True)
     return target
