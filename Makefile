@@ -47,7 +47,7 @@ acceptance: images ## Test the command line as a user types it
 
 .PHONY: integration
 integration: images apps ## Test on a real engine, with the fast faults
-	$(PYTEST) tests/integration -m 'not faults' --junit-xml=$(REPORTS)/integration.xml
+	$(PYTEST) tests/integration tests/faults -m 'not faults' --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: action
 action: images act action-image ## Run the action and the workflows under act
@@ -55,7 +55,7 @@ action: images act action-image ## Run the action and the workflows under act
 
 .PHONY: faults
 faults: images apps act action-image ## Inject every fault of docs/reliability.md; takes long
-	$(PYTEST) tests -m faults --junit-xml=$(REPORTS)/faults.xml
+	$(PYTEST) tests/faults --junit-xml=$(REPORTS)/faults.xml
 
 .PHONY: bench
 bench: images ## Measure; ratios are side by side, in one run
