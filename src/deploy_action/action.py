@@ -113,13 +113,17 @@ def _show(report: Report, commands: Commands, environ: Mapping[str, str]) -> Non
             commands.error(report.error.what, str(report.error))
         for problem in (*report.problems, *_gate_problems(report)):
             commands.annotate(problem)
+        if commands.left_out:
+            more = f"{len(commands.left_out)} more problems are on the run's summary page"
+            commands.notice("not all are shown here", more)
         _write_sarif(given(environ).get("sarif-file", ""), report)
     elif report.exit_code is not ExitCode.DONE:
         commands.error(report.result, _text(report)[0])
     with commands.no_commands() as log:
         log.write("".join(f"{line}\n" for line in _text(report)))
     set_outputs(environ, outputs(report))
-    add_summary(environ, summary(report, left_out=tuple(commands.left_out)))
+    context = Context.read(environ)
+    add_summary(environ, summary(report, repository=context.repository_url, commit=context.commit))
 
 
 def _gate_problems(report: Report) -> Iterator[Problem]:

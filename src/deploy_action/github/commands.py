@@ -56,8 +56,7 @@ class _Defused(io.TextIOBase):
 class Commands:
     """Writes commands to the step's log.
 
-    GitHub shows at most ten annotations of each level per step; `left_out` holds the others, for
-    the summary.
+    GitHub shows at most ten annotations of each level per step; `left_out` holds the others.
     """
 
     stream: TextIO
@@ -95,6 +94,10 @@ class Commands:
     def error(self, title: str, message: str) -> None:
         """Show an error that belongs to no file; before the problems, or it may be one too many."""
         self._annotation(Severity.ERROR, {"title": title}, message)
+
+    def notice(self, title: str, message: str) -> None:
+        """Show a remark that belongs to no file."""
+        self._annotation(Severity.NOTICE, {"title": title}, message)
 
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:

@@ -18,6 +18,7 @@ class Context:
     actor: str
     commit: str
     repository: str
+    repository_url: str
     run_url: str
     tag: str
     """The tag that is being built; empty for a branch."""
@@ -27,13 +28,15 @@ class Context:
         """Read the variables; what is missing is empty."""
         server = environ.get("GITHUB_SERVER_URL", "https://github.com")
         repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
+        page = f"{server}/{repository}" if repository else ""
         is_tag = environ.get("GITHUB_REF_TYPE") == "tag"
         return cls(
             # Whoever re-runs a workflow is the one who deploys.
             actor=environ.get("GITHUB_TRIGGERING_ACTOR") or environ.get("GITHUB_ACTOR", ""),
             commit=environ.get("GITHUB_SHA", ""),
             repository=repository,
-            run_url=f"{server}/{repository}/actions/runs/{run}" if repository and run else "",
+            repository_url=page,
+            run_url=f"{page}/actions/runs/{run}" if page and run else "",
             tag=environ.get("GITHUB_REF_NAME", "") if is_tag else "",
         )
 

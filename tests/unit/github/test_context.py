@@ -41,4 +41,6 @@ def test_an_enterprise_server_is_named() -> None:
 
 def test_outside_of_a_run_everything_is_empty() -> None:
     """Nothing is made up."""
-    assert Context.read({}) == Context(actor="", commit="", repository="", run_url="", tag="")
+    assert Context.read({}) == Context(
+        actor="", commit="", repository="", repository_url="", run_url="", tag=""
+    )

@@ -9,7 +9,9 @@ from deploy_action.errors import BadInput
 from deploy_action.github.context import Context
 from deploy_action.github.given import COMMANDS, arguments, given
 
-CONTEXT = Context(actor="ada", commit="0123456789abcdef", repository="a/b", run_url="", tag="")
+CONTEXT = Context(
+    actor="ada", commit="0123456789abcdef", repository="a/b", repository_url="", run_url="", tag=""
+)
 
 
 def call(**inputs: str) -> Call:
