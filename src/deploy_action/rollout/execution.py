@@ -291,6 +291,7 @@ def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
         plan.previous is None
         or route is None
         or environment.protocol != "http"
+        or environment.strategy.order == "stop-first"
         or not wanted.rate_per_second
         or site.host in plan.closed
         or plan.moves
