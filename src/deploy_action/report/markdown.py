@@ -14,6 +14,8 @@ def text(said: str) -> str:
     """Let text from outside be nothing but text: no markup, no table cell, no line of its own."""
     flat = " ".join(printable(said).split())
     escaped = re.sub(r"([\\`*_{}\[\]()#+!|~@$:])", r"\\\1", flat)
+    # Only at the beginning they mean anything: a list, a rule, or a heading of the line before.
+    escaped = re.sub(r"^(\d*)([-=]|\.(?=\s|$))", r"\1\\\2", escaped)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
