@@ -13,7 +13,16 @@ from deploy_action.edge.state import Backend, Check, Server, key
 from deploy_action.engines.engine import Container, ContainerSpec, NetworkSpec
 from deploy_action.release import Release
 
-__all__ = ["Replica", "backend_for", "hook_spec", "name_of", "of_release", "replica_spec"]
+__all__ = [
+    "Replica",
+    "backend_for",
+    "hook_spec",
+    "name_of",
+    "of_release",
+    "replica_spec",
+    "task_selector",
+    "task_spec",
+]
 
 _PREFIX = "deploy-action."
 
@@ -99,6 +108,7 @@ def replica_spec(
         name=name_of(environment, release.version, number, index),
         secrets=secrets,
         networks=(first, *(NetworkSpec(name=name) for name in environment.networks)),
+        entrypoint=environment.entrypoint,
         command=environment.command,
         labels=dict(selector(environment))
         | {
@@ -128,10 +138,46 @@ def hook_spec(
         networks=tuple(
             NetworkSpec(name=name) for name in (environment.edge.name, *environment.networks)
         ),
-        command=hook.command,
+        # What `run` says is what runs, whatever the image's own entry point is.
+        entrypoint=hook.command[:1],
+        command=hook.command[1:],
         labels=dict(selector(environment))
         | {f"{_PREFIX}role": "hook", f"{_PREFIX}deployment": str(number)},
     )
+
+
+def task_selector(environment: Environment) -> Mapping[str, str]:
+    """Return the labels by which the one-off containers of `run` are found."""
+    return dict(selector(environment)) | {f"{_PREFIX}role": "task"}
+
+
+def task_spec(
+    environment: Environment,
+    release: Release,
+    argv: tuple[str, ...],
+    *,
+    name: str,
+    secrets: Mapping[str, str],
+    bare: bool,
+) -> ContainerSpec:
+    """Describe a one-off container of a release that runs a command.
+
+    Args:
+        name: tells it apart from others at the same time.
+        bare: the command is run as it is, and not by the image's entry point.
+    """
+    spec = _spec(
+        environment,
+        release,
+        name=f"{name_of(environment, release.version, 0, 0)}-task-{name}",
+        secrets=secrets,
+        networks=tuple(
+            NetworkSpec(name=name) for name in (environment.edge.name, *environment.networks)
+        ),
+        command=argv[1:] if bare else argv,
+        labels=task_selector(environment),
+    )
+    return dataclasses.replace(spec, entrypoint=argv[:1]) if bare else spec
 
 
 def _spec(
@@ -141,6 +187,7 @@ def _spec(
     name: str,
     secrets: Mapping[str, str],
     networks: tuple[NetworkSpec, ...],
+    entrypoint: tuple[str, ...] | None,
     command: tuple[str, ...] | None,
     labels: Mapping[str, str],
 ) -> ContainerSpec:
@@ -148,7 +195,7 @@ def _spec(
     return ContainerSpec(
         name=name,
         image=release.reference,
-        entrypoint=environment.entrypoint,
+        entrypoint=entrypoint,
         command=command,
         env=told | dict(environment.env) | dict(secrets),
         networks=networks,
