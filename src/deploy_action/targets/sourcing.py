@@ -67,7 +67,8 @@ def source(
         )
     if environment.build is not None and digest is None:
         reference = f"{repository}:{version}"
-        _build(environment.build, reference, inputs, progress)
+        login = credentials(environment, inputs.environ)
+        _build(environment.build, reference, inputs, progress, login)
         if not environment.build.push:
             return _local(engine, repository, version, reference)
         return _from_registry(environment, inputs, engine, repository, version, reference)
@@ -125,9 +126,16 @@ def _split(reference: str) -> tuple[str, str | None, str | None]:
     return rest, None, digest or None
 
 
-def _build(build: Build, reference: str, inputs: Inputs, progress: Progress) -> None:
+def _build(
+    build: Build,
+    reference: str,
+    inputs: Inputs,
+    progress: Progress,
+    login: tuple[str, str] | None,
+) -> None:
     """Build with the Docker command line, which brings BuildKit and its cache."""
     from deploy_action.process import run
+    from deploy_action.targets.registry_login import logged_in
 
     root = inputs.config.parent
     argv = ["docker", "build", "-q", "-t", reference, "-f", str(root / build.dockerfile)]
@@ -140,7 +148,8 @@ def _build(build: Build, reference: str, inputs: Inputs, progress: Progress) -> 
     if build.push:
         steps.append(["docker", "push", "-q", "--", reference])
     for step in steps:
-        done = run(step, timeout_seconds=_BUILD_SECONDS)
+        with logged_in(reference, login) as env:
+            done = run(step, timeout_seconds=_BUILD_SECONDS, env=env)
         if done.exit_code != 0:
             progress.quote(" ".join(step[:2]), done.stderr.splitlines()[-40:])
             raise DeploymentFailed(
