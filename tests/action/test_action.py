@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 from tests.support.act import Repository
@@ -65,6 +67,7 @@ def test_a_workflow_deploys_for_real_and_the_next_step_reads_the_outputs(
     said = (
         "echo next step sees ${{ steps.deploy.outputs.outcome }} "
         "${{ steps.deploy.outputs.version }} ${{ steps.deploy.outputs.url }}"
+        '; cat "$GITHUB_STEP_SUMMARY"'
     )
     caller.write(".github/workflows/deploy.yml", _workflow(given, said))
 
@@ -73,7 +76,8 @@ def test_a_workflow_deploys_for_real_and_the_next_step_reads_the_outputs(
     assert run.exit_code == 0, run.text
     assert _served(ports[0]) == "1.0.0"
     assert f"next step sees deployed 1.0.0 http://localhost:{ports[0]}" in run.log
-    assert "shop 1.0.0 is live in staging" in run.log
+    assert "## ✅ shop 1.0.0 is live in staging" in run.log
+    assert "::add-mask" not in run.log
     assert "tr0ub4dor-and-3" not in run.log
     found = subprocess.run(
         [
@@ -91,6 +95,27 @@ def test_a_workflow_deploys_for_real_and_the_next_step_reads_the_outputs(
         text=True,
     ).stdout
     assert "TOKEN=tr0ub4dor-and-3" in env
+
+
+def test_the_action_deploys_from_its_own_checkout(
+    action: Path, tmp_path: Path, edge: str, ports: tuple[int, int]
+) -> None:
+    """`uses: ./` after a checkout is the same action: the way in which we deploy with ourselves."""
+    own = Repository(path=tmp_path / "own", action=action, secrets={"DEPLOY_SECRETS": "TOKEN=x1\n"})
+    shutil.copytree(action, own.path, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    own.write("deploy.yaml", SHOP.format(edge=edge, staging=ports[0], production=ports[1]))
+    given = (
+        "          environment: staging\n"
+        "          version: 2.0.0\n"
+        "          secrets: ${{ secrets.DEPLOY_SECRETS }}"
+    )
+    workflow = _workflow(given).replace("uses: org/deploy-action@v1", "uses: ./")
+    own.write(".github/workflows/own.yml", workflow)
+
+    run = own.run("own.yml")
+
+    assert run.exit_code == 0, run.text
+    assert _served(ports[0]) == "2.0.0"
 
 
 def test_what_is_wrong_in_deploy_yaml_is_annotated_at_its_line(caller: Repository) -> None:
