@@ -166,7 +166,7 @@ def task_spec(
         name: tells it apart from others at the same time.
         bare: the command is run as it is, and not by the image's entry point.
     """
-    spec = _spec(
+    return _spec(
         environment,
         release,
         name=f"{name_of(environment, release.version, 0, 0)}-task-{name}",
@@ -174,10 +174,10 @@ def task_spec(
         networks=tuple(
             NetworkSpec(name=name) for name in (environment.edge.name, *environment.networks)
         ),
+        entrypoint=argv[:1] if bare else environment.entrypoint,
         command=argv[1:] if bare else argv,
         labels=task_selector(environment),
     )
-    return dataclasses.replace(spec, entrypoint=argv[:1]) if bare else spec
 
 
 def _spec(
