@@ -7,7 +7,7 @@ import dataclasses
 import secrets as randomness
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import uuid4
@@ -16,7 +16,7 @@ from deploy_action.clock import Clock, SystemClock
 from deploy_action.config import from_plain
 from deploy_action.config.model import Environment
 from deploy_action.engines import Engine, connect
-from deploy_action.errors import DeployActionError, RollbackFailed
+from deploy_action.errors import DeployActionError, Interrupted, RollbackFailed
 from deploy_action.hosts.observation import HostObservation, Observation
 from deploy_action.hosts.site import Site, lock_site, observe, reading
 from deploy_action.inputs import Inputs
@@ -25,6 +25,7 @@ from deploy_action.progress import Progress
 from deploy_action.release import Deployment, HostOutcome, State
 from deploy_action.rollout.converge import Converged, converge, withdraw
 from deploy_action.rollout.verify import Cancel
+from deploy_action.state.conversation import SessionLost
 from deploy_action.state.ledger import Ledger, live, merge
 from deploy_action.state.lock import Lock
 from deploy_action.targets.secret_values import available_secrets
@@ -152,6 +153,7 @@ class Held:
 
         Raises:
             RollbackFailed: that is not possible any more.
+        Interrupted, SessionLost: it is left to the next command.
         """
         observation = self.observe(images)
         entries = observation.ledger.entries
@@ -167,6 +169,8 @@ class Held:
             )
         try:
             self.restore(serving, entries)
+        except (Interrupted, SessionLost):
+            raise
         except DeployActionError as error:
             raise RollbackFailed(
                 f"{self.environment.name}: an earlier deployment was left unfinished, and what "
@@ -181,7 +185,7 @@ class Held:
 
     def restore(self, serving: Deployment | None, entries: Sequence[Deployment]) -> Converged:
         """Bring every host to the release that is live according to the ledger."""
-        told = Converged()
+        told, cancel = Converged(), Cancel(threading.Event())
 
         def one(site: Site) -> Converged:
             if serving is None:
@@ -195,10 +199,10 @@ class Held:
                 secrets=available_secrets(past, self.engagement.inputs),
                 number=serving.number,
                 drain_seconds=past.stop.drain_seconds,
-                cancel=Cancel(threading.Event()),
+                cancel=cancel,
             )
 
-        for done in side_by_side(one, self.sites):
+        for done in side_by_side(one, self.sites, cancel.event):
             told.notes += done.notes
             told.logs |= done.logs
         return told
@@ -247,12 +251,27 @@ def good_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def side_by_side(act: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
-    """Do the same for all items at once; the first failure is raised when all have ended."""
-    if len(items) == 1:
-        return [act(items[0])]
+def side_by_side(
+    act: Callable[[_Item], _Result],
+    items: Sequence[_Item],
+    cancel: threading.Event | None = None,
+) -> list[_Result]:
+    """Do the same for all items at once; the first failure is raised when all have ended.
+
+    Never in the main thread, even for one: a signal's exception must not cut a request in two.
+
+    Args:
+        cancel: set when a signal came, so that what waits can end.
+    """
     with ThreadPoolExecutor(max_workers=16, thread_name_prefix="host") as pool:
-        return list(pool.map(act, items))
+        futures = [pool.submit(act, item) for item in items]
+        try:
+            wait(futures)
+        except BaseException:
+            if cancel is not None:
+                cancel.set()
+            raise
+    return [future.result() for future in futures]
 
 
 def _joined(hosts: Sequence[HostObservation]) -> Observation:

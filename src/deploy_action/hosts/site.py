@@ -262,11 +262,8 @@ def reading(
         return
     else:
         spec = edge_host.lock_spec(options, f"{options.name}-reader-{uuid4().hex[:12]}", {})
-        carrier = engine.create(spec)
-        stream = engine.attach(carrier)
-        engine.start(carrier)
-    talk = Conversation(engine.host, stream)
-    try:
+        carrier, stream = _begin_reading(engine, spec)
+    with contextlib.closing(Conversation(engine.host, stream)) as talk:
         yield Site(
             host=host,
             engine=engine,
@@ -275,5 +272,13 @@ def reading(
             talk=talk,
             carrier=carrier,
         )
-    finally:
-        talk.close()
+
+
+def _begin_reading(engine: Engine, spec: ContainerSpec) -> tuple[str, socket.socket]:
+    with contextlib.ExitStack() as undo:
+        carrier = engine.create(spec)
+        undo.callback(engine.remove, carrier)
+        stream = undo.enter_context(contextlib.closing(engine.attach(carrier)))
+        engine.start(carrier)
+        undo.pop_all()
+    return carrier, stream

@@ -9,6 +9,7 @@ import contextlib
 import socket
 import threading
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import Protocol
 
 from deploy_action.errors import DeploymentFailed
@@ -66,7 +67,7 @@ class Conversation:
     host: str
     stream: socket.socket
     _guard: threading.Lock
-    _reader: object
+    _reader: BufferedReader
 
     def __init__(self, host: str, stream: socket.socket) -> None:
         self.host = host
@@ -79,6 +80,7 @@ class Conversation:
         """End the session: its input ends, and so does the container that is the lock."""
         with contextlib.suppress(OSError):
             self.stream.shutdown(socket.SHUT_RDWR)
+        self._reader.close()
         self.stream.close()
 
     def beat(self) -> None:
@@ -138,11 +140,16 @@ class Conversation:
         with self._guard:
             try:
                 self.stream.sendall(line.encode() + b"\n" + payload)
-                head = self._reader.readline()  # type: ignore[attr-defined]
+                head = self._reader.readline()
                 status, _, size = head.decode().strip().partition(" ")
-                content = self._reader.read(int(size)) if size else b""  # type: ignore[attr-defined]
+                content = self._reader.read(int(size)) if size else b""
             except (OSError, ValueError) as error:
                 raise self._lost() from error
+            except BaseException:
+                # A signal: an answer is still on its way, and the next request would take it
+                # for its own.
+                self.close()
+                raise
         if not size or len(content) < int(size):
             raise self._lost()
         if status == "error":

@@ -141,16 +141,27 @@ def acquire(
 
 
 def _take(engine: Engine, spec: ContainerSpec) -> Lock:
-    container_id = engine.create(spec)
-    try:
-        stream = engine.attach(container_id)
+    with contextlib.ExitStack() as undo:
+        # By name, and only if it is ours: the answer to `create` may be what was lost.
+        undo.callback(_forget, engine, spec)
+        try:
+            container_id = engine.create(spec)
+        except NameTaken:
+            undo.pop_all()
+            raise
+        stream = undo.enter_context(contextlib.closing(engine.attach(container_id)))
         engine.start(container_id)
-        talk = Conversation(engine.host, stream)
+        talk = undo.enter_context(contextlib.closing(Conversation(engine.host, stream)))
         talk.ping()
-    except BaseException:
-        with contextlib.suppress(DeploymentFailed):
-            engine.remove(container_id)
-        raise
+        undo.pop_all()
     lock = Lock(engine=engine, container_id=container_id, talk=talk)
     lock.keep()
     return lock
+
+
+def _forget(engine: Engine, spec: ContainerSpec) -> None:
+    ours = "deploy-action.deployment-id"
+    with contextlib.suppress(DeploymentFailed):
+        found = engine.container(spec.name)
+        if found is not None and found.labels.get(ours) == spec.labels.get(ours):
+            engine.remove(found.id)
