@@ -40,7 +40,7 @@ def roll_back_by_hand(environment: Environment) -> list[str]:
         '  -e "s/\\b$NEW\\b/$OLD/g" \\',
         '  -e "s/$(release "$NEW")/$(release "$OLD")/g" /state/edge/haproxy.cfg',
         f"docker exec {edge} haproxy -c -f /state/edge/haproxy.cfg",
-        f"docker exec {edge} sh -c 'echo reload | socat - UNIX-CONNECT:/state/run/master.sock'",
+        f"docker exec {edge} sh -c 'echo reload | socat -t 10 - UNIX-CONNECT:/state/run/master.sock'",
         "",
         "# 5. Stop the new one, and keep a restart of the machine from bringing it back.",
         'docker update --restart no "$NEW"',

@@ -209,8 +209,8 @@ def _roll_back(environments: Sequence[Environment]) -> list[str]:
         f"deploy-action rollback -e {name} --to 1.3.0 --reason 'why'",
         "```",
         "",
-        "A rollback restores image, configuration and environment of that release; the secrets",
-        "have the values of today.",
+        "A rollback restores image, configuration and environment of that release. Secrets have",
+        "the values of today where they are given, else those that the kept containers have.",
         "",
         "**With plain docker,** when nothing else is at hand:",
     ]
