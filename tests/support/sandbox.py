@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,9 @@ import yaml
 
 from deploy_action.checks.probe import Load, Probe, ProbeResult
 
-__all__ = ["Finished", "Sandbox", "sandbox", "until"]
+__all__ = ["Finished", "Sandbox", "counting", "docker", "free_port", "kill_group", "sandbox", "until"]
+
+_COUNTED: list[ProbeResult] = []
 
 SHOP: Mapping[str, Any] = {
     "version": 1,
@@ -63,11 +66,21 @@ class Sandbox:
     port: int
     config: dict[str, Any]
     environ: dict[str, str] = field(default_factory=dict)
+    engine: str = ""
+    """DOCKER_HOST of the engine to look at, where it is not this machine's own."""
+    where: str = "127.0.0.1"
+    """Address at which that engine's edge is reached."""
+    ask: Callable[[str], str] = field(default_factory=lambda: _ask_the_shop)
+    """Learns from the service at a URL which version it is."""
 
     @property
     def url(self) -> str:
         """Where production is reached."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.where}:{self.port}"
+
+    def docker(self, *argv: str) -> str:
+        """Run a docker command against this sandbox's engine."""
+        return docker(*argv, host=self.engine)
 
     def configure(self, **changes: Any) -> None:
         """Change top-level keys of deploy.yaml; None removes one."""
@@ -113,10 +126,7 @@ class Sandbox:
 
     def serving(self) -> str:
         """Ask the service itself, through the edge."""
-        import urllib.request
-
-        with urllib.request.urlopen(f"{self.url}/version", timeout=10) as answer:
-            return str(answer.headers["X-Version"])
+        return self.ask(self.url)
 
     @contextlib.contextmanager
     def load(self, **shape: Any) -> Iterator[Callable[[], ProbeResult]]:
@@ -128,14 +138,14 @@ class Sandbox:
         try:
             yield probe.stop
         finally:
-            probe.stop()
+            _COUNTED.append(probe.stop())
 
     def containers(self, role: str = "replica", *, all: bool = True) -> list[str]:
         """Names of our containers in a role, stopped ones too unless told otherwise."""
         argv = ["ps", "--format", "{{.Names}}"] + (["-a"] if all else [])
         labels = [f"deploy-action.edge={self.edge}", f"deploy-action.role={role}"]
         filters = [part for label in labels for part in ("--filter", f"label={label}")]
-        return docker(*argv, *filters).split()
+        return self.docker(*argv, *filters).split()
 
     def lock_is_free(self) -> bool:
         """Tell whether nobody holds the lock."""
@@ -143,15 +153,16 @@ class Sandbox:
 
     def clean(self) -> None:
         """Take everything of this sandbox away, and nothing else."""
-        found = docker("ps", "-aq", "--filter", f"label=deploy-action.edge={self.edge}").split()
+        label = f"label=deploy-action.edge={self.edge}"
+        found = self.docker("ps", "-aq", "--filter", label).split()
         if found:
             # One of them may be on its way out by itself.
-            subprocess.run(["docker", "rm", "-fv", *found], capture_output=True, check=False)
-        label = f"label=deploy-action.edge={self.edge}"
-        until(lambda: not docker("ps", "-aq", "--filter", label), "all containers are gone")
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self.docker("rm", "-fv", *found)
+        until(lambda: not self.docker("ps", "-aq", "--filter", label), "all containers are gone")
         for kind in ("network", "volume"):
-            if self.edge in docker(kind, "ls", "--format", "{{.Name}}").split():
-                docker(kind, "rm", self.edge)
+            if self.edge in self.docker(kind, "ls", "--format", "{{.Name}}").split():
+                self.docker(kind, "rm", self.edge)
 
     def assert_survived(
         self,
@@ -175,7 +186,8 @@ class Sandbox:
             assert seen.lost == 0, f"{seen}\n{seen.examples}\n{done.text}"
             assert seen.ok > 0
         assert self.serving() == serves
-        assert self.lock_is_free()
+        # It ends with its holder, a moment later.
+        until(self.lock_is_free, "the lock is free", 5.0)
         history = self.history()
         good = {e["release"]["version"] for e in history if e["state"] == "succeeded"}
         left = [name for name in self.containers() if not any(f"-{v}-" in name for v in good)]
@@ -201,6 +213,11 @@ def sandbox(directory: Path, **changes: Any) -> Iterator[Sandbox]:
         box.clean()
 
 
+def _ask_the_shop(url: str) -> str:
+    with urllib.request.urlopen(f"{url}/version", timeout=10) as answer:
+        return str(answer.headers["X-Version"])
+
+
 def free_port() -> int:
     """Return a port that nobody listens on."""
     with socket.socket() as probe:
@@ -208,9 +225,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def docker(*argv: str) -> str:
+def docker(*argv: str, host: str = "") -> str:
     """Run a docker command and return what it printed."""
-    return subprocess.run(["docker", *argv], check=True, capture_output=True, text=True).stdout
+    command = ["docker", *(("-H", host) if host else ()), *argv]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[list[ProbeResult]]:
+    """Collect what every load of every sandbox counts meanwhile."""
+    _COUNTED.clear()
+    yield _COUNTED
 
 
 def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> None:

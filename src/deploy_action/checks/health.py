@@ -78,5 +78,5 @@ def explain_unhealthy(health: Health, status: ServerStatus | None, container: Co
     if said.startswith(("L7TOUT", "L4TOUT", "L6TOUT")):
         return f"no answer within {health.timeout_seconds:g} s ({said})"
     if said.startswith("L7STS"):
-        return f"GET {health.path} did not answer 2xx ({said}); a redirect does not count"
+        return f"GET {health.path} did not answer 2xx, and a redirect does not count ({said})"
     return said

@@ -142,7 +142,8 @@ _FINE = (
 def _status(row: dict[str, str]) -> ServerStatus:
     # A star says that the next check is under way; the status is the last one's.
     check = (row.get("check_status") or "").removeprefix("* ")
-    said = " ".join(part for part in (row.get("check_desc"), row.get("last_chk")) if part)
+    code = row.get("check_code") or ""
+    said = " ".join(part for part in (row.get("check_desc"), code, row.get("last_chk")) if part)
     return ServerStatus(
         name=row["svname"],
         up=row["status"].startswith("UP") or row["status"] == "no check",

@@ -22,7 +22,11 @@ __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
 _BEAT_SECONDS = 5.0
 _POLL_SECONDS = 0.5
 _ENDED_POLL_SECONDS = 0.02
+_EARLY_POLL_SECONDS = 0.1
 _UNSTARTED_SECONDS = 10.0
+_ENDING_SECONDS = 2.0
+"""How long a lock may outlive the command that let it go: one command right after the other must
+not find the first one's lock. A deployer that was killed needs no more either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +95,7 @@ def acquire(
     wait_seconds: float,
     clock: Clock,
 ) -> Lock:
-    """Take the lock, waiting for at most `wait_seconds` while somebody holds it.
+    """Take the lock, waiting for at most `wait_seconds`, and a moment, while somebody holds it.
 
     Args:
         spec: the lock's container (edge/host.py makes it): name, image, volume and labels.
@@ -100,7 +104,8 @@ def acquire(
         LockHeld: somebody holds it; the message names who.
         BadInput: this very deployment holds it: two names lead to one engine.
     """
-    deadline = clock.monotonic() + wait_seconds
+    begun = clock.monotonic()
+    deadline = begun + max(wait_seconds, _ENDING_SECONDS)
     unstarted: dict[str, float] = {}
     while True:
         try:
@@ -137,7 +142,8 @@ def acquire(
                 remedy="wait (--lock-wait 10m), or, when you are sure that it is dead: "
                 "deploy-action unlock --force",
             )
-        clock.sleep(_POLL_SECONDS)
+        early = clock.monotonic() - begun < _ENDING_SECONDS
+        clock.sleep(_EARLY_POLL_SECONDS if early else _POLL_SECONDS)
 
 
 def _take(engine: Engine, spec: ContainerSpec) -> Lock:

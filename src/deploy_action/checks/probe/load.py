@@ -20,6 +20,7 @@ class Load:
     Attributes:
         keep_alive, new, post, slow: workers of each kind; each has one request under way.
         post_path: must answer a POST with the body that was sent.
+        post_echo: False when a complete 2xx is all that `post_path` is asked for.
         slow_path: is asked with `timeout_seconds` on top of `slow_seconds`.
         rate: at most so many requests a second in all; None is as fast as answers come.
         max_seconds, max_requests: when it ends by itself; there is no load without end.
@@ -35,6 +36,7 @@ class Load:
     post: int = 0
     slow: int = 0
     post_path: str = "/echo"
+    post_echo: bool = True
     slow_path: str = "/slow?seconds=5"
     slow_seconds: float = 5.0
     timeout_seconds: float = 10.0

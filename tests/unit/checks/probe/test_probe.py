@@ -167,6 +167,17 @@ def test_a_mix_is_counted_as_a_whole_and_by_kind(serve: Any) -> None:
     assert sum(count.sent for count in result.kinds.values()) == 1500
 
 
+def test_a_post_that_is_not_echoed_counts_where_no_echo_is_asked_for(serve: Any) -> None:
+    """A complete 2xx is enough then; every other way of losing one still counts."""
+    server = Saboteur(cycle(["ok", "other body", "500", "cut"]))
+    load = only(Kind.POST, 2, max_requests=40, post_echo=False)
+    probe = Probe(f"http://127.0.0.1:{serve(server.serve)}/", load)
+    probe.start()
+    result = probe.join()
+    assert result.losses == {Loss.BAD_STATUS: 10, Loss.TRUNCATED: 10}
+    assert result.ok == 20
+
+
 def test_a_server_that_hangs_is_a_timeout(serve: Any) -> None:
     """No answer in time is one loss, and the connection is not used again."""
     server = Saboteur(cycle(["ok", "hang", "ok"]))
