@@ -29,8 +29,12 @@ class Show(Enum):
     WHOLE = "everything"
 
 
-def run(stage: Stage, teller: Teller, *argv: str, show: Show) -> int:
-    """Run a command, show its output as it comes, and return its exit code."""
+def run(stage: Stage, teller: Teller, *argv: str, show: Show, exit_code: int) -> int:
+    """Run a command, show its output as it comes, and return its exit code.
+
+    Args:
+        exit_code: the one that is expected; with another one nothing is left out.
+    """
     teller.command(argv)
     # A terminal of its own, so that the output is what a person gets, colours included.
     master, slave = pty.openpty()
@@ -42,14 +46,19 @@ def run(stage: Stage, teller: Teller, *argv: str, show: Show) -> int:
             [_PROGRAM, *argv], cwd=stage.folder, env=environ, stdout=slave, stderr=slave
         )
         os.close(slave)
-        reported = False
+        reported, left_out = False, list[str]()
         for line in _lines(terminal.fileno()):
             headline = plain(line).startswith(("✓ ", "✗ "))
             steps = show is not Show.HEADLINE and not reported
             if show is Show.WHOLE or steps or (headline and not reported):
                 teller.output(line)
+            else:
+                left_out.append(line)
             reported = reported or headline
-        return process.wait()
+        ended = process.wait()
+    for line in left_out if ended != exit_code else ():
+        teller.output(line)
+    return ended
 
 
 def ask(stage: Stage, *argv: str) -> dict[str, Any]:

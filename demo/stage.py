@@ -23,7 +23,7 @@ pull: never                      # the images were built on this machine
 port: 8080
 health: {{path: /healthz, identity: {{header: X-Version}}}}
 smoke:
-  - {{name: home, path: /, contains: Shop, within: 1s, retry: {{deadline: 1s}}}}
+  - {{name: home, path: /, contains: Shop, timeout: 20s, retry: {{deadline: 1s}}}}
 edge: {{name: {edge}}}
 environments:
   staging: {{url: "http://localhost:{staging}"}}

@@ -44,7 +44,7 @@ class Play:
 
     def command(self, *argv: str, exit_code: int = 0, show: Show = Show.STEPS) -> None:
         """Run a command that must end with this exit code."""
-        ended = run(self.stage, self.teller, *argv, show=show)
+        ended = run(self.stage, self.teller, *argv, show=show, exit_code=exit_code)
         if ended != exit_code:
             raise StoryFailed(f"deploy-action {argv[0]} ended with {ended}, not {exit_code}")
 
@@ -57,6 +57,7 @@ class Play:
             slow=1,
             slow_path=f"/slow?seconds={_SLOW_SECONDS:g}",
             slow_seconds=_SLOW_SECONDS,
+            timeout_seconds=30,  # late is not lost, and the machine may be busy with other things
             rate=_RATE,
             host_header=f"localhost:{port}",
         )
