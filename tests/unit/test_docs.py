@@ -181,6 +181,18 @@ def anchor_of(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_paths_in_the_text_exist(page: str) -> None:
+    """Whoever is sent to a file finds it: from the top, or from the package."""
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    named = set(re.findall(r"`([\w./-]*(?:\.py|/))`", text))
+    named |= set(re.findall(r"`((?:src|tests|docs|scripts|edge|schemas)/[\w./-]+)`", text))
+    places = (ROOT, ROOT / "src/deploy_action", ROOT / "src/deploy_action/rollout")
+    missing = sorted(name for name in named if not any((place / name).exists() for place in places))
+    on_hosts = {"edge/haproxy.cfg", "run/", "ledger/SERVICE/ENVIRONMENT/"}
+    assert [name for name in missing if name not in on_hosts and "NAME" not in name] == []
+
+
 def rows(text: str, head: str) -> dict[str, list[str]]:
     """Return a table's rows by their first cell, without code marks."""
     table = text.split(f"| {head} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
