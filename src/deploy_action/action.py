@@ -143,12 +143,12 @@ def _write_sarif(path: str, report: Outcome) -> None:
 
 
 def _text(report: Report) -> list[str]:
+    from deploy_action.command_line import screen
     from deploy_action.report.answers_text import show_answer
     from deploy_action.report.outcome import Outcome
-    from deploy_action.report.terminal import Paper, show_outcome
-    from deploy_action.report.text import Palette
+    from deploy_action.report.terminal import show_outcome
 
-    paper = Paper(width=100, palette=Palette(False), sources={})
+    paper = screen.paper({"COLUMNS": "100", "NO_COLOR": "1"}, sys.stdout, report=report)
     return (
         show_outcome(report, paper) if isinstance(report, Outcome) else show_answer(report, paper)
     )

@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.support.act import Repository
+from tests.support.act import ROOT, Repository
 
 pytestmark = [pytest.mark.act, pytest.mark.docker]
 
@@ -175,8 +175,8 @@ def test_bandit_findings_are_annotated_and_nothing_is_deployed(
 def test_another_repository_calls_the_workflows_by_name(
     caller: Repository, edge: str, ports: tuple[int, int]
 ) -> None:
-    """deploy.yml takes a version through staging to production; rollback.yml brings the one
-    before back."""
+    """deploy.yml takes a version through staging to production; the button of the examples, which
+    calls rollback.yml, brings the one before back, and pressed twice it does no harm."""
     caller.write("deploy.yaml", SHOP.format(edge=edge, staging=ports[0], production=ports[1]))
     caller.write(
         ".github/workflows/deploy.yml",
@@ -192,22 +192,17 @@ def test_another_repository_calls_the_workflows_by_name(
         "    steps:\n"
         "      - run: echo the caller sees ${{ needs.deploy.outputs.version }}\n",
     )
-    caller.write(
-        ".github/workflows/rollback.yml",
-        "on: {workflow_dispatch: {}}\n"
-        "jobs:\n"
-        "  rollback:\n"
-        "    uses: org/deploy-action/.github/workflows/rollback.yml@v1\n"
-        "    with: {environment: production, reason: the shop is slow}\n"
-        "    secrets: inherit\n",
-    )
+    button = (ROOT / "examples/workflows/rollback-button.yml").read_text()
+    caller.write(".github/workflows/rollback.yml", button)
     for version in ("1.0.0", "2.0.0"):
         run = caller.run("deploy.yml", event="workflow_dispatch", inputs={"version": version})
         assert run.exit_code == 0, run.text
         assert f"the caller sees {version}" in run.log
         assert (_served(ports[0]), _served(ports[1])) == (version, version)
 
-    run = caller.run("rollback.yml", event="workflow_dispatch")
-
-    assert run.exit_code == 0, run.text
-    assert (_served(ports[0]), _served(ports[1])) == ("2.0.0", "1.0.0")
+    pressed = {"environment": "production", "from": "2.0.0", "reason": "the shop is slow"}
+    for outcome in ("rolled-back", "unchanged"):
+        run = caller.run("rollback.yml", event="workflow_dispatch", inputs=pressed)
+        assert run.exit_code == 0, run.text
+        assert run.outputs()["outcome"] == outcome
+        assert (_served(ports[0]), _served(ports[1])) == ("2.0.0", "1.0.0")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.support.hosts import hosts
 from tests.support.sandbox import Sandbox, docker, sandbox, until
 
 from deploy_action import __version__
@@ -19,13 +23,43 @@ IMAGE = f"deploy-action:{__version__}"
 KILL_AFTER = 10.0  # seconds after the first signal of a cancelled run
 
 
-def start(box: Sandbox, name: str, **inputs: str) -> subprocess.Popen[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A container that is running the action."""
+
+    name: str
+    process: subprocess.Popen[str]
+
+    def reads(self, words: str) -> None:
+        """Read the log up to a line that has these words."""
+        if self.process.stdout is None:
+            raise AssertionError
+        seen = ""
+        while words not in seen:
+            line = self.process.stdout.readline()
+            assert line, seen
+            seen += line
+
+    def send(self, number: signal.Signals) -> None:
+        """Send process 1 a signal."""
+        docker("kill", "--signal", number.name, self.name)
+
+    def ends(self, seconds: float = 60.0) -> tuple[int, str]:
+        """Return the exit code, and what was said since the last look."""
+        said, _ = self.process.communicate(timeout=seconds)
+        return self.process.returncode, said
+
+
+@contextlib.contextmanager
+def started(box: Sandbox, *, network: str = "bridge", **inputs: str) -> Iterator[Step]:
     """Start the image as the runner does: workspace and socket mounted, inputs as variables."""
+    name = f"test-action-{uuid4().hex[:8]}"
     given = {f"INPUT_{key.upper()}": value for key, value in inputs.items()}
     environ = {"GITHUB_WORKSPACE": "/github/workspace", "GITHUB_ACTOR": "ada", **given}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [
-            *("docker", "run", "--rm", "--name", name, "--workdir", "/github/workspace"),
+            *("docker", "run", "--rm", "--name", name, "--network", network),
+            *("--workdir", "/github/workspace"),
             *("-v", "/var/run/docker.sock:/var/run/docker.sock"),
             *("-v", f"{box.directory}:/github/workspace"),
             *(part for key, value in environ.items() for part in ("-e", f"{key}={value}")),
@@ -35,6 +69,12 @@ def start(box: Sandbox, name: str, **inputs: str) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
+    try:
+        with process:
+            yield Step(name=name, process=process)
+    finally:
+        if name in docker("ps", "-a", "--format", "{{.Names}}").split():
+            docker("rm", "-f", name)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -44,18 +84,16 @@ def test_a_cancelled_run_is_undone_in_time(tmp_path: Path, number: signal.Signal
     with sandbox(tmp_path) as box:
         box.deployed("1.0.0")
         box.configure(bake="60s")
-        name = f"test-action-{uuid4().hex[:8]}"
-        with box.load() as stop:
-            process = start(box, name, command="deploy", version="2.0.0")
+        with box.load() as stop, started(box, command="deploy", version="2.0.0") as step:
             until(lambda: box.serving() == "2.0.0", "2.0.0 serves and is being watched")
             asked = time.monotonic()
-            docker("kill", "--signal", number.name, name)
-            said, _ = process.communicate(timeout=60)
+            step.send(number)
+            code, said = step.ends()
             took = time.monotonic() - asked
             seen = stop()
 
         assert took < KILL_AFTER, said
-        assert process.returncode == 4, said
+        assert code == 4, said
         assert box.serving() == "1.0.0"
         assert seen.lost == 0, seen
         latest = box.history()[0]
@@ -64,27 +102,48 @@ def test_a_cancelled_run_is_undone_in_time(tmp_path: Path, number: signal.Signal
 
 
 def test_process_one_ends_at_sigterm_before_it_has_begun_anything(tmp_path: Path) -> None:
-    """A container that ignored it would keep the runner waiting for its kill."""
+    """A container that ignored it, waiting for somebody's lock, would be killed by the runner."""
     with sandbox(tmp_path) as box:
         holder = box.start("deploy", "--version", "1.0.0")
-        name = f"test-action-{uuid4().hex[:8]}"
-        until(lambda: not box.lock_is_free(), "somebody deploys")
-        holder.send_signal(signal.SIGSTOP)
         try:
-            process = start(box, name, command="deploy", version="2.0.0", **{"lock-wait": "5m"})
-            if process.stdout is None:
-                raise AssertionError
-            until(
-                lambda: docker("ps", "-q", "--filter", f"name={name}") != "", "the container runs"
-            )
-            line = ""
-            while "stop-commands" not in line:
-                line = process.stdout.readline()
-                assert line
-            docker("kill", "--signal", "TERM", name)
-            said, _ = process.communicate(timeout=KILL_AFTER)
+            until(lambda: not box.lock_is_free(), "somebody deploys")
+            holder.send_signal(signal.SIGSTOP)
+            with started(box, command="deploy", version="2.0.0", **{"lock-wait": "5m"}) as step:
+                step.reads("stop-commands")
+                step.send(signal.SIGTERM)
+                code, said = step.ends(KILL_AFTER)
         finally:
             holder.send_signal(signal.SIGCONT)
             holder.communicate(timeout=120)
-        assert process.returncode in (4, 130), said
+        assert code in (4, 130), said
         assert "Traceback" not in said
+
+
+def test_ssh_hosts_are_reached_with_the_keys_that_were_given(tmp_path: Path) -> None:
+    """The inputs are enough to ask a host for its status; a host that shows another key than the
+    known one is refused, and neither run says a line of the private key."""
+    ends = {}
+    with hosts(1, number=93) as machines, sandbox(tmp_path) as box:
+        (machine,) = machines.hosts
+        box.configure(environments={"production": {"hosts": [machine.url], "route": {"port": 80}}})
+        key = (machines.directory / "key").read_text()
+        public = " ".join((machines.directory / "key.pub").read_text().split()[:2])
+        known = {
+            "itself": (machines.directory / "known_hosts").read_text(),
+            "stranger": f"{machine.address} {public}\n",
+        }
+        for name, keys in known.items():
+            given = {"ssh-key": key, "ssh-known-hosts": keys}
+            # The hosts' network is this machine's own; from Docker's bridge it is fenced off.
+            with started(box, network="host", command="status", **given) as step:
+                ends[name] = step.ends()
+
+    code, said = ends["itself"]
+    assert code == 0, said
+    code, said = ends["stranger"]
+    assert code == 4, said
+    assert "host key" in said.lower()
+    inner = [line for line in key.splitlines() if line and "PRIVATE KEY" not in line]
+    for _, said in ends.values():
+        shown = [line for line in said.splitlines() if not line.startswith("::add-mask::")]
+        assert not any(secret in line for secret in inner for line in shown)
