@@ -55,7 +55,8 @@ action: images act action-image ## Run the action and the workflows under act
 
 .PHONY: faults
 faults: images apps act action-image ## Inject every fault of docs/reliability.md; takes long
-	$(PYTEST) tests/faults --junit-xml=$(REPORTS)/faults.xml
+	$(PYTEST) tests/faults --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
+	.venv/bin/python -m tests.faults.table $(REPORTS)/faults.xml; exit $${failed:-0}
 
 .PHONY: bench
 bench: images ## Measure; ratios are side by side, in one run

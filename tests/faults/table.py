@@ -117,7 +117,7 @@ def _line(row: Row, runs: Sequence[Run]) -> str:
     sent = f"{sum(loads):,}" if loads else "–"
     lost = f"{sum(run.lost for run in runs):,}" if loads else "–"
     seconds = f"{sum(run.seconds for run in runs):.0f}" if runs else "–"
-    result = _result(runs) if runs else "not covered yet"
+    result = _result(runs) if runs else "not covered yet" if row.missing else "not run"
     if row.missing:
         result = f"{result}: {_escape(row.missing)}"
     cells = (str(row.number), _escape(row.fault), _escape(row.expected), result)
