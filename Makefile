@@ -39,7 +39,7 @@ types: python ## Check the types
 
 .PHONY: unit
 unit: python ## Test the parts, without Docker
-	$(PYTEST) tests/unit --junit-xml=$(REPORTS)/unit.xml
+	$(PYTEST) tests/unit -m 'not faults' --junit-xml=$(REPORTS)/unit.xml
 
 .PHONY: acceptance
 acceptance: images ## Test the command line as a user types it
@@ -55,7 +55,7 @@ action: images act action-image ## Run the action and the workflows under act
 
 .PHONY: faults
 faults: images apps act action-image ## Inject every fault of docs/reliability.md; takes long
-	$(PYTEST) tests/faults --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
+	$(PYTEST) tests/faults tests/unit/rollout --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
 	.venv/bin/python -m tests.faults.table $(REPORTS)/faults.xml; exit $${failed:-0}
 
 .PHONY: bench

@@ -146,7 +146,8 @@ def _write(
 
 
 def _wants_json(argv: Sequence[str]) -> bool:
-    return "--json" in argv
+    # What follows `--` is said to somebody else.
+    return "--json" in (argv[: list(argv).index("--")] if "--" in argv else argv)
 
 
 def bug(

@@ -57,6 +57,16 @@ class Inputs:
     """monitor: where to write the Prometheus metrics."""
     output: Path | None = None
     """docs: where to write the page; None prints it."""
+    switch: str = ""
+    """maintenance: on or off."""
+    page: Path | None = None
+    """maintenance: the page; None is a plain one of ours."""
+    argv: tuple[str, ...] = ()
+    """run: the command and its arguments."""
+    no_entrypoint: bool = False
+    """run: not by the image's entry point."""
+    timeout_seconds: float = 3600.0
+    """run: stop the command after this long."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The process environment, from which declared secrets are taken; never shown."""
     proof: str | None = None

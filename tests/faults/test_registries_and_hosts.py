@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.registry import Registry, registry
@@ -94,7 +95,11 @@ def test_a_rebuilt_tag_is_refused_where_another_digest_passed(
         "staging": {"url": f"http://127.0.0.1:{free_port()}"},
         "production": {"url": f"http://127.0.0.1:{free_port()}", "after": "staging"},
     }
-    changes = {"image": f"{store.name}/moved", "pull": "always", "environments": environments}
+    changes: dict[str, Any] = {
+        "image": f"{store.name}/moved",
+        "pull": "always",
+        "environments": environments,
+    }
     health = {"path": "/healthz", "deadline": "10s"}
     with sandbox(tmp_path, health=health, **changes) as box:
         done = box.run("deploy", "-e", "staging", "--version", "1")

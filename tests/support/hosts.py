@@ -21,13 +21,19 @@ from pathlib import Path
 __all__ = ["Host", "Hosts", "hosts"]
 
 _READY_SECONDS = 60.0
-_START = """\
-mount -t tmpfs none /run
-mkdir -p /run/sshd /run/containerd
-/usr/sbin/sshd -f "$1/sshd_config" -E "$1/sshd.log"
-exec dockerd --data-root "$1/data" --exec-root "$1/exec" --pidfile "$1/dockerd.pid" \\
-  -H unix:///run/docker.sock -H "unix://$1/docker.sock" >"$1/dockerd.log" 2>&1
+_ENGINE = """\
+home=$1
+shift
+exec dockerd --data-root "$home/data" --exec-root "$home/exec" --pidfile "$home/dockerd.pid" \\
+  -H unix:///run/docker.sock -H "unix://$home/docker.sock" "$@" >>"$home/dockerd.log" 2>&1
 """
+_START = f"""\
+mount -t tmpfs none /run
+mkdir -p /run/sshd /run/containerd "$1/data"
+[ "$2" = 0 ] || mount -t tmpfs -o "size=$2m" none "$1/data"
+/usr/sbin/sshd -f "$1/sshd_config" -E "$1/sshd.log"
+set -- "$1"
+{_ENGINE}"""
 _SSHD = """\
 HostKey {directory}/host_key
 PidFile {directory}/sshd.pid
@@ -39,7 +45,7 @@ UsePAM no
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Host:
     """One host: how deploy.yaml names it, and where its engine can be reached from here."""
 
@@ -64,15 +70,42 @@ class Host:
 
     def load(self, *images: str) -> None:
         """Copy images from this machine's engine."""
-        saved = subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE)
-        subprocess.run(
-            ["docker", "-H", self.docker, "load", "-q"],
-            stdin=saved.stdout,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        if saved.wait() != 0:
+        with subprocess.Popen(["docker", "save", *images], stdout=subprocess.PIPE) as saved:
+            subprocess.run(
+                ["docker", "-H", self.docker, "load", "-q"],
+                stdin=saved.stdout,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        if saved.returncode != 0:
             raise RuntimeError(f"docker save {images} failed")
+
+    def fill_disk(self) -> None:
+        """Leave no byte free on the disk of images and containers."""
+        fill = 'cat /dev/zero >"$1" 2>/dev/null || true'
+        self._inside("sh", "-c", fill, "fill", f"{self.directory}/data/full")
+
+    def empty_disk(self) -> None:
+        """Take that away again."""
+        self._inside("rm", f"{self.directory}/data/full")
+
+    def _inside(self, *argv: str) -> None:
+        _run("nsenter", f"--target={self.engine.pid}", "--mount", *argv)
+
+    def restart_engine(self, *options: str) -> None:
+        """Stop the engine as an upgrade of it does, and start it again with these options."""
+        self.engine.terminate()
+        self.engine.wait(_READY_SECONDS)
+        # The ssh server is what is left in the host's mount namespace.
+        server = (self.directory / "sshd.pid").read_text().strip()
+        self.engine = subprocess.Popen(
+            [
+                *("nsenter", f"--target={server}", "--mount", "--net"),
+                *("bash", "-c", _ENGINE, "host", str(self.directory), *options),
+            ],
+            start_new_session=True,
+        )
+        _wait(functools.partial(_answers, self), f"the restarted engine of {self.name}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +142,12 @@ class Hosts:
 
 
 @contextlib.contextmanager
-def hosts(count: int, *, number: int = 77) -> Iterator[Hosts]:
+def hosts(count: int, *, number: int = 77, disk_megabytes: int = 0) -> Iterator[Hosts]:
     """Start hosts and take them away again.
 
     Args:
-        number: third byte of their network 10.NUMBER.0.0/24; different for users at one time.
+        number: second byte of their network 10.NUMBER.0.0/24; different for users at one time.
+        disk_megabytes: size of the disk for images and containers; 0 for this machine's disk.
     """
     directory = Path(tempfile.mkdtemp(prefix="deploy-action-hosts-"))
     bridge = f"dab{number}"
@@ -124,7 +158,7 @@ def hosts(count: int, *, number: int = 77) -> Iterator[Hosts]:
         _run("ip", "addr", "add", f"10.{number}.0.1/24", "dev", bridge)
         _run("ip", "link", "set", bridge, "up")
         for index in range(1, count + 1):
-            made += [_start(directory, bridge, number, index)]
+            made += [_start(directory, bridge, number, index, disk_megabytes)]
         for host in made:
             _wait(functools.partial(_answers, host), f"the engine of {host.name}")
         known = (f"{h.address} {_host_key(h)}\n" for h in made)
@@ -137,7 +171,7 @@ def hosts(count: int, *, number: int = 77) -> Iterator[Hosts]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _start(directory: Path, bridge: str, number: int, index: int) -> Host:
+def _start(directory: Path, bridge: str, number: int, index: int, disk_megabytes: int) -> Host:
     name, address, home = (
         f"dah{number}n{index}",
         f"10.{number}.0.{index + 1}",
@@ -157,7 +191,7 @@ def _start(directory: Path, bridge: str, number: int, index: int) -> Host:
         engine = subprocess.Popen(
             [
                 *("nsenter", f"--net=/var/run/netns/{name}", "unshare", "-m"),
-                *("bash", "-c", _START, "host", str(home)),
+                *("bash", "-c", _START, "host", str(home), str(disk_megabytes)),
             ],
             start_new_session=True,
             stdout=subprocess.DEVNULL,

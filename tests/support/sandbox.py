@@ -21,7 +21,16 @@ import yaml
 
 from deploy_action.checks.probe import Load, Probe, ProbeResult
 
-__all__ = ["Finished", "Sandbox", "counting", "docker", "free_port", "kill_group", "sandbox", "until"]
+__all__ = [
+    "Finished",
+    "Sandbox",
+    "counting",
+    "docker",
+    "free_port",
+    "kill_group",
+    "sandbox",
+    "until",
+]
 
 _COUNTED: list[ProbeResult] = []
 
@@ -132,7 +141,8 @@ class Sandbox:
     def load(self, **shape: Any) -> Iterator[Callable[[], ProbeResult]]:
         """Send requests all the while; afterwards the call returns what became of them."""
         wanted = {"keep_alive": 4, "new": 2, "post": 1, "rate": 150.0} | shape
-        probe = Probe(f"{self.url}/version", Load(version_header="X-Version", **wanted))
+        load = Load(version_header="X-Version", allow_remote=bool(self.engine), **wanted)
+        probe = Probe(f"{self.url}/version", load)
         probe.start()
         probe.wait(lambda seen: seen.ok >= 10)
         try:
@@ -198,14 +208,30 @@ class Sandbox:
 
 
 @contextlib.contextmanager
-def sandbox(directory: Path, **changes: Any) -> Iterator[Sandbox]:
-    """Make a sandbox that deploys the demo's shop to production on this machine."""
+def sandbox(
+    directory: Path,
+    *,
+    hosts: Sequence[str] = (),
+    engine: str = "",
+    where: str = "127.0.0.1",
+    **changes: Any,
+) -> Iterator[Sandbox]:
+    """Make a sandbox that deploys the demo's shop to production, on this machine by default.
+
+    Args:
+        hosts: other hosts, as deploy.yaml names them.
+        engine: DOCKER_HOST by which the first of them is looked at.
+        where: its address.
+    """
     edge, port = f"test-{uuid4().hex[:8]}", free_port()
+    production = {"url": f"http://{where}:{port}"} | ({"hosts": [*hosts]} if hosts else {})
     config = json.loads(json.dumps(SHOP)) | {
         "edge": {"name": edge},
-        "environments": {"production": {"url": f"http://127.0.0.1:{port}"}},
+        "environments": {"production": production},
     }
-    box = Sandbox(directory=directory, edge=edge, port=port, config=config)
+    box = Sandbox(
+        directory=directory, edge=edge, port=port, config=config, engine=engine, where=where
+    )
     box.configure(**changes)
     try:
         yield box

@@ -294,5 +294,6 @@ def test_every_field_of_a_command_exists_in_the_inputs() -> None:
     from deploy_action.command_line.commands import COMMANDS
 
     declared = {option.field for entry in COMMANDS for option in entry.options} | {"config"}
+    declared |= {entry.words.field for entry in COMMANDS if entry.words is not None}
     known: set[Any] = {field.name for field in fields(Inputs)}
     assert declared == known - {"environ"}

@@ -55,6 +55,8 @@ def test_every_command_of_the_product_is_there_in_the_order_of_use() -> None:
         "history",
         "monitor",
         "drift",
+        "maintenance",
+        "run",
         "unlock",
         "doctor",
         "docs",

@@ -60,6 +60,7 @@ def parse(argv: Sequence[str]) -> Call | Help | VersionAsked:
     top.add_argument("-V", "--version", action="store_true", dest="show_version", default=False)
     top.add_argument("command", nargs="?", default=None)
     top.add_argument("rest", nargs=argparse.REMAINDER, default=[])
+    argv, after = _split(argv)
     before, unknown = top.parse_known_args(list(argv))
     if unknown:
         raise BadInput(
@@ -71,7 +72,15 @@ def parse(argv: Sequence[str]) -> Call | Help | VersionAsked:
         return VersionAsked()
     if before.command in (None, "help"):
         return _help_on(before.rest)
-    return _parse_command(_known(before.command), vars(before), before.rest)
+    return _parse_command(_known(before.command), vars(before), before.rest, after)
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
+    """Cut at the first `--`: what follows is for the command to run, never for us."""
+    if "--" not in argv:
+        return argv, None
+    cut = list(argv).index("--")
+    return argv[:cut], argv[cut + 1 :]
 
 
 def _help_on(rest: Sequence[str]) -> Help:
@@ -89,8 +98,15 @@ def _known(name: str) -> Command:
     return found
 
 
-def _parse_command(found: Command, before: Mapping[str, Any], rest: Sequence[str]) -> Call | Help:
+def _parse_command(
+    found: Command,
+    before: Mapping[str, Any],
+    rest: Sequence[str],
+    after: Sequence[str] | None,
+) -> Call | Help:
     parser = _parser(f"deploy-action {found.name}", (*found.options, *COMMON))
+    if found.words is not None and found.words.choices:
+        parser.add_argument(found.words.field, nargs="?", default=None)
     values, unknown = parser.parse_known_args(list(rest))
     if values.help or before.get("help"):
         return Help(command=found)
@@ -103,8 +119,36 @@ def _parse_command(found: Command, before: Mapping[str, Any], rest: Sequence[str
         )
     said = {key: value for key, value in before.items() if key in _COMMON_FIELDS} | vars(values)
     del said["help"]
+    said |= _words(found, said, after)
     show = Show(**{key: said.pop(key) for key in ("json", "verbose", "no_color") if key in said})
     return Call(command=found, fields=said, show=show)
+
+
+def _words(
+    found: Command, said: Mapping[str, Any], after: Sequence[str] | None
+) -> Mapping[str, Any]:
+    """Return what was said besides options; it is needed where the command takes any."""
+    words = found.words
+    if after is not None and (words is None or words.choices):
+        raise BadInput(
+            f"{found.name} takes nothing after --", remedy=f"deploy-action {found.name} --help"
+        )
+    if words is None:
+        return {}
+    given = said.get(words.field)
+    if given in words.choices:
+        return {}
+    if given is not None:
+        raise BadInput(
+            f"{found.name} takes {words.usage}, not {given!r}{suggestion(given, words.choices)}",
+            remedy=f"deploy-action {found.name} --help",
+        )
+    if words.choices or not after:
+        raise BadInput(
+            f"{found.name} needs {words.usage}: {words.help}",
+            remedy=f"for example: {found.examples[0][0]}",
+        )
+    return {words.field: tuple(after)}
 
 
 _COMMON_FIELDS = tuple(option.field for option in COMMON if option.field != "help")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from deploy_action.errors import ExitCode
 
-__all__ = ["COMMANDS", "COMMON", "Command", "Option", "command"]
+__all__ = ["COMMANDS", "COMMON", "Command", "Option", "Words", "command"]
 
 Kind = Literal["text", "path", "switch", "duration", "count"]
 
@@ -24,6 +24,16 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What a command takes besides options: one of `choices`, or, without them, all after `--`."""
+
+    field: str
+    usage: str
+    help: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """One command: what it does, how it is called, and how it can end."""
 
@@ -32,6 +42,7 @@ class Command:
     story: str
     examples: tuple[tuple[str, str], ...]
     options: tuple[Option, ...] = ()
+    words: Words | None = None
     exits: tuple[ExitCode, ...] = (ExitCode.DONE, ExitCode.BAD_INPUT)
 
 
@@ -237,6 +248,64 @@ COMMANDS = (
         examples=(("deploy-action drift -e production", "did anybody change something by hand?"),),
         options=(_ENVIRONMENT,),
         exits=(*_JUDGES, ExitCode.DEPLOYMENT_FAILED),
+    ),
+    Command(
+        name="maintenance",
+        summary="show visitors a page instead of the service, or the service again",
+        story=(
+            "The edge answers every request of the environment with 503, the page and"
+            " `Retry-After: 60`; the containers go on running. Deployments and rollbacks leave it"
+            " as it is. The ledger records who switched it."
+        ),
+        examples=(
+            ("deploy-action maintenance on -e production --reason 'new disks'", "close"),
+            ("deploy-action maintenance on -e production --page sorry.html", "your own page"),
+            ("deploy-action maintenance off -e production", "open"),
+        ),
+        words=Words(
+            field="switch",
+            usage="on|off",
+            help="close the environment, or open it",
+            choices=("on", "off"),
+        ),
+        options=(
+            _ENVIRONMENT,
+            _option("page", "--page", "FILE", "an HTML page of at most 12 KiB", "path"),
+            _REASON,
+            _ACTOR,
+            _LOCK_WAIT,
+        ),
+        exits=_CHANGES,
+    ),
+    Command(
+        name="run",
+        summary="run a command in a one-off container of the live release",
+        story=(
+            "Starts a container with the image, environment, secrets, volumes and networks of what"
+            " is live on the first host, shows what it says, removes it, and ends with 0 or, where"
+            " the command failed, 4. Secrets that are not given are those of the running replica."
+            " Takes no lock. For something regular call it from a workflow with a `schedule`."
+        ),
+        examples=(
+            ("deploy-action run -e production -- ./manage.py clearsessions", "a task"),
+            (
+                "deploy-action run -e production --no-entrypoint -- sh -c 'env | sort'",
+                "where the image's ENTRYPOINT would take it as arguments",
+            ),
+        ),
+        words=Words(
+            field="argv",
+            usage="-- COMMAND [ARGUMENT…]",
+            help="what is run; as a list, no shell comes between",
+        ),
+        options=(
+            _ENVIRONMENT,
+            _option("timeout_seconds", "--timeout", "1h", "stop it after this long", "duration"),
+            _option(
+                "no_entrypoint", "--no-entrypoint", "", "pass by the image's ENTRYPOINT", "switch"
+            ),
+        ),
+        exits=_LOOKS,
     ),
     Command(
         name="unlock",

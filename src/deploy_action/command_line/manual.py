@@ -52,10 +52,14 @@ _TOP_VERSION = Option(
 
 def page(command: Command, *, width: int = 80) -> str:
     """Return the page of `deploy-action COMMAND --help`."""
-    lines = [f"usage: deploy-action {command.name} [options]", "", *wrap(command.story, width)]
+    words = f" {command.words.usage}" if command.words is not None else ""
+    usage = f"usage: deploy-action {command.name} [options]{words}"
+    lines = [usage, "", *wrap(command.story, width)]
     lines += ["", "examples:" if len(command.examples) > 1 else "example:"]
     for line, meaning in command.examples:
         lines += [f"  {line}", f"      {meaning}"]
+    if command.words is not None:
+        lines += ["", "arguments:", *_table([(command.words.usage, command.words.help)], width)]
     if command.options:
         lines += ["", "options:", *_options(command.options, width)]
     lines += ["", "options of every command:", *_options(COMMON, width)]

@@ -321,6 +321,11 @@ class DockerEngine:
             )
         )
 
+    def output(self, container_id: str) -> socket.socket:
+        """Attach to what the main process says, on both streams."""
+        path = f"/v{self._api.api_version}/containers/{container_id}/attach"
+        return pump(self._stream(f"{path}?stream=1&stdout=1&stderr=1", None), errors=True)
+
     def _exec(
         self, container_id: str, argv: Sequence[str], *, stdin: bool
     ) -> tuple[str, socket.socket]:

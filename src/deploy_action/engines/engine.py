@@ -203,6 +203,9 @@ class Engine(Protocol):
     def attach(self, container_id: str) -> socket.socket:
         """Return a socket that is the standard input and output of a created container."""
 
+    def output(self, container_id: str) -> socket.socket:
+        """Return a socket from which all that a created container will say can be read."""
+
     def networks(self) -> Mapping[str, str]:
         """Name → subnet of every network."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from deploy_action.errors import DeploymentFailed
 
@@ -43,14 +43,18 @@ def hijack(raw: socket.socket, path: str, body: Mapping[str, object] | None) -> 
         raise DeploymentFailed(f"the Docker engine refused a stream: {status}")
 
 
-def pump(raw: socket.socket) -> socket.socket:
+def pump(raw: socket.socket, *, errors: bool = False) -> socket.socket:
     """Return a socket whose bytes go to and come from the hijacked connection `raw`.
 
-    Standard error of the container is dropped. Closing the returned socket closes `raw`.
+    Closing the returned socket closes `raw`.
+
+    Args:
+        errors: standard error comes too, between the lines of standard output; else it is dropped.
     """
+    wanted = {1, 2} if errors else {1}
     ours, theirs = socket.socketpair()
-    for target in (_copy_in, _copy_out):
-        threading.Thread(target=target, args=(raw, theirs), daemon=True).start()
+    for target, rest in ((_copy_in, ()), (_copy_out, (wanted,))):
+        threading.Thread(target=target, args=(raw, theirs, *rest), daemon=True).start()
     return ours
 
 
@@ -63,12 +67,12 @@ def _copy_in(raw: socket.socket, theirs: socket.socket) -> None:
         _end(raw, theirs)
 
 
-def _copy_out(raw: socket.socket, theirs: socket.socket) -> None:
+def _copy_out(raw: socket.socket, theirs: socket.socket, wanted: Collection[int]) -> None:
     reader = raw.makefile("rb")
     try:
         while len(head := reader.read(8)) == 8:
             data = reader.read(int.from_bytes(head[4:], "big"))
-            if head[0] == 1:
+            if head[0] in wanted:
                 theirs.sendall(data)
     except OSError:
         pass

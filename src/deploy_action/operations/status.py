@@ -40,8 +40,14 @@ def run(inputs: Inputs, progress: Progress) -> Status:
             hosts=tuple(_host(found, observation) for found in observation.hosts),
             restorable=restorable(observation),
             lock=_lock(engagement, wanted),
-            notes=tuple(
-                f"the ledger entry {name} cannot be read" for name in observation.ledger.damaged
+            notes=(
+                *(f"the ledger entry {name} cannot be read" for name in observation.ledger.damaged),
+                *(
+                    f"{found.host}: maintenance is on; open: "
+                    f"deploy-action maintenance off -e {wanted.name}"
+                    for found in observation.hosts
+                    if found.backend is not None and found.backend.maintenance
+                ),
             ),
         )
 

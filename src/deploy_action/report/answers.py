@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import ExitCode
+from deploy_action.report.acts import Maintained, TaskRun
 from deploy_action.report.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -259,5 +260,5 @@ class Written:
         return ExitCode.DONE
 
 
-Answer = History | Status | Drift | Monitoring | Diagnosis | Page | Written
+Answer = History | Status | Drift | Monitoring | Diagnosis | Page | Written | Maintained | TaskRun
 Report = Outcome | Answer

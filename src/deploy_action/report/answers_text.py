@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from deploy_action.release import State
+from deploy_action.report.acts import Maintained, TaskRun
 from deploy_action.report.answers import (
     Answer,
     Diagnosis,
@@ -44,6 +45,10 @@ def show_answer(answer: Answer, paper: Paper) -> list[str]:
             return [f"wrote {answer.path}"] if answer.path else answer.text.splitlines()
         case Written():
             lines = _written(answer, paper)
+        case Maintained():
+            lines = _maintained(answer, paper)
+        case TaskRun():
+            lines = _task(answer, paper)
         case _:
             assert_never(answer)
     return [*lines, *(x for note in answer.notes for x in wrap(note, paper.width, first="note: "))]
@@ -198,3 +203,20 @@ def _written(written: Written, paper: Paper) -> list[str]:
         for guess in file.guesses:
             lines += wrap(guess, paper.width, first="    ")
     return lines
+
+
+def _maintained(answer: Maintained, paper: Paper) -> list[str]:
+    what = "visitors get the maintenance page" if answer.on else "visitors get the service"
+    already = "" if answer.changed else " already; nothing was changed"
+    where = printable(f"{answer.service} in {answer.environment}")
+    lines = [f"{paper.palette.good('✓')} {where}: {what}{already}"]
+    return [*lines, f"  {printable(answer.url)}"] if answer.url else lines
+
+
+def _task(answer: TaskRun, paper: Paper) -> list[str]:
+    good = answer.code == 0
+    mark = paper.palette.good("✓") if good else paper.palette.bad("✗")
+    ended = "no end in time" if answer.code is None else f"exit code {answer.code}"
+    what = f"{answer.argv[0]} in {answer.service} {answer.version} on {answer.host}"
+    took = paper.palette.quiet(f" ({duration(answer.duration_seconds)})")
+    return [f"{mark} {printable(what)}: {ended}{took}"]

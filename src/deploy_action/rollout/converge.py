@@ -59,11 +59,14 @@ def converge(
     """
     done = Converged()
     found = site.replicas()
+    if environment.route is not None:
+        site.ensure_edge()
+        mine = of_release(found, release.id, environment.replicas)
+        _take_out(site, [replica.name for replica in mine if not replica.container.running])
     serving, started = _bring_up(site, release, environment, found, secrets, number, done)
     names = {replica.name for replica in serving}
     leaving = [replica for replica in found if replica.name not in names]
     if environment.route is not None:
-        site.ensure_edge()
         _enter(site, environment, serving, started, cancel)
         _leave(site, environment, serving, drain_seconds, done)
         clear_away(site)
@@ -120,6 +123,23 @@ def _bring_up(
             started.append(replica)
         serving.append(replica)
     return tuple(serving), tuple(started)
+
+
+def _take_out(site: Site, names: Collection[str]) -> None:
+    """Take servers that do not run out of the edge.
+
+    It may not have noticed yet, and would send requests to one that was only just started again.
+    """
+    if not names:
+        return
+
+    def without(old: Backend | None) -> Backend | None:
+        if old is None:
+            return None
+        stay = tuple(server for server in old.servers if server.name not in names)
+        return dataclasses.replace(old, servers=stay)
+
+    site.edge.change(site.backend, without)
 
 
 def _enter(

@@ -16,6 +16,7 @@ from tests.unit.report.test_answers import BAD_CHECK, REPLICA
 from deploy_action.errors import DeploymentFailed
 from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
+from deploy_action.report.acts import Maintained, TaskRun
 from deploy_action.report.answers import (
     Diagnosis,
     Difference,
@@ -85,6 +86,20 @@ REPORTS: list[tuple[str, Report]] = [
         ),
     ),
     ("monitor", Monitoring(environment="p", checks=(BAD_CHECK,))),
+    ("maintenance", Maintained(service="s", environment="p", on=True, changed=True)),
+    (
+        "run",
+        TaskRun(
+            service="s",
+            environment="p",
+            version="1",
+            host="a",
+            argv=("true",),
+            code=0,
+            duration_seconds=0.5,
+            output=("done",),
+        ),
+    ),
     ("doctor", Diagnosis(needs=(Need(subject="git", state=NeedState.OK),))),
     ("docs", Page(text="# x")),
     ("init", Written(files=(WrittenPath(path="deploy.yaml", guesses=("g",)),))),

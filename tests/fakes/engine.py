@@ -1,0 +1,382 @@
+"""The Engine protocol over a host in memory; every call goes through the process that makes it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+from tests.fakes.application import Reply, serve
+from tests.fakes.machine import FakeContainer, FakeImage, FakeMachine
+from tests.fakes.process import Process
+from tests.fakes.session import FakeSession
+
+from deploy_action.engines.engine import (
+    Container,
+    ContainerSpec,
+    EngineInfo,
+    Execution,
+    Image,
+    NameTaken,
+)
+from deploy_action.errors import DeploymentFailed
+
+__all__ = ["FakeEngine"]
+
+_FORCED = 137
+_ASKED = 143
+
+
+class FakeEngine:
+    """A process's connection to a host."""
+
+    def __init__(self, machine: FakeMachine, process: Process) -> None:
+        """Connect."""
+        self.machine, self.process = machine, process
+        self.host = machine.name
+
+    @contextlib.contextmanager
+    def _call(self, *words: object) -> Iterator[FakeMachine]:
+        said = " ".join(map(str, words))
+        with self.process.engine_call(self.host, said), self.machine.changing():
+            yield self.machine
+
+    def _must(self, id_or_name: str) -> FakeContainer:
+        found = self.machine.find(id_or_name)
+        if found is None:
+            raise DeploymentFailed(f"{self.host}: No such container: {id_or_name[:12]}")
+        return found
+
+    def info(self) -> EngineInfo:
+        """Say who the host is."""
+        with self._call("info") as machine:
+            return EngineInfo(
+                host=self.host,
+                version="fake",
+                architecture=machine.architecture,
+                identity=machine.name,
+            )
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+    # Images
+
+    def _image(self, reference: str) -> FakeImage | None:
+        images = self.machine.images
+        by_id = {image.id: image for image in images.values()}
+        return images.get(reference) or by_id.get(reference)
+
+    def image(self, reference: str) -> Image | None:
+        """Look an image up."""
+        with self._call("image", reference) as machine:
+            found = self._image(reference)
+            return None if found is None else found.view(machine.architecture)
+
+    def resolve(
+        self, reference: str, credentials: tuple[str, str] | None
+    ) -> tuple[str, frozenset[str]]:
+        """Ask the registry."""
+        with self._call("resolve", reference) as machine:
+            return self._registered(reference)[0], frozenset({machine.architecture})
+
+    def _registered(self, reference: str) -> tuple[str, FakeImage]:
+        registry = self.machine.registry
+        if registry is None:
+            raise DeploymentFailed(f"{self.host}: {reference}: connection refused")
+        if reference not in registry:
+            raise DeploymentFailed(f"{self.host}: {reference}: manifest unknown")
+        return registry[reference]
+
+    def pull(
+        self,
+        reference: str,
+        credentials: tuple[str, str] | None,
+        *,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Fetch an image from the registry."""
+        with self._call("pull", reference) as machine:
+            check()
+            machine.images[reference] = self._registered(reference)[1]
+
+    def load_edge_image(self, tag: str) -> None:
+        """Have our image."""
+        with self._call("load", tag) as machine:
+            machine.images.setdefault(tag, FakeImage(id=f"sha256:edge-{tag}"))
+
+    def tag(self, image_id: str, repository: str, tag: str) -> None:
+        """Name an image."""
+        with self._call("tag", image_id, repository, tag) as machine:
+            found = self._image(image_id)
+            if found is None:
+                raise DeploymentFailed(f"{self.host}: No such image: {image_id}")
+            machine.images[f"{repository}:{tag}"] = found
+
+    def remove_image(self, reference: str) -> None:
+        """Forget a name."""
+        with self._call("remove image", reference) as machine:
+            machine.images.pop(reference, None)
+
+    # Containers
+
+    def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
+        """List by labels."""
+        with self._call("containers") as machine:
+            return tuple(
+                container.view()
+                for container in machine.containers.values()
+                if all(
+                    name in container.spec.labels and value in ("", container.spec.labels[name])
+                    for name, value in labels.items()
+                )
+            )
+
+    def container(self, id_or_name: str) -> Container | None:
+        """Look one up."""
+        with self._call("container", id_or_name) as machine:
+            found = machine.find(id_or_name)
+            return None if found is None else found.view()
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a container."""
+        with self._call("create", spec.name) as machine:
+            if machine.find(spec.name) is not None:
+                raise NameTaken(spec.name)
+            image = self._image(spec.image)
+            if image is None:
+                raise DeploymentFailed(f"{self.host}: create {spec.name}: No such image")
+            for network in spec.networks:
+                if network.name not in machine.networks:
+                    raise DeploymentFailed(f"{self.host}: network {network.name} not found")
+            machine.created += 1
+            created = FakeContainer(
+                id=f"{machine.created:064x}",
+                spec=spec,
+                image=image,
+                addresses={
+                    n.name: n.address or f"10.128.15.{machine.created % 250}" for n in spec.networks
+                },
+                restart=spec.restart,
+                exits=_command_end(spec),
+            )
+            machine.containers[created.id] = created
+            return created.id
+
+    def start(self, container_id: str) -> None:
+        """Start it."""
+        with self._call("start", self._words(container_id)) as machine:
+            found = self._must(container_id)
+            if found.status == "running":
+                return
+            if found.application is not None and found.application.refusal:
+                raise DeploymentFailed(f"{self.host}: start: {found.application.refusal}")
+            for other in machine.containers.values():
+                mine = set(found.addresses.values())
+                if other.status == "running" and mine & set(other.addresses.values()):
+                    raise DeploymentFailed(f"{self.host}: start: Address already in use")
+            machine.begin(found)
+            found.log += _said(_script(found.spec))
+            if found.session is not None:
+                found.session.start()
+
+    def _words(self, container_id: str) -> str:
+        found = self.machine.find(container_id)
+        return container_id[:12] if found is None else found.spec.name
+
+    def stop(self, container_id: str, *, timeout_seconds: float, signal: str | None = None) -> None:
+        """Ask it to end, then make it."""
+        with self._call("stop", self._words(container_id)) as machine:
+            found = self._must(container_id)
+            if found.status != "running":
+                return
+            needs, code = 0.0, _ASKED
+            if found.application is not None:
+                needs = found.application.stop_seconds
+            elif heeds := re.search(r"trap 'exit (\d+)' TERM", _script(found.spec)):
+                code = int(heeds[1])
+            elif found.session is None and found.spec.command:
+                # The first process of a container ignores what it does not handle.
+                needs = float("inf")
+            machine.clock.sleep(min(needs, timeout_seconds))
+            machine.end(found, code if needs <= timeout_seconds else _FORCED)
+
+    def kill(self, container_id: str, signal: str = "KILL") -> None:
+        """End it."""
+        with self._call("kill", self._words(container_id)) as machine:
+            found = machine.find(container_id)
+            if found is not None and found.status == "running":
+                machine.end(found, _FORCED)
+
+    def remove(self, container_id: str) -> None:
+        """Remove it."""
+        with self._call("remove", self._words(container_id)) as machine:
+            found = machine.find(container_id)
+            if found is not None:
+                if found.status == "running" or found.session is not None:
+                    machine.end(found, _FORCED)
+                machine.containers.pop(found.id, None)
+
+    def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
+        """Change the policy."""
+        with self._call("set restart", self._words(container_id), policy):
+            self._must(container_id).restart = policy
+
+    def wait(self, container_id: str, *, timeout_seconds: float) -> int | None:
+        """Wait for its end."""
+        with self._call("wait", self._words(container_id)) as machine:
+            found = self._must(container_id)
+            if found.status == "running":
+                left = found.started + found.exits[0] - machine.clock.monotonic()
+                machine.clock.sleep(max(0.0, min(left, timeout_seconds)))
+                machine.catch_up()
+            return None if found.status == "running" else found.exit_code
+
+    def logs(self, container_id: str, *, lines: int = 50) -> str:
+        """Return the last lines."""
+        with self._call("logs", self._words(container_id)) as machine:
+            found = machine.find(container_id)
+            return "" if found is None else "".join(f"{line}\n" for line in found.log[-lines:])
+
+    # Streams
+
+    @contextlib.contextmanager
+    def _sockets(self, *words: object) -> Iterator[tuple[socket.socket, socket.socket]]:
+        """Make both ends of a stream; neither is left open where the call goes wrong."""
+        ours, theirs = socket.socketpair()
+        try:
+            with self._call(*words):
+                yield ours, theirs
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+
+    def execute(
+        self, container_id: str, argv: Sequence[str], *, timeout_seconds: float
+    ) -> Execution:
+        """Run a command: `test -S`, `true`, or the application's own health command."""
+        with self._call("execute", self._words(container_id), *argv) as machine:
+            found = self._must(container_id)
+            if found.status != "running":
+                raise DeploymentFailed(f"{self.host}: container is not running")
+            script = " ".join(argv)
+            if found.spec.labels.get("deploy-action.role") == "edge":
+                ready = machine.volume_of(found).haproxy is not None
+                return Execution(exit_code=0 if ready else 1, output="")
+            if found.application is None:
+                late = re.search(r"sleep (\d+)", script)
+                if late and float(late[1]) > timeout_seconds:
+                    machine.clock.sleep(timeout_seconds)
+                    return Execution(exit_code=124, output="no end in time")
+                code = re.search(r"exit (\d+)", script)
+                said = "".join(f"{word}\n" for word in _said(script))
+                return Execution(exit_code=int(code[1]) if code else 0, output=said)
+            age = machine.clock.monotonic() - found.started
+            healthy = found.application.status(age) == 200
+            return Execution(exit_code=0 if healthy else 1, output="")
+
+    def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
+        """Run `session` or `socat` in a container."""
+        machine = self.machine
+        with self._sockets("connect", self._words(container_id), *argv) as (ours, theirs):
+            found = self._must(container_id)
+            if argv[0].endswith("session"):
+                self._session(found, theirs, at_end=lambda: None).start()
+                return ours
+            address, number = argv[4].removeprefix("TCP:").split(",")[0].split(":")
+            port = int(number)
+
+            def ask() -> Reply | None:
+                edge = address == "127.0.0.1"
+                return machine.through_edge(port) if edge else machine.reply(address, port)
+
+            if ask() is None:
+                theirs.close()
+            else:
+                serve(theirs, ask)
+            return ours
+
+    def attach(self, container_id: str) -> socket.socket:
+        """Attach to a session's container."""
+        with self._sockets("attach", self._words(container_id)) as (ours, theirs):
+            found = self._must(container_id)
+
+            def at_end() -> None:
+                with self.machine.changing():
+                    if found.status == "running":
+                        self.machine.end(found, 0)
+
+            found.session = self._session(found, theirs, at_end)
+            return ours
+
+    def output(self, container_id: str) -> socket.socket:
+        """Say nothing: what one-off containers print is not part of these tests."""
+        with self._sockets("output", self._words(container_id)) as (ours, theirs):
+            theirs.close()
+            return ours
+
+    def _session(
+        self, found: FakeContainer, stream: socket.socket, at_end: Callable[[], None]
+    ) -> FakeSession:
+        session = FakeSession(
+            self.machine,
+            self.machine.volume_of(found),
+            stream,
+            lambda words: self.process.request(self.host, words),
+            at_end,
+        )
+        self.process.sessions.append(session)
+        return session
+
+    # Networks and volumes
+
+    def networks(self) -> Mapping[str, str]:
+        """List names and subnets."""
+        with self._call("networks") as machine:
+            return {"bridge": "172.17.0.0/16", **machine.networks}
+
+    def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
+        """Create a network."""
+        with self._call("create network", name) as machine:
+            if name in machine.networks or subnet in machine.networks.values():
+                return False
+            machine.networks[name] = subnet
+            return True
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network that nothing uses."""
+        with self._call("remove network", name) as machine:
+            if not any(name in c.addresses for c in machine.containers.values()):
+                machine.networks.pop(name, None)
+
+    def create_volume(self, name: str) -> None:
+        """Create a volume."""
+        from tests.fakes.machine import FakeVolume
+
+        with self._call("create volume", name) as machine:
+            machine.volumes.setdefault(name, FakeVolume())
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume."""
+        with self._call("remove volume", name) as machine:
+            machine.volumes.pop(name, None)
+
+
+def _script(spec: ContainerSpec) -> str:
+    return " ".join(spec.command or ())
+
+
+def _command_end(spec: ContainerSpec) -> tuple[float, int]:
+    """Say when a container's own command ends: `sleep N` and `exit N` are understood."""
+    found = re.search(r"\b(sleep|exit) (\d+)$", _script(spec))
+    if found is None:
+        return float("inf"), 0
+    return (float(found[2]), 0) if found[1] == "sleep" else (0.0, int(found[2]))
+
+
+def _said(script: str) -> list[str]:
+    """Return what a script's `echo` commands print."""
+    return re.findall(r"echo (\w+)", script)

@@ -1,0 +1,208 @@
+"""Hosts, a registry and a deploy.yaml, and the real commands run over them inside this process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.fakes.application import Application
+from tests.fakes.clock import FakeClock
+from tests.fakes.engine import FakeEngine
+from tests.fakes.machine import FakeContainer, FakeImage, FakeMachine
+from tests.fakes.process import Died, Process
+
+from deploy_action.errors import BadInput
+from deploy_action.hosts import engagement
+from deploy_action.inputs import Inputs
+from deploy_action.operations import perform
+from deploy_action.progress import Silent
+from deploy_action.release import Deployment, State
+from deploy_action.report.answers import Report
+from deploy_action.report.outcome import Outcome
+from deploy_action.state.ledger import decode, live
+
+__all__ = ["BACKEND", "World", "make_world"]
+
+BACKEND = "shop-production"
+_REPOSITORY = "registry.test/shop"
+_PORT = 8088
+
+SHOP: Mapping[str, Any] = {
+    "version": 1,
+    "service": "shop",
+    "image": _REPOSITORY,
+    "port": 8080,
+    "health": {"path": "/healthz", "deadline": "5s", "identity": {"header": "X-Version"}},
+    "probe": {"rate": 0},
+    "stop": {"timeout": "3s", "drain": "2s"},
+    "route": {"port": _PORT},
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """Everything that outlives a deployer's process."""
+
+    directory: Path
+    clock: FakeClock
+    machines: dict[str, FakeMachine]
+    registry: dict[str, tuple[str, FakeImage]]
+    config: dict[str, Any]
+    process: Process = field(default_factory=Process)
+
+    def configure(self, **changes: Any) -> None:
+        """Change top-level keys of deploy.yaml; None removes one."""
+        for key, value in changes.items():
+            if value is None:
+                self.config.pop(key, None)
+            else:
+                self.config[key] = value
+        (self.directory / "deploy.yaml").write_text(yaml.safe_dump(self.config))
+
+    def publish(self, application: Application) -> str:
+        """Push an image to the registry, and return its digest."""
+        digest = "sha256:" + hashlib.sha256(repr(application).encode()).hexdigest()
+        by_digest = f"{_REPOSITORY}@{digest}"
+        image = FakeImage(
+            id=f"sha256:id-{application.version}-{digest[7:19]}",
+            digests=(by_digest,),
+            application=application,
+        )
+        self.registry[by_digest] = (digest, image)
+        self.registry[f"{_REPOSITORY}:{application.version}"] = (digest, image)
+        return digest
+
+    def connect(self, host: str) -> FakeEngine:
+        """Connect the present process to a host."""
+        if host not in self.machines:
+            raise BadInput(f"{host}: no such host in this test")
+        return FakeEngine(self.machines[host], self.process)
+
+    def run(self, command: str, process: Process | None = None, **inputs: Any) -> Report | None:
+        """Run a command to its end; None when its process died on the way."""
+        self.process = process or Process()
+        given = Inputs(config=self.directory / "deploy.yaml", actor="ada", **inputs)
+        try:
+            answer = perform(command, given, Silent())
+        except Died:
+            answer = None
+        self.process.ended()
+        return None if self.process.dead else answer
+
+    def outcome(self, command: str, process: Process | None = None, **inputs: Any) -> Outcome:
+        """Run a command that cannot die."""
+        answer = self.run(command, process, **inputs)
+        assert isinstance(answer, Outcome)
+        return answer
+
+    def deploy(self, version: str, process: Process | None = None, **inputs: Any) -> Outcome:
+        """Deploy a version."""
+        return self.outcome("deploy", process, version=version, **inputs)
+
+    def deployed(self, *versions: str) -> None:
+        """Deploy versions one after the other, which has to succeed, and watch from then on."""
+        for version in versions:
+            done = self.deploy(version)
+            assert done.error is None, str(done.error)
+        for machine in self.machines.values():
+            machine.watched.add(BACKEND)
+
+    # What is true now
+
+    def ledger(self, host: str) -> tuple[Deployment, ...]:
+        """Read a host's ledger."""
+        files = self.machines[host].files("ledger/shop/production/")
+        return tuple(decode(files[path]) for path in sorted(files) if path.endswith(".json"))
+
+    def replicas(self) -> Iterator[tuple[FakeMachine, FakeContainer]]:
+        """Walk over the service's containers on all hosts."""
+        for machine in self.machines.values():
+            for container in list(machine.containers.values()):
+                if container.spec.labels.get("deploy-action.role") == "replica":
+                    yield machine, container
+
+    def troubles(self) -> Iterator[str]:
+        """Say what is not as it has to be between two commands, whatever happened before."""
+        entries = {host: self.ledger(host) for host in self.machines}
+        first = next(iter(entries.values()))
+        for host, found in entries.items():
+            if [(e.number, e.state) for e in found] != [(e.number, e.state) for e in first]:
+                yield f"the ledger of {host} differs: {_short(found)}, not {_short(first)}"
+        serving = live(first)
+        version = serving.release.version if serving is not None else ""
+        good = {e.release.id for e in first if e.state is State.SUCCEEDED}
+        for entry in first:
+            if entry.state is not State.SUCCEEDED and not entry.cause:
+                yield f"deployment {entry.number} is {entry.state} and has no cause"
+            if entry.state is State.RUNNING:
+                yield f"deployment {entry.number} is still running in the ledger"
+        for machine, container in self.replicas():
+            labels = container.spec.labels
+            name = f"{machine.name}: {container.spec.name}"
+            if labels["deploy-action.release"] not in good:
+                yield f"{name} was left behind"
+            elif labels["deploy-action.version"] == version:
+                if (container.status, container.restart) != ("running", "unless-stopped"):
+                    yield f"{name} serves and is {container.status}, {container.restart}"
+            elif (container.status, container.restart) != ("exited", "no"):
+                yield f"{name} is kept and is {container.status}, {container.restart}"
+        yield from self._hosts(version)
+
+    def _hosts(self, version: str) -> Iterator[str]:
+        replicas = int(self.config.get("replicas", 1))
+        for host, machine in self.machines.items():
+            for container in machine.containers.values():
+                role = container.spec.labels.get("deploy-action.role")
+                if role in ("lock", "hook"):
+                    yield f"{host}: {container.spec.name} is left"
+            if not version or BACKEND not in machine.watched:
+                continue
+            why = machine.unserved(BACKEND)
+            if why:
+                yield f"{host}: {why}"
+            reply = machine.through_edge(_PORT)
+            if reply is None or (reply.status, reply.version) != (200, version):
+                yield f"{host}: {version} is live in the ledger, but the edge answers {reply}"
+            if list(machine.weights(BACKEND).values()) != [100] * replicas:
+                yield f"{host}: the edge's weights are {machine.weights(BACKEND)}"
+
+    def outages(self) -> list[str]:
+        """Say when users lost requests."""
+        return [
+            f"{m.name} at {o.when:.2f}: {o.why}" for m in self.machines.values() for o in m.outages
+        ]
+
+
+def _short(entries: tuple[Deployment, ...]) -> str:
+    return ", ".join(f"{e.number} {e.state}" for e in entries)
+
+
+def make_world(
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    hosts: tuple[str, ...] = ("local",),
+    **changes: Any,
+) -> World:
+    """Make hosts and a registry with versions 1.0.0, 2.0.0 and 3.0.0 of the shop."""
+    clock, registry = FakeClock(), dict[str, tuple[str, FakeImage]]()
+    world = World(
+        directory=directory,
+        clock=clock,
+        machines={name: FakeMachine(name=name, clock=clock, registry=registry) for name in hosts},
+        registry=registry,
+        config=json.loads(json.dumps(SHOP))
+        | {"environments": {"production": {"hosts": list(hosts)}}},
+    )
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        world.publish(Application(version=version))
+    world.configure(**changes)
+    monkeypatch.setattr(engagement, "connect", world.connect)
+    monkeypatch.setattr(engagement, "SystemClock", lambda: clock)
+    return world

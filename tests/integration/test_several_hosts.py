@@ -1,0 +1,81 @@
+"""Two hosts over ssh: both or none, and a failure on the second brings the first back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.support.hosts import Hosts, hosts
+from tests.support.sandbox import Finished, Sandbox, sandbox
+
+from deploy_action.edge import artifact
+
+pytestmark = pytest.mark.docker
+
+
+@pytest.fixture
+def pair() -> Iterator[Hosts]:
+    """Two hosts that have all images."""
+    with hosts(2, number=180 + os.getpid() % 60) as made:
+        for host in made.hosts:
+            host.load("deploy-action-demo:1.0.0", "deploy-action-demo:2.0.0", artifact.tag())
+        yield made
+
+
+def _versions(pair: Hosts, box: Sandbox) -> list[str]:
+    return [box.ask(f"http://{host.address}:{box.port}") for host in pair.hosts]
+
+
+def _assert_went_back(done: Finished, pair: Hosts, box: Sandbox) -> None:
+    first, second = pair.hosts
+    assert done.exit_code == 4, done.text
+    assert second.url in done.text
+    assert _versions(pair, box) == ["1.0.0", "1.0.0"]
+    for host in (first, second):
+        left = host.run("ps", "-a", "--format", "{{.Names}}").split()
+        assert not [name for name in left if "-2.0.0-" in name], left
+    for entry in _ledgers(pair, box):
+        assert (entry["state"], entry["release"]["version"]) == ("failed", "2.0.0")
+        assert entry["cause"]
+
+
+def _ledgers(pair: Hosts, box: Sandbox) -> Iterator[dict[str, Any]]:
+    """Read the newest entry on each host itself."""
+    for host in pair.hosts:
+        folder = "/state/ledger/shop/production"
+        names = host.run("exec", box.edge, "ls", folder).split()
+        newest = max(name for name in names if name.endswith(".json"))
+        yield yaml.safe_load(host.run("exec", box.edge, "cat", f"{folder}/{newest}"))
+
+
+def test_all_hosts_change_or_none(pair: Hosts, tmp_path: Path) -> None:
+    """Row 33: where the second host fails, the first goes back; then both go on, and both back."""
+    first, second = pair.hosts
+    with sandbox(tmp_path) as box:
+        production = {
+            "hosts": [first.url, second.url],
+            "route": {"port": box.port},
+        }
+        box.environ.update(pair.environment)
+        box.configure(environments={"production": production}, stop={"timeout": "1s"})
+        box.deployed("1.0.0")
+        assert _versions(pair, box) == ["1.0.0", "1.0.0"]
+
+        # The second host knows 2.0.0 under another image, which claims to be 1.0.0.
+        second.run("tag", "deploy-action-demo:1.0.0", "deploy-action-demo:2.0.0")
+        failed = box.deploy("2.0.0")
+        _assert_went_back(failed, pair, box)
+
+        second.load("deploy-action-demo:2.0.0")
+        box.deployed("2.0.0")
+        assert _versions(pair, box) == ["2.0.0", "2.0.0"]
+
+        back = box.run("rollback")
+        assert back.exit_code == 0, back.text
+        assert _versions(pair, box) == ["1.0.0", "1.0.0"]
+        drift = box.run("drift")
+        assert drift.exit_code == 0, drift.text
