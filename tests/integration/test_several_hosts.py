@@ -43,6 +43,22 @@ def _assert_went_back(done: Finished, pair: Hosts, box: Sandbox) -> None:
         assert entry["cause"]
 
 
+def _deploy_until_a_death(pair: Hosts, box: Sandbox) -> Finished:
+    """Deploy 2.0.0, and kill it on the second host when the first has switched."""
+    first, second = pair.hosts
+    process = box.start("deploy", "--json", "--version", "2.0.0")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if first.url in line and "through the edge" in line:
+            break
+    else:
+        pytest.fail(f"the first host never switched: {process.communicate()[0]}")
+    names = second.run("ps", "--format", "{{.Names}}").split()
+    second.run("kill", *[name for name in names if "-2.0.0-" in name])
+    out, err = process.communicate(timeout=60)
+    return Finished(exit_code=process.returncode, out=out, err=err)
+
+
 def _ledgers(pair: Hosts, box: Sandbox) -> Iterator[dict[str, Any]]:
     """Read the newest entry on each host itself."""
     for host in pair.hosts:
@@ -61,16 +77,16 @@ def test_all_hosts_change_or_none(pair: Hosts, tmp_path: Path) -> None:
             "route": {"port": box.port},
         }
         box.environ.update(pair.environment)
-        box.configure(environments={"production": production}, stop={"timeout": "1s"})
+        box.configure(
+            environments={"production": production}, stop={"timeout": "1s", "drain": "3s"}
+        )
         box.deployed("1.0.0")
         assert _versions(pair, box) == ["1.0.0", "1.0.0"]
 
-        # The second host knows 2.0.0 under another image, which claims to be 1.0.0.
-        second.run("tag", "deploy-action-demo:1.0.0", "deploy-action-demo:2.0.0")
-        failed = box.deploy("2.0.0")
-        _assert_went_back(failed, pair, box)
+        box.configure(bake="5s")
+        _assert_went_back(_deploy_until_a_death(pair, box), pair, box)
 
-        second.load("deploy-action-demo:2.0.0")
+        box.configure(bake=None)
         box.deployed("2.0.0")
         assert _versions(pair, box) == ["2.0.0", "2.0.0"]
 
