@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 __all__ = ["ROOT", "Stage"]
 
@@ -42,7 +43,9 @@ class Stage:
 
     def build(self) -> None:
         """Write the folder, on ports that nobody has."""
-        self.staging, self.production = _free_port(8100), _free_port(8200)
+        # Two demos at once look for their ports at different places.
+        offset = crc32(self.edge.encode()) % 80
+        self.staging, self.production = _free_port(8100 + offset), _free_port(8200 + offset)
         self.folder.mkdir(parents=True, exist_ok=True)
         if any(self.folder.iterdir()):
             sys.exit(
@@ -76,7 +79,7 @@ class Stage:
 
 
 def _free_port(first: int) -> int:
-    for port in range(first, first + 100):
+    for port in range(first, first + 20):
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -84,7 +87,7 @@ def _free_port(first: int) -> int:
             except OSError:
                 continue
             return port
-    sys.exit(f"demo: no free port from {first} to {first + 99}")
+    sys.exit(f"demo: no free port from {first} to {first + 19}")
 
 
 def _docker(*arguments: str) -> str:
