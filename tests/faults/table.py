@@ -116,7 +116,8 @@ def _line(row: Row, runs: Sequence[Run]) -> str:
     loads = [run.sent for run in runs if run.sent is not None]
     sent = f"{sum(loads):,}" if loads else "–"
     lost = f"{sum(run.lost for run in runs):,}" if loads else "–"
-    seconds = f"{sum(run.seconds for run in runs):.0f}" if runs else "–"
+    total = sum(run.seconds for run in runs)
+    seconds = f"{total:.0f}" if total else "–"
     result = _result(runs) if runs else "not covered yet" if row.missing else "not run"
     if row.missing:
         result = f"{result}: {_escape(row.missing)}"
