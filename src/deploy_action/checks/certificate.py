@@ -1,5 +1,9 @@
 """Gentle requests along the public way while a deployment goes on: the proof that none was lost.
 
+Nothing can be lost where nothing is served: failures before the first good answer belong to what
+was there before (a release that had died, and that this deployment may be about to repair). They
+count only as long as no good answer has come at all.
+
 Two clients ask the edge of a host: one keeps its connection, one makes a new connection for every
 request. Neither ever tries a request again. A kept connection that the edge has closed while it
 was idle is replaced without counting: HTTP allows that, and nothing had been sent (RFC 9112, 9.5).
@@ -8,9 +12,11 @@ was idle is replaced without counting: HTTP allows that, and nothing had been se
 from __future__ import annotations
 
 import http.client
+import math
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -25,18 +31,26 @@ _FRESH_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """What the probe saw: `losses` holds the first few in words."""
+    """What the probe saw.
+
+    Attributes:
+        sent, lost: requests from the first good answer on.
+        losses: the first few different ones, in words.
+        unserved: requests before, when nothing was served.
+    """
 
     sent: int = 0
     lost: int = 0
     losses: tuple[str, ...] = ()
+    unserved: int = 0
 
     def __add__(self, other: Certificate) -> Certificate:
         """Join what was seen on two hosts."""
         return Certificate(
             sent=self.sent + other.sent,
             lost=self.lost + other.lost,
-            losses=(*self.losses, *other.losses)[:_EXAMPLES],
+            losses=tuple(dict.fromkeys((*self.losses, *other.losses)))[:_EXAMPLES],
+            unserved=self.unserved + other.unserved,
         )
 
 
@@ -59,6 +73,7 @@ class RouteProbe:
     _stop: threading.Event = field(default_factory=threading.Event)
     _guard: threading.Lock = field(default_factory=threading.Lock)
     _seen: Certificate = field(default_factory=Certificate)
+    _first_good: float = math.inf
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
@@ -87,14 +102,14 @@ class RouteProbe:
             if connection is not None and (not keep or _closed(connection)):
                 connection.close()
                 connection = None
-            problem = ""
+            problem, begun = "", time.monotonic()
             try:
                 if connection is None:
                     connection = self._connect()
                 problem = self._exchange(connection)
             except (OSError, http.client.HTTPException) as error:
                 problem = escape(f"{type(error).__name__}: {error}")[:200]
-            self._count(problem)
+            self._count(problem, begun)
             if problem and connection is not None:
                 connection.close()
                 connection = None
@@ -115,8 +130,15 @@ class RouteProbe:
         answer.read()
         return f"status {answer.status}" if answer.status >= 500 else ""
 
-    def _count(self, problem: str) -> None:
+    def _count(self, problem: str, begun: float) -> None:
         with self._guard:
+            if not problem and self._first_good == math.inf:
+                self._first_good = time.monotonic()
+                self._seen = Certificate(unserved=self._seen.lost)
+            elif problem and begun < self._first_good < math.inf:
+                # Sent while nothing was served, and given up only now.
+                self._seen = self._seen + Certificate(unserved=1)
+                return
             self._seen = self._seen + Certificate(
                 sent=1,
                 lost=1 if problem else 0,
