@@ -72,8 +72,12 @@ def test_help_works_anywhere_and_shows_an_example(command: str, tmp_path: Path) 
 @pytest.mark.parametrize("command", [entry.name for entry in COMMANDS if entry.name != "init"])
 def test_without_a_configuration_every_command_says_so(command: str, tmp_path: Path) -> None:
     """Nothing crashes: exit 2 (doctor: 3), the missing file is named, JSON stays JSON."""
-    arguments = ["--force", "--reason", "x"] if command == "unlock" else []
-    ran = deploy_action(command, *arguments, "--json", cwd=tmp_path)
+    arguments = {
+        "unlock": ["--force", "--reason", "x"],
+        "maintenance": ["on"],
+        "run": ["--", "true"],
+    }.get(command, [])
+    ran = deploy_action(command, "--json", *arguments, cwd=tmp_path)
     document = json.loads(ran.stdout)
     assert fits(document)
     assert ran.returncode == document["exit_code"] == (3 if command == "doctor" else 2)
