@@ -10,9 +10,12 @@ from types import FrameType
 
 from deploy_action.errors import Interrupted
 
-__all__ = ["interruptible"]
+__all__ = ["interruptible", "postponed"]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Signal handlers run in the main thread alone, and so does all that touches these.
+_waiting: list[Interrupted] = []
+_postponing: list[None] = []
 
 
 @contextlib.contextmanager
@@ -29,11 +32,15 @@ def interruptible() -> Iterator[None]:
 
     def handle(number: int, _: FrameType | None) -> None:
         seen.append(number)
-        if len(seen) == 1:
-            raise Interrupted(
-                f"stopped by {signal.Signals(number).name}",
-                cause="the workflow was cancelled, or somebody pressed Ctrl-C or closed the terminal",
-            )
+        if len(seen) > 1:
+            return
+        interrupted = Interrupted(
+            f"stopped by {signal.Signals(number).name}",
+            cause="the workflow was cancelled, or somebody pressed Ctrl-C or closed the terminal",
+        )
+        if not _postponing:
+            raise interrupted
+        _waiting.append(interrupted)
 
     kept = {number: signal.signal(number, handle) for number in _ENDING}
     try:
@@ -41,3 +48,19 @@ def interruptible() -> Iterator[None]:
     finally:
         for number, old in kept.items():
             signal.signal(number, old)
+        _waiting.clear()
+
+
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Let a signal wait until this is over; where this fails by itself the signal is dropped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    _postponing.append(None)
+    try:
+        yield
+    finally:
+        _postponing.pop()
+    if _waiting and not _postponing:
+        raise _waiting.pop()

@@ -23,7 +23,7 @@ from deploy_action.inputs import Inputs
 from deploy_action.interruption import interruptible
 from deploy_action.progress import Progress
 from deploy_action.release import Deployment, HostOutcome, State
-from deploy_action.rollout.converge import Converged, converge, withdraw
+from deploy_action.rollout.converge import Converged, converge, end_hooks, withdraw
 from deploy_action.rollout.verify import Cancel
 from deploy_action.state.conversation import SessionLost
 from deploy_action.state.ledger import Ledger, live, merge
@@ -188,6 +188,7 @@ class Held:
         told, cancel = Converged(), Cancel(threading.Event())
 
         def one(site: Site) -> Converged:
+            end_hooks(site)
             if serving is None:
                 return withdraw(site)
             past = from_plain(serving.release.config)

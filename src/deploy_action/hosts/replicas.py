@@ -16,6 +16,7 @@ from deploy_action.release import Release
 __all__ = [
     "Replica",
     "backend_for",
+    "hook_selector",
     "hook_spec",
     "name_of",
     "of_release",
@@ -141,9 +142,13 @@ def hook_spec(
         # What `run` says is what runs, whatever the image's own entry point is.
         entrypoint=hook.command[:1],
         command=hook.command[1:],
-        labels=dict(selector(environment))
-        | {f"{_PREFIX}role": "hook", f"{_PREFIX}deployment": str(number)},
+        labels=dict(hook_selector(environment)) | {f"{_PREFIX}deployment": str(number)},
     )
+
+
+def hook_selector(environment: Environment) -> Mapping[str, str]:
+    """Return the labels by which the containers of hooks are found."""
+    return dict(selector(environment)) | {f"{_PREFIX}role": "hook"}
 
 
 def task_selector(environment: Environment) -> Mapping[str, str]:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from deploy_action.config.model import Environment
 from deploy_action.edge.state import Backend, Server, in_order
 from deploy_action.errors import DeploymentFailed
-from deploy_action.hosts.replicas import Replica, backend_for, of_release
+from deploy_action.hosts.replicas import Replica, backend_for, hook_selector, of_release
 from deploy_action.hosts.site import Site
 from deploy_action.release import Release
 from deploy_action.rollout.certifying import clear_away
 from deploy_action.rollout.verify import Cancel, await_healthy
 
-__all__ = ["Converged", "converge", "withdraw"]
+__all__ = ["Converged", "converge", "end_hooks", "withdraw"]
 
 _POLL_SECONDS = 0.05
 _KILLED = 137
@@ -89,6 +89,13 @@ def withdraw(site: Site) -> Converged:
     for replica in site.replicas():
         _remove(site, replica, done)
     return done
+
+
+def end_hooks(site: Site) -> None:
+    """Remove the hooks that a dead deployer left: a migration must not go on beside the next one."""
+    for container in site.engine.containers(hook_selector(site.environment)):
+        site.talk.ping()
+        site.engine.remove(container.id)
 
 
 def _bring_up(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from deploy_action.checks.certificate import Certificate, RouteProbe
 from deploy_action.clock import Clock
@@ -21,6 +21,7 @@ from deploy_action.errors import (
     RollbackFailed,
 )
 from deploy_action.hosts.site import Site
+from deploy_action.interruption import postponed
 from deploy_action.progress import Progress
 from deploy_action.release import Deployment, HostOutcome, State
 from deploy_action.rollout.converge import converge
@@ -95,8 +96,9 @@ class Rollout:
                 # It is live and recorded; what is left is cleaning, which the next run does.
                 self.telling.notes.append(f"cleaning up was cut short: {error}")
                 return self.deployment
-            self._undo(error)
-            raise
+            with postponed():
+                self._undo(error)
+                raise
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
         return self.deployment
@@ -264,9 +266,12 @@ class Rollout:
     def _together(self, calls: Sequence[Callable[[], None]]) -> None:
         """Run calls side by side; the first failure stops the others at their next look."""
         # Never in the main thread: a signal's exception must not cut a request in two.
-        pending = {self._pool.submit(call) for call in calls}
+        pending: set[Future[None]] = set()
         failure: BaseException | None = None
         try:
+            # A call that has begun has to be known here: it is waited for before it is undone.
+            with postponed():
+                pending = {self._pool.submit(call) for call in calls}
             while pending:
                 ended, pending = wait(pending, timeout=0.2, return_when="FIRST_EXCEPTION")
                 for future in ended:

@@ -12,7 +12,7 @@ from deploy_action.errors import DeployActionError, DeploymentFailed, Interrupte
 from deploy_action.hosts.site import Site
 from deploy_action.progress import Progress
 from deploy_action.release import HostOutcome
-from deploy_action.rollout.converge import converge, withdraw
+from deploy_action.rollout.converge import converge, end_hooks, withdraw
 from deploy_action.rollout.performer import Performer, describe_failure
 from deploy_action.rollout.plan import Plan
 from deploy_action.rollout.telling import Telling
@@ -61,6 +61,7 @@ class WayBack:
 
     def _restore(self, site: Site, drain_seconds: float) -> None:
         previous = self.plan.previous
+        end_hooks(site)
         if previous is None:
             self.telling.take(withdraw(site))
             return
