@@ -366,7 +366,7 @@ class FakeEngine:
 
 
 def _script(spec: ContainerSpec) -> str:
-    return " ".join(spec.command or ())
+    return " ".join((*(spec.entrypoint or ()), *(spec.command or ())))
 
 
 def _command_end(spec: ContainerSpec) -> tuple[float, int]:

@@ -169,7 +169,7 @@ class FakeMachine:
             volume = self.volume_of(container)
             volume.haproxy = FakeHaproxy(ask=self._ask, now=self.clock.monotonic)
             volume.haproxy.load(volume.files.get(_CONFIGURATION, b"").decode())
-        elif application is not None and not container.spec.command:
+        elif application is not None and not (container.spec.command or container.spec.entrypoint):
             container.exits = (application.ends_seconds, application.exit_code)
             container.log.append(f"version {application.version} begins")
 

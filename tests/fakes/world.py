@@ -110,7 +110,7 @@ class World:
         for version in versions:
             done = self.deploy(version)
             assert done.error is None, str(done.error)
-        for machine in self.machines.values():
+        for machine in self.machines.values() if versions else ():
             machine.watched.add(BACKEND)
 
     # What is true now
