@@ -99,7 +99,7 @@ def test_help_on_a_command_comes_by_every_way(argv: tuple[str, ...]) -> None:
         (("deploy", "--reason", "a\x1b[2Jb"), "control characters"),
         (("--enviroment", "x", "deploy"), "options of a command are written after it"),
         (("deploy", "production"), "deploy does not take 'production'"),
-        (("deploy", "--env", "production"), "did you mean"),
+        (("deploy", "--env", "production"), "did you mean '--environment'?"),
     ],
 )
 def test_a_wrong_argument_is_refused_in_plain_words(argv: tuple[str, ...], said: str) -> None:

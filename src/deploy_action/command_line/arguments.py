@@ -204,5 +204,6 @@ def suggestion(word: str, known: Sequence[str]) -> str:
     """Return `; did you mean '…'?` for the nearest of the known words, or nothing."""
     import difflib
 
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    near = [name for name in known if len(word) > 3 and name.startswith(word)]
+    near = near or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -81,10 +81,11 @@ def environment(config: DeployConfig, name: str | None) -> Environment:
         raise BadInput(
             "which environment is meant?", cause=known, remedy=f"--environment {names[0]}"
         )
-    likely = closest(name, names) or names[0]
-    raise BadInput(
-        f"there is no environment '{name}'", cause=known, remedy=f"--environment {likely}"
-    )
+    begun = [known_name for known_name in names if name and known_name.startswith(name)]
+    likely = begun[0] if len(begun) == 1 else closest(name, names)
+    # Nothing like it: to name the first would be to guess where somebody wants to deploy.
+    remedy = f"did you mean -e {likely}?" if likely else f"-e {' or -e '.join(names)}"
+    raise BadInput(f"there is no environment '{name}'", cause=known, remedy=remedy)
 
 
 def _with_advice(problem: Problem) -> Problem:

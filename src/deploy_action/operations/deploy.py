@@ -68,13 +68,15 @@ def bring(
         if image is None:
             image = source(wanted, inputs, engagement.first, progress)
             require_passed_before(config, wanted, image, inputs, progress)
+        # What is promoted was built earlier than what is checked out now.
+        commit = image.commit or inputs.commit
         if inputs.dry_run:
             key = engagement.fingerprint_key()
-            release = make_release(wanted, image, secrets, key, inputs.commit)
+            release = make_release(wanted, image, secrets, key, commit)
             return plan_only(engagement, release, wanted, kind, gates)
         with engagement.locked() as held:
             key = held.fingerprint_key()
-            release = make_release(wanted, image, secrets, key, inputs.commit)
+            release = make_release(wanted, image, secrets, key, commit)
             return go_live(
                 held,
                 held.settled([release.reference]),

@@ -73,7 +73,9 @@ def find_target(entries: Sequence[Deployment], inputs: Inputs, wanted: Environme
         raise DeploymentFailed(
             f"{wanted.name}: there is no earlier stable release to go back to",
             cause=f"these versions served: {versions}",
-            remedy=f"deploy-action rollback -e {wanted.name} --to VERSION",
+            remedy=f"deploy-action rollback -e {wanted.name} --to VERSION"
+            if "," in versions
+            else f"deploy-action deploy -e {wanted.name} --version VERSION",
         )
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,16 +19,22 @@ if TYPE_CHECKING:
 __all__ = ["SourcedImage", "credentials", "source"]
 
 _BUILD_SECONDS = 3600.0
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+"""What a tag may be: https://github.com/distribution/reference"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourcedImage:
-    """What will be deployed: never a tag, always a digest (an image id where `local`)."""
+    """What will be deployed: never a tag, always a digest (an image id where `local`).
+
+    `commit` is what it was built from, where an earlier deployment recorded that.
+    """
 
     version: str
     repository: str
     digest: str
     local: bool
+    commit: str = ""
 
 
 def credentials(environment: Environment, environ: Mapping[str, str]) -> tuple[str, str] | None:
@@ -54,7 +61,7 @@ def source(
     """Find, or build, the image and pin it down by its digest. Nothing is pulled yet.
 
     Raises:
-        BadInput: neither an image nor a version was given.
+        BadInput: neither an image nor a version was given, or one that can be no tag.
         DeploymentFailed: the registry has no such tag, or does not answer.
     """
     repository, tag, digest = _split(inputs.image or environment.image or environment.service)
@@ -64,6 +71,12 @@ def source(
         raise BadInput(
             "which version is to be deployed?",
             remedy="say --version 1.2.3, or write a tag in deploy.yaml's image",
+        )
+    if not _TAG.fullmatch(version):
+        raise BadInput(
+            f"{version[:140]!r} cannot be a version",
+            cause="images are tagged with it: letters, digits, '.', '_' and '-', at most 128",
+            remedy="--version 1.2.3",
         )
     if environment.build is not None and digest is None:
         reference = f"{repository}:{version}"

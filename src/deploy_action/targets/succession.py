@@ -51,6 +51,7 @@ def passed_image(
         repository=release.image,
         digest=release.digest,
         local=release.local,
+        commit=release.commit,
     )
 
 
