@@ -129,7 +129,7 @@ def test_a_full_disk_of_the_engine_fails_before_the_switch(tmp_path: Path) -> No
                 done,
                 serves="1.0.0",
                 seen=seen,
-                says=["no space left", "disk is full", machine.docker],
+                says=["no space left", "docker system df", machine.docker],
                 recorded=False,
             )
             machine.empty_disk()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import os
+import signal
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.registry import Registry, registry
-from tests.support.sandbox import Sandbox, docker, free_port, sandbox
+from tests.support.sandbox import Finished, Sandbox, docker, free_port, sandbox
 
 pytestmark = pytest.mark.docker
 
@@ -55,6 +61,24 @@ def test_a_registry_that_is_down_or_refuses_fails_before_anything_is_touched(
     assert "correct-horse" not in done.text
 
 
+def test_a_copy_on_the_host_stands_in_for_the_registry_only_by_policy(
+    pulled: Sandbox, store: Registry
+) -> None:
+    """Row 2: `pull: missing` says that what the host has, by its digest, is good enough."""
+    wanted = ("--digest", pulled.history()[0]["release"]["digest"])
+    pulled.deployed("2.0.0")
+    store.mode = "shut"
+    refused = pulled.deploy("1.0.0")
+    pulled.assert_survived(refused, serves="2.0.0", says=[store.name], recorded=False)
+    pulled.configure(pull="missing")
+    with pulled.load() as stop:
+        done = pulled.deploy("1.0.0", *wanted)
+        seen = stop()
+    assert done.exit_code == 0, done.text
+    assert seen.lost == 0, f"{seen} {seen.examples}"
+    assert pulled.serving() == "1.0.0"
+
+
 @pytest.mark.faults
 def test_a_registry_that_dies_during_the_pull_is_tried_a_bounded_number_of_times(
     pulled: Sandbox, store: Registry
@@ -83,6 +107,43 @@ def _with_a_layer_of_its_own(store: Registry) -> str:
     digest = store.push(name, "shop:2.0.0")
     docker("rmi", "-f", name)
     return digest
+
+
+def test_an_image_for_another_architecture_is_refused(pulled: Sandbox, store: Registry) -> None:
+    """Row 5: the message names both architectures, before anything is pulled or touched."""
+    here = docker("version", "-f", "{{.Server.Arch}}").strip()
+    other = "arm64" if here == "amd64" else "amd64"
+    name = f"deploy-action-test-alien:{store.port}"
+    docker("load", "-qi", str(_for_architecture(other, name, pulled.directory)))
+    store.push(name, "shop:4.0.0")
+    docker("rmi", name)
+    with pulled.load() as stop:
+        done = pulled.deploy("4.0.0")
+        seen = stop()
+    pulled.assert_survived(
+        done, serves="1.0.0", seen=seen, says=["wrong architecture", here, other], recorded=False
+    )
+
+
+def _for_architecture(architecture: str, name: str, directory: Path) -> Path:
+    """Write an archive for `docker load` of a shop that claims to be for another architecture."""
+    saved, changed = directory / "saved.tar", directory / "changed.tar"
+    docker("save", "-o", str(saved), "deploy-action-demo:2.0.0")
+    with tarfile.open(saved) as source, tarfile.open(changed, "w") as target:
+        for member in source.getmembers():
+            content = source.extractfile(member)
+            data = content.read() if content is not None else b""
+            if member.name == "manifest.json":
+                manifest = json.loads(data)
+                manifest[0]["RepoTags"] = [name]
+                data = json.dumps(manifest).encode()
+            elif member.name == "repositories":
+                continue
+            elif member.name.endswith(".json") and b'"rootfs"' in data:
+                data = json.dumps(json.loads(data) | {"architecture": architecture}).encode()
+            member.size = len(data)
+            target.addfile(member, io.BytesIO(data))
+    return changed
 
 
 def test_a_rebuilt_tag_is_refused_where_another_digest_passed(
@@ -266,3 +327,36 @@ def test_a_gate_that_finds_nothing_to_check_refuses(shop: Sandbox) -> None:
     shop.configure(gates={"bandit": {"paths": ["src"]}})
     done = shop.deploy("2.0.0")
     shop.assert_survived(done, serves="1.0.0", exit_code=3, says=["bandit"], recorded=False)
+
+
+def test_a_gate_whose_tool_is_killed_refuses(shop: Sandbox) -> None:
+    """Row 52: bandit's processes are killed as they come; what was not checked has not passed."""
+    source = shop.directory / "src"
+    source.mkdir()
+    for number in range(40):
+        (source / f"module_{number}.py").write_text("value = 1\n" * 400)
+    shop.configure(gates={"bandit": {"paths": ["src"]}})
+    process = shop.start("deploy", "--json", "--version", "2.0.0")
+    killed = 0
+    while process.poll() is None:
+        for worker in _children(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+                killed += 1
+    out, err = process.communicate()
+    assert killed
+    done = Finished(exit_code=process.returncode, out=out, err=err)
+    shop.assert_survived(done, serves="1.0.0", exit_code=3, says=["bandit"], recorded=False)
+
+
+def _children(parent: int) -> list[int]:
+    """Return the processes of a deployer that run bandit."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"bandit_worker" not in (directory / "cmdline").read_bytes():
+                continue
+            status = (directory / "status").read_text()
+            if f"PPid:\t{parent}\n" in status:
+                found.append(int(directory.name))
+    return found

@@ -27,8 +27,8 @@ from deploy_action.engines.translation import (
     RESTARTS,
     auth,
     body,
-    cause,
     container,
+    explain,
     short,
     shut,
     tail,
@@ -68,8 +68,7 @@ class DockerEngine:
         try:
             yield
         except docker.errors.APIError as error:
-            said = error.explanation or str(error)
-            raise DeploymentFailed(f"{self.host}: {doing}: {said}", cause=cause(said)) from error
+            raise self._refused(doing, error.explanation or str(error)) from error
         except (
             requests.exceptions.RequestException,
             docker.errors.DockerException,
@@ -79,6 +78,10 @@ class DockerEngine:
                 f"{self.host}: {doing}: the Docker engine does not answer ({short(error)})",
                 remedy="deploy-action doctor",
             ) from error
+
+    def _refused(self, doing: str, said: str) -> DeploymentFailed:
+        cause, remedy = explain(said)
+        return DeploymentFailed(f"{self.host}: {doing}: {said}", cause=cause, remedy=remedy)
 
     def close(self) -> None:
         """Close the client and the transport."""
@@ -139,10 +142,7 @@ class DockerEngine:
             ):
                 check()
                 if "error" in line:
-                    raise DeploymentFailed(
-                        f"{self.host}: pull {reference}: {line['error']}",
-                        cause=cause(line["error"]),
-                    )
+                    raise self._refused(f"pull {reference}", line["error"])
 
     def load_edge_image(self, tag: str) -> None:
         """Bring our edge image: from this machine's engine when it is there, else by building."""

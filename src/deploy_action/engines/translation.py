@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from deploy_action.engines.engine import Container, ContainerSpec
 
-__all__ = ["RESTARTS", "auth", "body", "cause", "container", "short", "shut", "tail"]
+__all__ = ["RESTARTS", "auth", "body", "container", "explain", "short", "shut", "tail"]
 
 RESTARTS = {"no": {"Name": "no"}, "unless-stopped": {"Name": "unless-stopped"}}
 
@@ -113,19 +113,39 @@ def short(error: Exception) -> str:
     return found.group(0) if found else f"{type(error).__name__}: {text[:160]}"
 
 
-def cause(said: str) -> str:
-    """Say the likely cause of a refusal in plain words."""
+def explain(said: str) -> tuple[str, str]:
+    """Say the likely cause of a refusal in plain words, and what to do about it."""
     text = said.lower()
-    for words, cause in (
-        (("manifest unknown", "not found: manifest"), "the registry has no such tag or digest"),
-        (("unauthorized", "denied", "no basic auth"), "the registry refuses the credentials"),
-        (("no matching manifest", "exec format error"), "the image is for another architecture"),
-        (("connection refused", "no such host"), "the registry does not answer"),
-        (("no space left",), "the disk of the host is full"),
-        (("port is already allocated", "address already in use"), "something else has that port"),
-        (("executable file not found", "no such file or directory"), "the entry point is missing"),
-        (("permission denied",), "the entry point is not executable, or access is refused"),
-    ):
+    for words, cause, remedy in _REFUSALS:
         if any(word in text for word in words):
-            return cause
-    return ""
+            return cause, remedy
+    return "", ""
+
+
+_REFUSALS = (
+    # Before what a registry denies.
+    (("permission denied",), "the entry point is not executable, or access is refused", ""),
+    (
+        ("manifest unknown", "not found: manifest"),
+        "the registry has no such tag or digest",
+        "push it, or look which tags there are",
+    ),
+    (
+        ("unauthorized", "denied", "no basic auth"),
+        "the registry refuses the credentials",
+        "see registry in deploy.yaml; try docker login with the same name and password",
+    ),
+    (("no matching manifest", "exec format error"), "the image is for another architecture", ""),
+    (
+        ("connection refused", "connection reset", "no such host", ": eof"),
+        "the registry does not answer",
+        "try again later; with pull: missing an image that the host has is used",
+    ),
+    (
+        ("no space left",),
+        "the disk of the host is full",
+        "make room there: docker system df, then docker image prune",
+    ),
+    (("port is already allocated", "address already in use"), "something else has that port", ""),
+    (("executable file not found", "no such file or directory"), "the entry point is missing", ""),
+)
