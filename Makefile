@@ -47,7 +47,7 @@ acceptance: images ## Test the command line as a user types it
 
 .PHONY: integration
 integration: images apps ## Test on a real engine, with the fast faults
-	$(PYTEST) tests/integration tests/faults -m 'not faults' --junit-xml=$(REPORTS)/integration.xml
+	$(PYTEST) tests/integration tests/contract tests/faults -m 'not faults' --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: action
 action: images act action-image ## Run the action and the workflows under act
