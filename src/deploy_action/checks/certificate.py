@@ -96,25 +96,42 @@ class RouteProbe:
         with self._guard:
             return self._seen
 
+    def make_sure(self) -> None:
+        """Ask once more, right now, where no good answer has come yet: requests that were sent
+        while nothing was served may have waited for many seconds, and say nothing about now."""
+        with self._guard:
+            answered = self._first_good < math.inf
+        if not answered:
+            connection = self._once(None)
+            if connection is not None:
+                connection.close()
+
     def _ask(self, rate: float, keep: bool) -> None:
         connection: http.client.HTTPConnection | None = None
         while not self._stop.wait(1 / rate):
             if connection is not None and (not keep or _closed(connection)):
                 connection.close()
                 connection = None
-            problem, begun = "", time.monotonic()
-            try:
-                if connection is None:
-                    connection = self._connect()
-                problem = self._exchange(connection)
-            except (OSError, http.client.HTTPException) as error:
-                problem = escape(f"{type(error).__name__}: {error}")[:200]
-            self._count(problem, begun)
-            if problem and connection is not None:
-                connection.close()
-                connection = None
+            connection = self._once(connection)
         if connection is not None:
             connection.close()
+
+    def _once(
+        self, connection: http.client.HTTPConnection | None
+    ) -> http.client.HTTPConnection | None:
+        """Send one request and count it; return the connection if it can be used again."""
+        problem, begun = "", time.monotonic()
+        try:
+            if connection is None:
+                connection = self._connect()
+            problem = self._exchange(connection)
+        except (OSError, http.client.HTTPException) as error:
+            problem = escape(f"{type(error).__name__}: {error}")[:200]
+        self._count(problem, begun)
+        if problem and connection is not None:
+            connection.close()
+            return None
+        return connection
 
     def _connect(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("edge", timeout=_TIMEOUT_SECONDS)

@@ -164,6 +164,8 @@ class Rollout:
 
     def _certify(self) -> None:
         """Refuse to call it a success when the public way lost more requests than allowed."""
+        for probe in self.probes:
+            probe.make_sure()
         seen = self._seen()
         if seen.lost > self.plan.environment.probe.lost:
             raise DeploymentFailed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -58,6 +59,39 @@ def test_a_way_that_never_answers_well_is_lost_from_the_start(serve: Any) -> Non
     seen = watch(serve, itertools.repeat(500), lambda now: now.lost >= 5)
     assert seen.sent == seen.lost
     assert seen.unserved == 0
+
+
+def test_requests_that_wait_while_nothing_is_served_say_nothing_about_now(serve: Any) -> None:
+    """Both clients hang on what is dead; one more request, made now, shows that it is served."""
+    asked: list[int] = []
+    repaired = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        asked.append(number := len(asked) + 1)
+        if number <= 2:
+            repaired.wait(10)
+        status = 503 if number <= 2 else 200
+        connection.sendall(f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode())
+
+    port = serve(answer)
+    probe = RouteProbe(
+        where="web-1",
+        dial=lambda timeout: socket.create_connection(("127.0.0.1", port), timeout),
+        path="/",
+        headers={},
+        rate_per_second=200.0,
+    )
+    probe.start()
+    deadline = time.monotonic() + 10
+    while len(asked) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    probe.make_sure()
+    repaired.set()
+    seen = probe.stop()
+    assert (seen.lost, seen.unserved) == (0, 2)
+    assert seen.sent > 0
 
 
 def test_two_hosts_add_up() -> None:
