@@ -46,15 +46,15 @@ acceptance: images ## Test the command line as a user types it
 	$(PYTEST) tests/acceptance -m 'not faults' --junit-xml=$(REPORTS)/acceptance.xml
 
 .PHONY: integration
-integration: images apps ## Test on a real engine, with the fast faults
+integration: images apps hosts ## Test on a real engine, with the fast faults
 	$(PYTEST) tests/integration tests/contract tests/faults -m 'not faults' --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: action
-action: images act action-image ## Run the action and the workflows under act
+action: images act action-image hosts ## Run the action and the workflows under act
 	$(PYTEST) tests/action -m 'not faults' --junit-xml=$(REPORTS)/action.xml
 
 .PHONY: faults
-faults: images apps act action-image ## Inject every fault of docs/reliability.md; takes long
+faults: images apps act action-image hosts ## Inject every fault of docs/reliability.md; takes long
 	$(PYTEST) tests/faults tests/unit/rollout --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
 	.venv/bin/python -m tests.faults.table $(REPORTS)/faults.xml; exit $${failed:-0}
 
@@ -67,9 +67,9 @@ lock: python ## Refresh the locked requirements
 	scripts/lock --upgrade
 
 .PHONY: setup
-setup: images apps act action-image ## Only install and build what the rest needs
+setup: images apps act action-image hosts ## Only install and build what the rest needs
 
-.PHONY: python engine images apps action-image act
+.PHONY: python engine images apps action-image act hosts
 python:
 	@scripts/ensure-python
 engine:
@@ -82,3 +82,5 @@ action-image: python engine
 	@.venv/bin/python scripts/ensure-images action
 act:
 	@scripts/ensure-act
+hosts: engine
+	@scripts/ensure-hosts
