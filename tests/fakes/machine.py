@@ -44,10 +44,11 @@ class FakeImage:
 
 @dataclass(slots=True, kw_only=True)
 class FakeVolume:
-    """Files by path; `haproxy` is the edge that runs on them."""
+    """Files by path; `haproxy` is the edge that runs on them; `room` is what a reserve gave back."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     haproxy: FakeHaproxy | None = None
+    room: int = 0
 
 
 @dataclass(slots=True, kw_only=True)

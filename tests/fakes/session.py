@@ -19,6 +19,7 @@ Hook = Callable[[str], contextlib.AbstractContextManager[str]]
 _FILE = "edge/haproxy.cfg"
 _RESERVE = "ledger/.reserve"
 _DOWN = "socat: connect: No such file or directory"
+_RESERVED_ENTRIES = 50
 _FULL = "cp: error writing: No space left on device"
 
 
@@ -116,8 +117,12 @@ class FakeSession:
         return b"".join(b"%d %s\n%s" % (len(c), name.encode(), c) for name, c in contents)
 
     def _put(self, path: str, payload: bytes) -> tuple[str, str]:
-        if self.machine.disk_full and self.volume.files.pop(_RESERVE, None) is None:
-            return "error", _FULL
+        if self.machine.disk_full:
+            if self.volume.files.pop(_RESERVE, None) is not None:
+                self.volume.room = _RESERVED_ENTRIES
+            if not self.volume.room:
+                return "error", _FULL
+            self.volume.room -= 1
         self.volume.files[path] = payload
         return "ok", ""
 

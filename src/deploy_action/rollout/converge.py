@@ -61,8 +61,7 @@ def converge(
     found = site.replicas()
     if environment.route is not None:
         site.ensure_edge()
-        mine = of_release(found, release.id, environment.replicas)
-        _take_out(site, [replica.name for replica in mine if not replica.container.running])
+        _take_out(site, release, environment, found)
     serving, started = _bring_up(site, release, environment, found, secrets, number, done)
     names = {replica.name for replica in serving}
     leaving = [replica for replica in found if replica.name not in names]
@@ -132,18 +131,23 @@ def _bring_up(
     return tuple(serving), tuple(started)
 
 
-def _take_out(site: Site, names: Collection[str]) -> None:
-    """Take servers that do not run out of the edge.
+def _take_out(
+    site: Site, release: Release, environment: Environment, found: tuple[Replica, ...]
+) -> None:
+    """Take servers that do not run out of the edge before others of their name are started.
 
-    It may not have noticed yet, and would send requests to one that was only just started again.
+    It may not have noticed yet that they are away, and would send requests to one that is only
+    just starting.
     """
-    if not names:
+    running = {replica.name for replica in found if replica.container.running}
+    mine = of_release(found, release.id, environment.replicas)
+    if sum(replica.name in running for replica in mine) == environment.replicas:
         return
 
     def without(old: Backend | None) -> Backend | None:
         if old is None:
             return None
-        stay = tuple(server for server in old.servers if server.name not in names)
+        stay = tuple(server for server in old.servers if server.name in running)
         return dataclasses.replace(old, servers=stay)
 
     site.edge.change(site.backend, without)
