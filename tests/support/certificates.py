@@ -10,10 +10,11 @@ __all__ = ["bundle"]
 
 def bundle(directory: Path, name: str, *, host: str = "shop.test", days: int = 30) -> Path:
     """Write NAME.pem with a certificate for `host` and its key; negative `days` have passed."""
+    # Each has a subject of its own: a client finds what it trusts by that.
     key, asked, leaf = (directory / f"{name}.{kind}" for kind in ("key", "csr", "crt"))
     _openssl(
         *("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"),
-        *("-keyout", str(key), "-out", str(asked), "-subj", f"/CN={host}"),
+        *("-keyout", str(key), "-out", str(asked), "-subj", f"/CN={name}"),
     )
     extensions = directory / f"{name}.ext"
     extensions.write_text(f"subjectAltName=DNS:{host}\n")
