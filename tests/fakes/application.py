@@ -26,6 +26,7 @@ class Application:
     """
 
     version: str
+    port: int = 8080
     ready_seconds: float = 0.1
     flaps_seconds: float = 0.0
     ends_seconds: float = float("inf")

@@ -187,14 +187,15 @@ class FakeMachine:
         if container.spec.remove_at_end:
             self.containers.pop(container.id, None)
 
-    def _at(self, address: str) -> FakeContainer | None:
+    def _at(self, address: str, port: int) -> FakeContainer | None:
         for container in self.containers.values():
             if container.status == "running" and address in container.addresses.values():
-                return container
+                application = container.application
+                return container if application and application.port == port else None
         return None
 
     def _ask(self, address: str, port: int, when: float) -> int | None:
-        container = self._at(address)
+        container = self._at(address, port)
         if container is None or container.application is None or container.started > when:
             return None
         return container.application.status(when - container.started)
@@ -203,7 +204,7 @@ class FakeMachine:
         """Answer a request as the container at this address does; None is a refused connection."""
         with self.guard:
             self.catch_up()
-            container = self._at(address)
+            container = self._at(address, port)
             if container is None or container.application is None:
                 return None
             app = container.application

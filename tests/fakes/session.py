@@ -130,8 +130,9 @@ class FakeSession:
         present = self.volume.files.get(_FILE, b"# deploy-action 0\n").split(b"\n")[0]
         if int(present.split()[2]) != generation:
             return "stale", ""
-        if self.machine.refuses_edge:
-            return "error", self.machine.refuses_edge
+        refusal = self.machine.refuses_edge or ("" if b"\nglobal\n" in new else "nonsense")
+        if refusal:
+            return "error", refusal
         haproxy = self.volume.haproxy
         if haproxy is None and reload:
             return "error", _DOWN

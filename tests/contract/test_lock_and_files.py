@@ -1,0 +1,137 @@
+"""The session: a lock as long as it is open, and the one way to the files of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests.contract.bench import Bench, with_network
+
+from deploy_action.edge.host import lock_spec
+from deploy_action.engines.engine import ContainerSpec
+from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
+from deploy_action.state.conversation import SessionLost, Stale
+from deploy_action.state.lock import Lock, acquire, current
+
+EMPTY = "# deploy-action {generation}\nglobal\nlisten idle\n  mode http\n  bind unix@/state/run/idle.sock\n"
+
+
+def described(bench: Bench, deployment: str = "d-1") -> ContainerSpec:
+    labels = {
+        "deploy-action.actor": "ada",
+        "deploy-action.since": "noon",
+        "deploy-action.deployment-id": deployment,
+    }
+    return lock_spec(bench.options, f"{bench.name}-lock", labels)
+
+
+@pytest.fixture
+def lock(bench: Bench) -> Iterator[Lock]:
+    """A held lock."""
+    with_network(bench)
+    held = acquire(bench.engine, described(bench), wait_seconds=0, clock=bench.clock)
+    yield held
+    held.release()
+
+
+def test_a_second_holder_is_refused_and_told_who_the_first_is(bench: Bench, lock: Lock) -> None:
+    """By creation by name: there is no moment at which both have it."""
+    assert current(bench.engine, f"{bench.name}-lock") is not None
+    with pytest.raises(LockHeld, match=r"locked by ada since noon \(deployment d-1\)"):
+        acquire(bench.engine, described(bench, "d-2"), wait_seconds=0, clock=bench.clock)
+
+
+def test_two_names_of_one_engine_are_found_out(bench: Bench, lock: Lock) -> None:
+    """The same deployment holds it already; waiting would be for ever, and it goes on holding it."""
+    with pytest.raises(BadInput, match="another host"):
+        acquire(bench.engine, described(bench), wait_seconds=60, clock=bench.clock)
+    lock.talk.ping()
+
+
+def test_a_lock_that_is_given_back_is_free(bench: Bench, lock: Lock) -> None:
+    """Its container ends and is removed; the next deployer gets it."""
+    lock.release()
+    bench.until(lambda: current(bench.engine, f"{bench.name}-lock") is None, "the lock's end")
+    again = acquire(bench.engine, described(bench, "d-2"), wait_seconds=5, clock=bench.clock)
+    again.talk.ping()
+    again.release()
+
+
+def test_a_lock_that_is_taken_away_is_noticed_by_the_next_request(bench: Bench, lock: Lock) -> None:
+    """Whoever lost it can write nothing any more."""
+    bench.engine.remove(lock.container_id)
+    for _ in range(2):
+        with pytest.raises(SessionLost):
+            lock.talk.put("ledger/a.json", b"{}")
+
+
+def test_a_strangers_container_is_not_taken_for_a_lock(bench: Bench) -> None:
+    """It is named, and left alone."""
+    with_network(bench)
+    stranger = bench.run("sleep 60", "lock")
+    with pytest.raises(DeploymentFailed, match="not ours"):
+        acquire(bench.engine, described(bench), wait_seconds=0, clock=bench.clock)
+    assert bench.engine.container(stranger) is not None
+
+
+def test_files_are_written_whole_and_read_as_they_are(lock: Lock) -> None:
+    """Any bytes; a second writing replaces the first; what is not there is None."""
+    content = bytes(range(256)) * 300
+    assert lock.talk.get("ledger/shop/a.json") is None
+    for written in (b"first", content, b""):
+        lock.talk.put("ledger/shop/a.json", written)
+        assert lock.talk.get("ledger/shop/a.json") == written
+    lock.talk.delete("ledger/shop/a.json")
+    lock.talk.delete("ledger/shop/a.json")
+    assert lock.talk.get("ledger/shop/a.json") is None
+
+
+def test_the_last_entries_come_oldest_first(lock: Lock) -> None:
+    """By name, JSON files only, with contents in which anything may stand."""
+    for number in range(12):
+        lock.talk.put(f"ledger/shop/{number:08d}.json", f"{number}\n{number}".encode())
+    lock.talk.put("ledger/shop/fingerprint.key", b"\n\0\n")
+    assert lock.talk.recent("ledger/shop", 3) == tuple(
+        (f"{number:08d}.json", f"{number}\n{number}".encode()) for number in (9, 10, 11)
+    )
+    assert lock.talk.recent("ledger/none", 3) == ()
+    assert len(lock.talk.names("ledger/shop")) == 13
+    assert lock.talk.names("ledger/none") == ()
+
+
+def test_room_can_be_kept_aside(lock: Lock) -> None:
+    """As often as one likes; it is no entry."""
+    lock.talk.reserve()
+    lock.talk.reserve()
+    assert lock.talk.names("ledger") == ()
+
+
+def test_the_edge_is_changed_only_from_the_state_that_one_knows(lock: Lock) -> None:
+    """Compare and set by the generation in the file's first line."""
+    first, second = EMPTY.format(generation=1), EMPTY.format(generation=2)
+    lock.talk.change_edge(first, generation=0, reload=False, commands="")
+    with pytest.raises(Stale):
+        lock.talk.change_edge(second, generation=0, reload=False, commands="")
+    assert lock.talk.get("edge/haproxy.cfg") == first.encode()
+    lock.talk.change_edge(second, generation=1, reload=False, commands="")
+    assert lock.talk.get("edge/haproxy.cfg") == second.encode()
+
+
+def test_a_configuration_that_is_none_is_refused(lock: Lock) -> None:
+    """The old one stays."""
+    known = EMPTY.format(generation=1)
+    lock.talk.change_edge(known, generation=0, reload=False, commands="")
+    with pytest.raises(DeploymentFailed, match="edge"):
+        lock.talk.change_edge("nonsense\n", generation=1, reload=False, commands="")
+    assert lock.talk.get("edge/haproxy.cfg") == known.encode()
+
+
+def test_an_edge_that_is_down_is_told(lock: Lock) -> None:
+    """Neither a question nor a reload is answered as if there were one; the file stays as it was."""
+    with pytest.raises(DeploymentFailed):
+        lock.talk.haproxy("show stat\n")
+    known = EMPTY.format(generation=1)
+    lock.talk.change_edge(known, generation=0, reload=False, commands="")
+    with pytest.raises(DeploymentFailed):
+        lock.talk.change_edge(EMPTY.format(generation=2), generation=1, reload=True, commands="")
+    assert lock.talk.get("edge/haproxy.cfg") == known.encode()
