@@ -12,16 +12,18 @@ from tests.support.sandbox import Sandbox, docker, kill_group, until
 
 pytestmark = pytest.mark.docker
 
+LONG = pytest.mark.faults
+
 # Each is said when a step has ended; "" is before the first.
 STEPS = [
-    "",
-    "start replica 1",
-    "start replica 2",
-    "wait until replica",
-    "run 1 smoke test against replica",
-    "shift 100 %",
-    "through the edge",
-    "drained, stopped and kept",
+    pytest.param("", id="begin", marks=LONG),
+    pytest.param("start replica 1", id="start-1", marks=LONG),
+    pytest.param("start replica 2", id="start-2"),
+    pytest.param("wait until replica", id="verify", marks=LONG),
+    pytest.param("run 1 smoke test against replica", id="smoke", marks=LONG),
+    pytest.param("shift 100 %", id="switch"),
+    pytest.param("through the edge", id="smoke-edge", marks=LONG),
+    pytest.param("drained, stopped and kept", id="retire"),
 ]
 
 
@@ -62,7 +64,7 @@ def test_a_deployer_killed_at_any_step_leaves_a_release_that_serves(
     assert not [e for e in shop.history() if e["state"] == "running"]
 
 
-@pytest.mark.faults
+@LONG
 @pytest.mark.parametrize("milliseconds", range(300, 1800, 100))
 def test_a_deployer_killed_at_any_time_leaves_a_release_that_serves(
     shop: Sandbox, milliseconds: int
@@ -148,7 +150,7 @@ def test_a_forced_unlock_is_recorded_and_stops_the_one_that_had_the_lock(shop: S
     assert shop.run("drift").exit_code == 0
 
 
-@pytest.mark.faults
+@LONG
 @pytest.mark.timeout(180)
 def test_a_stopped_deployer_that_wakes_up_later_is_fenced_off(shop: Sandbox) -> None:
     """Row 29: its lease ran out, somebody else deployed, and it can only give up."""
@@ -218,9 +220,9 @@ def test_a_torn_ledger_entry_is_named_and_the_others_are_intact(shop: Sandbox) -
     ("act", "subject"),
     [
         (["stop", "-t", "1"], "state of container"),
-        (["rm", "-f"], "replica 1"),
+        pytest.param(["rm", "-f"], "replica 1", marks=LONG),
         (["update", "--memory", "64m", "--memory-swap", "64m"], "memory limit"),
-        (["update", "--restart", "no"], "restart policy"),
+        pytest.param(["update", "--restart", "no"], "restart policy", marks=LONG),
     ],
 )
 def test_a_container_that_somebody_touched_is_drift_and_is_repaired(
@@ -238,6 +240,7 @@ def test_a_container_that_somebody_touched_is_drift_and_is_repaired(
     assert shop.serving() == "1.0.0"
 
 
+@LONG
 def test_clocks_an_hour_apart_do_not_change_the_order(shop: Sandbox) -> None:
     """Row 49: the ledger is ordered by number, whatever the timestamps say."""
     shop.deployed("2.0.0")

@@ -19,6 +19,7 @@ from tests.support.sandbox import Sandbox, sandbox, until
 from deploy_action.edge import artifact
 
 pytestmark = pytest.mark.docker
+LONG = pytest.mark.faults
 
 VERSIONS = ("1.0.0", "2.0.0")
 
@@ -58,7 +59,7 @@ def _deploying(box: Sandbox, words: str) -> subprocess.Popen[str]:
     pytest.fail(f"{words!r} was never said: {process.communicate()[0]}")
 
 
-@pytest.mark.faults
+@LONG
 @pytest.mark.parametrize("options", [(), ("--live-restore",)], ids=["live-restore-off", "on"])
 def test_an_engine_that_is_restarted_in_the_middle_is_reconciled(
     machines: Hosts, tmp_path: Path, options: tuple[str, ...]
@@ -87,7 +88,7 @@ def test_an_engine_that_is_restarted_in_the_middle_is_reconciled(
         assert box.run("drift").exit_code == 0
 
 
-@pytest.mark.faults
+@LONG
 def test_after_a_restart_of_the_engine_the_live_release_serves_again(
     machines: Hosts, tmp_path: Path
 ) -> None:
@@ -110,7 +111,7 @@ def _answers(box: Sandbox) -> str:
         return ""
 
 
-@pytest.mark.faults
+@LONG
 def test_a_full_disk_of_the_engine_fails_before_the_switch(tmp_path: Path) -> None:
     """Row 25: the next container has no room; the message says so, and nothing is left of it."""
     with hosts(1, number=120, disk_megabytes=900) as made:
@@ -137,7 +138,7 @@ def test_a_full_disk_of_the_engine_fails_before_the_switch(tmp_path: Path) -> No
             assert again.exit_code == 0, again.text
 
 
-@pytest.mark.faults
+@LONG
 def test_a_network_that_is_cut_in_the_middle_is_unknown_and_settled_on_its_return(
     machines: Hosts, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_network_that_is_cut_in_the_middle_is_unknown_and_settled_on_its_retur
         assert box.run("drift").exit_code == 0
 
 
+@LONG
 def test_a_host_is_deployed_to_over_ssh(machines: Hosts, tmp_path: Path) -> None:
     """The base of the rows about ssh: with the right keys it works, under load."""
     machine = machines.hosts[0]
@@ -179,6 +181,7 @@ def test_a_host_is_deployed_to_over_ssh(machines: Hosts, tmp_path: Path) -> None
         assert box.serving() == "2.0.0"
 
 
+@LONG
 def test_an_ssh_server_that_hangs_is_given_up(shop: Sandbox) -> None:
     """Row 35: it accepts and says nothing; a timeout names it, and no host was touched."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -195,6 +198,7 @@ def test_an_ssh_server_that_hangs_is_given_up(shop: Sandbox) -> None:
     assert took < 20, f"{took:.1f} s"
 
 
+@LONG
 @pytest.mark.parametrize(
     ("known", "says"),
     [("another", "key is not the one that is known"), ("none", "not in known_hosts")],
@@ -220,8 +224,8 @@ def test_a_host_key_that_is_not_the_known_one_is_refused(
 LOST = [
     pytest.param(rb"POST \S+/containers/create\?name=\S+-production-", 0, id="create"),
     # The first start is the lock's.
-    pytest.param(rb"POST \S+/containers/\w+/start", 1, id="start"),
-    pytest.param(rb"POST \S+/containers/\w+/stop", 0, id="stop"),
+    pytest.param(rb"POST \S+/containers/\w+/start", 1, id="start", marks=LONG),
+    pytest.param(rb"POST \S+/containers/\w+/stop", 0, id="stop", marks=LONG),
 ]
 
 

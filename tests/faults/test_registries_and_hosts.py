@@ -18,6 +18,7 @@ from tests.support.registry import Registry, registry
 from tests.support.sandbox import Finished, Sandbox, docker, free_port, sandbox
 
 pytestmark = pytest.mark.docker
+LONG = pytest.mark.faults
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_a_copy_on_the_host_stands_in_for_the_registry_only_by_policy(
     assert pulled.serving() == "1.0.0"
 
 
-@pytest.mark.faults
+@LONG
 def test_a_registry_that_dies_during_the_pull_is_tried_a_bounded_number_of_times(
     pulled: Sandbox, store: Registry
 ) -> None:
@@ -146,6 +147,7 @@ def _for_architecture(architecture: str, name: str, directory: Path) -> Path:
     return changed
 
 
+@LONG
 def test_a_rebuilt_tag_is_refused_where_another_digest_passed(
     tmp_path: Path, store: Registry
 ) -> None:
@@ -175,6 +177,7 @@ def test_a_rebuilt_tag_is_refused_where_another_digest_passed(
         assert promoted.json["deployment"]["release"]["digest"] == first
 
 
+@LONG
 def test_a_rollback_needs_no_registry(pulled: Sandbox, store: Registry) -> None:
     """The release before is on the host, with its image and its configuration."""
     pulled.deployed("2.0.0")
@@ -205,6 +208,7 @@ def test_a_rollback_whose_image_is_gone_everywhere_is_refused_in_preflight(
     assert pulled.serving() == "2.0.0"
 
 
+@LONG
 def test_a_secret_of_the_rollback_target_that_is_gone_is_seen_in_preflight(box: Sandbox) -> None:
     """Row 40: without the kept containers the value is needed, and it is named."""
     box.configure(secrets=["TOKEN"])
@@ -269,6 +273,7 @@ def test_no_room_for_the_ledger_refuses_before_the_switch(tmp_path: Path) -> Non
         assert again.exit_code == 0, again.text
 
 
+@LONG
 def test_an_old_release_that_vanishes_meanwhile_is_made_anew(shop: Sandbox) -> None:
     """The way back does not depend on the old container, only on its image."""
     shop.configure(env={"HEALTH": "500"}, health={"path": "/healthz", "deadline": "4s"})
