@@ -214,6 +214,10 @@ def test_maintenance_outlives_deployments(box: Sandbox) -> None:
     box.deployed("2.0.0")
     assert get(box)[0] == 503
     assert any("maintenance is on" in note for note in box.run("status").json["notes"])
+    seen = box.run("monitor").json
+    assert seen["result"] == "healthy"
+    assert "certificate" in {check["name"] for check in seen["checks"]}
+    assert any("maintenance is on" in note for note in seen["notes"])
     off = box.run("maintenance", "off")
     assert (off.json["result"], off.json["changed"]) == ("open", True), off.text
     assert json.loads(get(box)[1])["version"] == "2.0.0"

@@ -20,11 +20,21 @@ from typing import TYPE_CHECKING
 from deploy_action.errors import BadInput, DeploymentFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deploy_action.config.model import Certificate
     from deploy_action.inputs import Inputs
     from deploy_action.state.conversation import Talk
 
-__all__ = ["Bundle", "examine", "install", "read", "served_fingerprint", "sweep"]
+__all__ = [
+    "Bundle",
+    "examine",
+    "install",
+    "read",
+    "served_fingerprint",
+    "served_until",
+    "sweep",
+]
 
 _BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _LARGEST = 1 << 20
@@ -118,10 +128,7 @@ def _server(pem: bytes) -> ssl.SSLContext:
 
 def _refusal(server: ssl.SSLContext, leaf: str, host: str) -> str:
     """Return why a client that trusts just this certificate would still refuse it."""
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = bool(host)
-    client.load_verify_locations(cadata=leaf)
-    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    client = _trusting(leaf, host)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = (
         client.wrap_bio(to_client, to_server, server_hostname=host or None),
@@ -136,6 +143,14 @@ def _refusal(server: ssl.SSLContext, leaf: str, host: str) -> str:
             except ssl.SSLError as error:
                 return _reason(error)
     return ""
+
+
+def _trusting(leaf: str, host: str) -> ssl.SSLContext:
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = bool(host)
+    client.load_verify_locations(cadata=leaf)
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return client
 
 
 def _reason(error: Exception) -> str:
@@ -167,14 +182,37 @@ def served_fingerprint(connection: socket.socket, *, host: str) -> str:
     Raises:
         DeploymentFailed: there was no handshake.
     """
+    return hashlib.sha256(_served(connection, host)).hexdigest()
+
+
+def served_until(dial: Callable[[], socket.socket], *, host: str) -> float:
+    """Return until when (seconds since 1970) clients accept what is answered for `host`.
+
+    Who vouches for it is not judged: that is between the clients and their authorities.
+
+    Raises:
+        DeploymentFailed: there was no handshake, or it has expired, or is not for `host`.
+    """
+    leaf = _served(dial(), host)
+    name = "" if host.startswith("*") else host
+    client = _trusting(ssl.DER_cert_to_PEM_cert(leaf), name)
+    try:
+        secured = client.wrap_socket(dial(), server_hostname=name or None)
+    except OSError as error:
+        raise DeploymentFailed(f"clients refuse the certificate: {_reason(error)}") from error
+    with contextlib.closing(secured):
+        told = secured.getpeercert() or {}
+    return float(ssl.cert_time_to_seconds(str(told["notAfter"])))
+
+
+def _served(connection: socket.socket, host: str) -> bytes:
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Not who vouches for it is asked here but whether it is the one that was given.
+    # Not who vouches for it is asked here but which one it is.
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
     name = None if not host or host.startswith("*") else host
     try:
         with contextlib.closing(client.wrap_socket(connection, server_hostname=name)) as secured:
-            leaf = secured.getpeercert(binary_form=True) or b""
+            return secured.getpeercert(binary_form=True) or b""
     except OSError as error:
         raise DeploymentFailed(f"no TLS handshake: {_reason(error)}") from error
-    return hashlib.sha256(leaf).hexdigest()

@@ -22,6 +22,8 @@ COMMANDS = (
     "history",
     "monitor",
     "drift",
+    "maintenance",
+    "run",
     "docs",
 )
 """What `command` may be."""
@@ -42,6 +44,7 @@ _PASSED_ON = (
 _OURS = (
     "command",
     "config",
+    "arguments",
     "secrets",
     "github-token",
     "ssh-key",
@@ -96,7 +99,26 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
             )
         if value:
             argv.append(f"--{name}" if name == "dry-run" else f"--{name}={value}")
-    return argv
+    return [*argv, *_words(command, inputs.get("arguments", ""))]
+
+
+def _words(command: str, text: str) -> list[str]:
+    """Return what stands besides options: a word, or after `--` one argument a line.
+
+    Raises:
+        BadInput: the command takes none.
+    """
+    found = described(command)
+    words = None if found is None else found.words
+    if words is None and text:
+        able = [each for each in COMMANDS if getattr(described(each), "words", None) is not None]
+        raise BadInput(
+            f"input arguments: the command {command} does not take it",
+            remedy=f"leave it out, or use one of: {', '.join(able)}",
+        )
+    if words is None or not text:
+        return []
+    return [text] if words.choices else ["--", *text.splitlines()]
 
 
 def _takes(command: str, name: str) -> bool:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from deploy_action.checks.health import explain_exit, explain_unhealthy
 from deploy_action.checks.result import CheckResult
 from deploy_action.config import from_plain, load
+from deploy_action.edge.certificates import served_until
 from deploy_action.errors import DeployActionError
-from deploy_action.hosts.engagement import engage, side_by_side
+from deploy_action.hosts.engagement import engage
+from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.replicas import of_release
 from deploy_action.report.answers import Monitoring
 from deploy_action.report.metrics import textfile
@@ -19,7 +21,7 @@ from deploy_action.targets.choosing import choose
 from deploy_action.targets.secret_values import available_secrets
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import Environment
+    from deploy_action.config.model import Environment, Route
     from deploy_action.hosts.engagement import Engagement
     from deploy_action.hosts.replicas import Replica
     from deploy_action.hosts.site import Site
@@ -28,6 +30,10 @@ if TYPE_CHECKING:
     from deploy_action.release import Deployment
 
 __all__ = ["run"]
+
+_HANDSHAKE_SECONDS = 5.0
+_DAY_SECONDS = 86400
+_SOON_DAYS = 14
 
 
 def run(inputs: Inputs, progress: Progress) -> Monitoring:
@@ -53,7 +59,8 @@ def run(inputs: Inputs, progress: Progress) -> Monitoring:
                 environment=wanted.name,
                 url=wanted.url or "",
                 version=serving.release.version,
-                checks=tuple(check for checks in results for check in checks),
+                checks=tuple(check for checks, _ in results for check in checks),
+                notes=tuple(note for _, notes in results for note in notes),
             )
         now = engagement.clock.now()
     if inputs.textfile is not None:
@@ -70,10 +77,12 @@ def _host(
     past: Environment,
     serving: Deployment,
     inputs: Inputs,
-) -> tuple[CheckResult, ...]:
-    with engagement.reading(host) as site:
-        if site is None:
-            return (_result("edge", host, "nothing of ours runs on this host"),)
+) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
+    """Return the checks of a host, and what a person should know besides."""
+    with engagement.reading(host) as found:
+        if found is None:
+            return (_result("edge", host, "nothing of ours runs on this host"),), ()
+        site = dataclasses.replace(found, environment=past)
         smoking = Smoking(
             environment=past,
             release=serving.release,
@@ -88,9 +97,32 @@ def _host(
         for replica in mine:
             if replica.container.running:
                 checks += smoking.replica(site, replica)
+        notes = []
         if past.route is not None:
-            checks += smoking.edge(site)
-        return tuple(checks)
+            backend = site.edge.backend(site.backend)
+            if backend is not None and backend.maintenance:
+                notes.append(f"{host}: maintenance is on: nothing was asked through the edge")
+            else:
+                checks += smoking.edge(site)
+        if past.route is not None and past.route.certificate is not None:
+            checks.append(_certificate(site, past.route, notes))
+        return tuple(checks), tuple(notes)
+
+
+def _certificate(site: Site, route: Route, notes: list[str]) -> CheckResult:
+    """Shake hands as clients do: the smoke tests go a way of their own, without TLS."""
+    where = f"edge of {site.host}"
+    try:
+        until = served_until(
+            lambda: site.dialer().dial(site.public_address(), route.port, _HANDSHAKE_SECONDS),
+            host=route.host,
+        )
+    except (DeployActionError, OSError) as error:
+        return _result("certificate", where, str(error))
+    left = (until - site.clock.now().timestamp()) / _DAY_SECONDS
+    if left < _SOON_DAYS:
+        notes.append(f"{site.host}: the certificate expires in {left:.0f} days")
+    return _result("certificate", where, "")
 
 
 def _health(site: Site, past: Environment, replica: Replica) -> CheckResult:

@@ -7,13 +7,21 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from tests.support.certificates import bundle
 
 from deploy_action.config.model import Certificate
-from deploy_action.edge.certificates import examine, install, read, served_fingerprint, sweep
+from deploy_action.edge.certificates import (
+    examine,
+    install,
+    read,
+    served_fingerprint,
+    served_until,
+    sweep,
+)
 from deploy_action.errors import BadInput, DeploymentFailed
 from deploy_action.inputs import Inputs
 
@@ -154,3 +162,32 @@ def test_no_handshake_is_a_failure_with_words() -> None:
     theirs.shutdown(socket.SHUT_WR)
     with theirs, pytest.raises(DeploymentFailed, match="no TLS handshake"):
         served_fingerprint(ours, host=HOST)
+
+
+def test_until_when_clients_accept_it_is_told(good: Path, tmp_path: Path) -> None:
+    """By a handshake, whoever signed it; a wrong name is refused as clients would."""
+
+    def dial_to(path: Path) -> socket.socket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        ours, theirs = socket.socketpair()
+        ours.settimeout(5)
+
+        def serve() -> None:
+            try:
+                with context.wrap_socket(theirs, server_side=True) as served:
+                    served.recv(1)
+            except OSError:
+                theirs.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return ours
+
+    left = served_until(lambda: dial_to(good), host=HOST) - time.time()
+    assert 29 < left / 86400 <= 30
+    other = bundle(tmp_path, "other", host="other.test")
+    with pytest.raises(DeploymentFailed, match="Hostname mismatch"):
+        served_until(lambda: dial_to(other), host=HOST)
+    expired = bundle(tmp_path, "expired", days=-1)
+    with pytest.raises(DeploymentFailed, match="expired"):
+        served_until(lambda: dial_to(expired), host=HOST)

@@ -36,7 +36,23 @@ def test_secret_texts_are_kept_to_the_letter() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_can_be_asked_for(command: str) -> None:
     """What is offered is understood by the command line."""
-    assert call(command=command).command.name == command
+    more = {"maintenance": {"arguments": "on"}, "run": {"arguments": "true"}}.get(command, {})
+    assert call(command=command, **more).command.name == command
+
+
+def test_a_task_is_one_argument_a_line() -> None:
+    """No shell comes between: blanks and quotes are kept, flags are the task's own."""
+    text = "./manage.py\nsay\n--json\ntwo words"
+    assert call(command="run", arguments=text).fields["argv"] == (
+        *("./manage.py", "say", "--json", "two words"),
+    )
+    assert call(command="maintenance", arguments="off").fields["switch"] == "off"
+
+
+def test_arguments_are_for_commands_that_take_them() -> None:
+    """An argument of `deploy` would be lost, so it is refused."""
+    with pytest.raises(BadInput, match="does not take it"):
+        call(command="deploy", arguments="x")
 
 
 def test_nothing_given_deploys_the_commit() -> None:
