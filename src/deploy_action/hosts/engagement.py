@@ -6,10 +6,8 @@ import contextlib
 import dataclasses
 import secrets as randomness
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import uuid4
 
 from deploy_action.clock import Clock, SystemClock
@@ -18,6 +16,7 @@ from deploy_action.config.model import Environment
 from deploy_action.engines import Engine, connect
 from deploy_action.errors import DeployActionError, Interrupted, RollbackFailed
 from deploy_action.hosts.observation import HostObservation, Observation
+from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.site import Site, lock_site, observe, reading
 from deploy_action.inputs import Inputs
 from deploy_action.interruption import interruptible
@@ -30,10 +29,8 @@ from deploy_action.state.ledger import Ledger, live, merge
 from deploy_action.state.lock import Lock
 from deploy_action.targets.secret_values import available_secrets
 
-__all__ = ["Engagement", "Held", "engage", "good_releases", "side_by_side"]
+__all__ = ["Engagement", "Held", "engage", "good_releases"]
 
-_Result = TypeVar("_Result")
-_Item = TypeVar("_Item")
 _REPEATED = 20
 
 
@@ -250,29 +247,6 @@ def good_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:
     """Return the ids of releases that have succeeded, newest first."""
     ids = [entry.release.id for entry in reversed(entries) if entry.state is State.SUCCEEDED]
     return tuple(dict.fromkeys(ids))
-
-
-def side_by_side(
-    act: Callable[[_Item], _Result],
-    items: Sequence[_Item],
-    cancel: threading.Event | None = None,
-) -> list[_Result]:
-    """Do the same for all items at once; the first failure is raised when all have ended.
-
-    Never in the main thread, even for one: a signal's exception must not cut a request in two.
-
-    Args:
-        cancel: set when a signal came, so that what waits can end.
-    """
-    with ThreadPoolExecutor(max_workers=16, thread_name_prefix="host") as pool:
-        futures = [pool.submit(act, item) for item in items]
-        try:
-            wait(futures)
-        except BaseException:
-            if cancel is not None:
-                cancel.set()
-            raise
-    return [future.result() for future in futures]
 
 
 def _joined(hosts: Sequence[HostObservation]) -> Observation:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from deploy_action.config import load
 from deploy_action.edge.certificates import sweep
 from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.hosts.engagement import engage, side_by_side
+from deploy_action.hosts.engagement import engage
+from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.report.acts import Maintained
 from deploy_action.state.ledger import Ledger, live
 from deploy_action.targets.choosing import choose

@@ -11,8 +11,8 @@ from deploy_action.config import from_plain, load
 from deploy_action.edge.certificates import served_until
 from deploy_action.errors import DeployActionError
 from deploy_action.hosts.engagement import engage
-from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.replicas import of_release
+from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.report.answers import Monitoring
 from deploy_action.report.metrics import textfile
 from deploy_action.rollout.smoking import Smoking

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from deploy_action.config import load
 from deploy_action.errors import BadInput, LockHeld
-from deploy_action.hosts.engagement import engage, side_by_side
+from deploy_action.hosts.engagement import engage
+from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.report.outcome import Outcome, Result
 from deploy_action.state.ledger import note_unlock
 from deploy_action.state.lock import current, lock_name, read_holder

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from deploy_action.checks.certificate import Certificate, RouteProbe
 from deploy_action.clock import Clock
@@ -25,6 +24,7 @@ from deploy_action.interruption import postponed
 from deploy_action.progress import Progress
 from deploy_action.release import Deployment, HostOutcome, State
 from deploy_action.rollout.converge import converge
+from deploy_action.rollout.crew import Crew
 from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan, Stage
 from deploy_action.rollout.steps import Record, Retire, Step
@@ -35,7 +35,6 @@ from deploy_action.state.ledger import Ledger
 
 __all__ = ["Rollout"]
 
-_SETTLE_SECONDS = 4.0
 _LOOKING = ("verify", "smoke")
 
 
@@ -72,7 +71,7 @@ class Rollout:
         self.telling = Telling(clock=clock, begun=clock.monotonic())
         self.cancel = performer.cancel
         self.probes = [probe for site in sites for probe in _probe(plan, site)]
-        self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="step")
+        self.crew = Crew(cancel=performer.cancel)
 
     def run(self) -> Deployment:
         """Execute the plan and return the entry as it ended.
@@ -100,7 +99,7 @@ class Rollout:
                 self._undo(error)
                 raise
         finally:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self.crew.dismiss()
         return self.deployment
 
     def _begin(self) -> None:
@@ -123,7 +122,7 @@ class Rollout:
             journal = self._journal(stage)
             if stage.name not in _LOOKING:
                 # What changes something is written down before it is done.
-                self._together(journal)
+                self.crew.together(journal)
                 journal = []
             if isinstance(stage.steps[0], Record):
                 self._certify()
@@ -132,7 +131,7 @@ class Rollout:
                 self._on_every_site(self._retire)
             else:
                 steps = [functools.partial(self._perform, step) for step in stage.steps]
-                self._together([*journal, *steps])
+                self.crew.together([*journal, *steps])
 
     def _perform(self, step: Step) -> None:
         self.cancel.check()
@@ -155,7 +154,7 @@ class Rollout:
         first, *others = self.sites.values()
         # The first host's record is the point of no return; the others repeat it, and the next
         # command completes what could not be repeated.
-        self._together([lambda: Ledger.write(first.talk, done)])
+        self.crew.together([lambda: Ledger.write(first.talk, done)])
         self.deployment = done
         if others:
             self._on_every_site(
@@ -259,34 +258,9 @@ class Rollout:
             requests_lost=seen.lost if self.probes else None,
         )
 
-    # Doing things side by side
-
     def _on_every_site(self, act: Callable[[Site], None], *, only: set[str] | None = None) -> None:
         hosts = [site for site in self.sites.values() if only is None or site.host in only]
-        self._together([functools.partial(act, site) for site in hosts])
-
-    def _together(self, calls: Sequence[Callable[[], None]]) -> None:
-        """Run calls side by side; the first failure stops the others at their next look."""
-        # Never in the main thread: a signal's exception must not cut a request in two.
-        pending: set[Future[None]] = set()
-        failure: BaseException | None = None
-        try:
-            # A call that has begun has to be known here: it is waited for before it is undone.
-            with postponed():
-                pending = {self._pool.submit(call) for call in calls}
-            while pending:
-                ended, pending = wait(pending, timeout=0.2, return_when="FIRST_EXCEPTION")
-                for future in ended:
-                    error = future.exception()
-                    if error is not None and failure is None:
-                        failure = error
-                        self.cancel.event.set()
-        except BaseException:
-            self.cancel.event.set()
-            wait(pending, timeout=_SETTLE_SECONDS)
-            raise
-        if failure is not None:
-            raise failure
+        self.crew.together([functools.partial(act, site) for site in hosts])
 
 
 def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:

@@ -7,13 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from deploy_action.checks.analysis import Bad, Fine, Inconclusive, judge, traffic
-from deploy_action.checks.bake import watch
-from deploy_action.checks.health import explain_exit, explain_unhealthy, start_failure
+from deploy_action.checks.health import start_failure
 from deploy_action.checks.result import CheckResult
 from deploy_action.config.model import Environment, Hook
 from deploy_action.edge.certificates import Bundle
-from deploy_action.edge.state import Backend, ServerStatus, in_order
+from deploy_action.edge.state import Backend, in_order
 from deploy_action.edge.transition import weights
 from deploy_action.errors import DeployActionError, DeploymentFailed
 from deploy_action.hosts.replicas import Replica, backend_for, hook_spec, of_release
@@ -39,10 +37,12 @@ from deploy_action.rollout.steps import (
     Verify,
 )
 from deploy_action.rollout.verify import Cancel, await_healthy, prove_identity
+from deploy_action.rollout.watching import Watcher
 
 __all__ = ["Performer", "describe_failure"]
 
 _WATCH_SECONDS = 0.5
+_LOOK = "look at the log of the new release below, mend it, and deploy again"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,9 +110,10 @@ class Performer:
         failed = [result for result in results if not result.passed]
         if failed:
             first = failed[0]
+            more = f" ({len(failed)} smoke tests failed in all)" if len(failed) > 1 else ""
             raise DeploymentFailed(
-                f"smoke test {first.name} failed ({first.where}): {first.detail}",
-                remedy="" if len(failed) == 1 else f"{len(failed)} smoke tests failed in all",
+                f"smoke test {first.name} failed ({first.where}): {first.detail}{more}",
+                remedy=_LOOK,
             )
 
     def _pull(self, site: Site, step: Pull) -> None:
@@ -158,6 +159,7 @@ class Performer:
             raise DeploymentFailed(
                 f"{site.host}: the hook {hook.name} failed: {why}",
                 cause=(said.strip().splitlines() or [""])[-1][:300],
+                remedy="its output is above; try it by hand in a container of the same image",
             )
 
     def _stop_old(self, site: Site) -> None:
@@ -207,7 +209,10 @@ class Performer:
             if not why:
                 raise
             raise DeploymentFailed(
-                f"{site.host}: replica {step.index + 1} could not start: {why}", cause=error.what
+                f"{site.host}: replica {step.index + 1} could not start: {why}",
+                cause=error.what,
+                remedy=f"try it by hand: docker run --rm {self.release.reference}; see entrypoint "
+                "and command in deploy.yaml",
             ) from error
         self.replicas[site.host, step.index] = Replica.read(container)
 
@@ -248,7 +253,10 @@ class Performer:
 
         def move(old: Backend | None) -> Backend | None:
             if old is None:
-                raise DeploymentFailed(f"{site.host}: the edge has lost the backend {site.backend}")
+                raise DeploymentFailed(
+                    f"{site.host}: the edge has lost the backend {site.backend}",
+                    remedy="deploy-action drift, then deploy again",
+                )
             count = sum(server.name in names for server in old.servers)
             new, others = weights(percent, new=count, old=len(old.servers) - count)
             routed = backend_for(self.environment, []) if percent >= 100 else old
@@ -268,73 +276,21 @@ class Performer:
                 self.progress.warn(note, host=site.host)
 
     def _watch(self, site: Site, seconds: float, *, alone: bool) -> None:
-        """Watch the new replicas: running, healthy for the edge, and the smoke tests.
+        reachable = site.host not in self.plan.closed and (alone or not self.plan.moves)
 
-        A replica that ends or is unhealthy ends the watch at once; a smoke test has its own
-        retries.
-        """
-
-        def round_of_checks() -> str | None:
-            self.cancel.check()
-            self._look(site)
-            reachable = site.host not in self.plan.closed and (alone or not self.plan.moves)
+        def smoke() -> None:
             if self.environment.route is not None and self.environment.smoke and reachable:
-                self._keep_failed(self.smoking.edge(site, alone=alone))
-            self._analyse(site, before, final=False)
-            return None
+                results = self.smoking.edge(site, alone=alone)
+                if not all(result.passed for result in results):
+                    self._keep(results)
 
-        before = self._counters(site)
-        watch(seconds, round_of_checks, site.clock, _WATCH_SECONDS)
-        self._analyse(site, before, final=True)
-
-    def _counters(self, site: Site) -> Mapping[str, ServerStatus]:
-        return site.edge.servers(site.backend) if self.environment.route is not None else {}
-
-    def _analyse(self, site: Site, before: Mapping[str, ServerStatus], *, final: bool) -> None:
-        """Judge the new replicas by the traffic that they had while they were watched.
-
-        What is bad is bad at once; too few requests are spoken of only at the end.
-        """
-        after = self._counters(site)
-        mine = {replica.name for replica in self._mine(site.host)}
-        limits = self.environment.strategy.analysis
-        verdict = judge(
-            traffic(before, after, mine), traffic(before, after, after.keys() - mine), limits
-        )
-        match verdict:
-            case Fine():
-                return
-            case Bad():
-                raise DeploymentFailed(f"{site.host}: the edge saw that {verdict.why}")
-            case Inconclusive() if not final:
-                return
-            case Inconclusive():
-                seen = (
-                    f"{site.host}: only {verdict.traffic.requests} requests came while watching, "
-                    f"{verdict.needed} are needed for a judgement"
-                )
-                if limits.inconclusive == "fail":
-                    raise DeploymentFailed(seen, remedy="a longer pause, or analysis.requests")
-                if self.environment.route is not None:
-                    self.progress.say(seen)
-            case _:
-                assert_never(verdict)
-
-    def _look(self, site: Site) -> None:
-        seen = self._counters(site)
-        for replica in self._mine(site.host):
-            found = site.engine.container(replica.container.id)
-            if found is None or not found.running:
-                why = "it was removed" if found is None else explain_exit(found)
-                raise DeploymentFailed(f"{site.host}: {replica.name} ended while watched: {why}")
-            status = seen.get(replica.name)
-            if found.health == "unhealthy" or (status is not None and not status.up):
-                why = explain_unhealthy(self.environment.health, status, found)
-                raise DeploymentFailed(f"{site.host}: {replica.name} became unhealthy: {why}")
-
-    def _keep_failed(self, results: tuple[CheckResult, ...]) -> None:
-        if any(not result.passed for result in results):
-            self._keep(results)
+        Watcher(
+            site=site,
+            environment=self.environment,
+            replicas=tuple(self._mine(site.host)),
+            cancel=self.cancel,
+            progress=self.progress,
+        ).watch(seconds, smoke)
 
 
 def describe_failure(

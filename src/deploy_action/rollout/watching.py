@@ -1,0 +1,102 @@
+"""Watch new replicas for a while: that they live, that the edge finds them healthy, how they serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+from deploy_action.checks.analysis import Bad, Fine, Inconclusive, judge, traffic
+from deploy_action.checks.bake import watch
+from deploy_action.checks.health import explain_exit, explain_unhealthy
+from deploy_action.config.model import Environment
+from deploy_action.edge.state import ServerStatus
+from deploy_action.errors import DeploymentFailed
+from deploy_action.hosts.replicas import Replica
+from deploy_action.hosts.site import Site
+from deploy_action.progress import Progress
+from deploy_action.rollout.verify import Cancel
+
+__all__ = ["Watcher"]
+
+_ROUND_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watcher:
+    """Watches what a deployment started on one host."""
+
+    site: Site
+    environment: Environment
+    replicas: tuple[Replica, ...]
+    cancel: Cancel
+    progress: Progress
+
+    def watch(self, seconds: float, smoke: Callable[[], None]) -> None:
+        """Return when the time is over and nothing spoke against the replicas.
+
+        Args:
+            smoke: runs the smoke tests of one round and raises when they fail; they have their
+                own retries. A replica that ends or is unhealthy ends the watch at once.
+
+        Raises:
+            DeploymentFailed: a replica ended, is unhealthy, or serves worse than allowed.
+        """
+
+        def round_of_checks() -> str | None:
+            self.cancel.check()
+            self._look()
+            smoke()
+            self._analyse(before, final=False)
+            return None
+
+        before = self._counters()
+        watch(seconds, round_of_checks, self.site.clock, _ROUND_SECONDS)
+        self._analyse(before, final=True)
+
+    def _counters(self) -> Mapping[str, ServerStatus]:
+        if self.environment.route is None:
+            return {}
+        return self.site.edge.servers(self.site.backend)
+
+    def _look(self) -> None:
+        seen, host = self._counters(), self.site.host
+        for replica in self.replicas:
+            found = self.site.engine.container(replica.container.id)
+            if found is None or not found.running:
+                why = "it was removed" if found is None else explain_exit(found)
+                raise DeploymentFailed(f"{host}: {replica.name} ended while watched: {why}")
+            status = seen.get(replica.name)
+            if found.health == "unhealthy" or (status is not None and not status.up):
+                why = explain_unhealthy(self.environment.health, status, found)
+                raise DeploymentFailed(f"{host}: {replica.name} became unhealthy: {why}")
+
+    def _analyse(self, before: Mapping[str, ServerStatus], *, final: bool) -> None:
+        """Judge the replicas by the traffic that they had while they were watched.
+
+        What is bad is bad at once; too few requests are spoken of only at the end.
+        """
+        after, host = self._counters(), self.site.host
+        mine = {replica.name for replica in self.replicas}
+        limits = self.environment.strategy.analysis
+        verdict = judge(
+            traffic(before, after, mine), traffic(before, after, after.keys() - mine), limits
+        )
+        match verdict:
+            case Fine():
+                return
+            case Bad():
+                raise DeploymentFailed(f"{host}: the edge saw that {verdict.why}")
+            case Inconclusive() if not final:
+                return
+            case Inconclusive():
+                seen = (
+                    f"{host}: only {verdict.traffic.requests} requests came while watching, "
+                    f"{verdict.needed} are needed for a judgement"
+                )
+                if limits.inconclusive == "fail":
+                    raise DeploymentFailed(seen, remedy="a longer pause, or analysis.requests")
+                if self.environment.route is not None:
+                    self.progress.say(seen)
+            case _:
+                assert_never(verdict)
