@@ -187,7 +187,7 @@ class Sandbox:
         """Hold a failure against what is true of every failure.
 
         The old release serves, nothing was lost, the exit code and the ledger say what happened,
-        the lock is free, and no candidate is left.
+        the lock is free, no candidate is left, and the message says what to do.
         """
         assert done.exit_code == exit_code, done.text
         for words in says:
@@ -205,6 +205,10 @@ class Sandbox:
         if recorded:
             assert history[0]["state"] == "failed", history[0]
             assert history[0]["cause"]
+            assert history[0]["step"], history[0]
+        problem = done.json["error"]
+        assert problem["what"], done.text
+        assert problem["remedy"], f"nothing says what to do:\n{done.text}"
 
 
 @contextlib.contextmanager

@@ -46,7 +46,10 @@ def await_healthy(site: Site, replica: Replica, environment: Environment, cancel
         found = site.engine.container(replica.container.id)
         if found is None or not found.running:
             why = "it was removed by somebody" if found is None else explain_exit(found)
-            raise DeploymentFailed(f"{site.host}: {replica.name} ended at start: {why}")
+            raise DeploymentFailed(
+                f"{site.host}: {replica.name} ended at start: {why}",
+                remedy=f"look at its log below; try it by hand: docker run --rm {replica.image}",
+            )
         passed, status = healthy(found)
         if passed:
             return
@@ -116,12 +119,16 @@ def prove_identity(
     if found is None or image is None or found.image_id != image.id:
         has = "nothing" if found is None else found.image_id
         raise DeploymentFailed(
-            f"{site.host}: {replica.name} runs {has} where {release.reference} was expected"
+            f"{site.host}: {replica.name} runs {has} where {release.reference} was expected",
+            cause="somebody else changes the containers of this service at the same time",
+            remedy=f"docker inspect {replica.name}, then deploy again",
         )
     backend = site.edge.backend(site.backend) if environment.route is not None else None
     for server in () if backend is None else backend.servers:
         if server.name == replica.name and server.address != site.replica_address(replica):
             raise DeploymentFailed(
                 f"{site.host}: {replica.name} is at {site.replica_address(replica)}, but the edge "
-                f"was told {server.address}"
+                f"was told {server.address}",
+                cause="somebody else changes the containers of this service at the same time",
+                remedy=f"docker inspect {replica.name}, then deploy again",
             )
