@@ -20,6 +20,7 @@ from deploy_action.rollout.verify import Cancel
 __all__ = ["Watcher"]
 
 _ROUND_SECONDS = 0.5
+_LOOK = "look at the log of the new release below, mend it, and deploy again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +66,15 @@ class Watcher:
             found = self.site.engine.container(replica.container.id)
             if found is None or not found.running:
                 why = "it was removed" if found is None else explain_exit(found)
-                raise DeploymentFailed(f"{host}: {replica.name} ended while watched: {why}")
+                raise DeploymentFailed(
+                    f"{host}: {replica.name} ended while watched: {why}", remedy=_LOOK
+                )
             status = seen.get(replica.name)
             if found.health == "unhealthy" or (status is not None and not status.up):
                 why = explain_unhealthy(self.environment.health, status, found)
-                raise DeploymentFailed(f"{host}: {replica.name} became unhealthy: {why}")
+                raise DeploymentFailed(
+                    f"{host}: {replica.name} became unhealthy: {why}", remedy=_LOOK
+                )
 
     def _analyse(self, before: Mapping[str, ServerStatus], *, final: bool) -> None:
         """Judge the replicas by the traffic that they had while they were watched.
@@ -86,7 +91,7 @@ class Watcher:
             case Fine():
                 return
             case Bad():
-                raise DeploymentFailed(f"{host}: the edge saw that {verdict.why}")
+                raise DeploymentFailed(f"{host}: the edge saw that {verdict.why}", remedy=_LOOK)
             case Inconclusive() if not final:
                 return
             case Inconclusive():
