@@ -1,7 +1,8 @@
 """A small web service to deploy: it says its version, and misbehaves when its environment asks.
 
 Only asyncio and what comes with it is imported, so that it is ready a tenth of a second after its
-start. Routes: `/`, `/healthz`, `/version`, `/stats`, `/slow?seconds=2`, `/websocket`, and `POST /echo`.
+start. Routes: `/`, `/healthz`, `/version`, `/stats`, `/slow?seconds=2`, `/stream?seconds=2`,
+`/websocket`, and `POST /echo`.
 
 Faults, each by a variable of the environment:
     EXIT_AT_START=3         leave with this code before listening
@@ -150,6 +151,10 @@ class Shop:
                 if request is None:
                     break
                 self.busy.add(task)
+                if request.path == "/stream":
+                    await stream(request, writer)
+                    self.answered += 1
+                    break
                 if "websocket" in request.headers.get("upgrade", "").lower():
                     await hold_websocket(request, reader, writer)
                     break
@@ -229,10 +234,25 @@ def render(answer: Answer, *, version: str, request: Request, closing: bool) -> 
     return head if request.method == "HEAD" else head + answer.body
 
 
+async def stream(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Send a line every tenth of a second, in chunks, and close the connection at the end."""
+    writer.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"
+        b"Connection: close\r\n\r\n"
+    )
+    for number in range(int(10 * float(request.query.get("seconds", ["1"])[0]))):
+        line = f"line {number}\n".encode()
+        writer.write(b"%x\r\n%s\r\n" % (len(line), line))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+
+
 async def hold_websocket(
     request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Accept a websocket and keep it open until the client goes; frames are read and dropped."""
+    """Accept a websocket and keep it open until the client goes; whatever it says is answered."""
     key = request.headers.get("sec-websocket-key", "").encode()
     accept = b64encode(sha1(key + WEBSOCKET_GUID, usedforsecurity=False).digest()).decode()
     writer.write(
@@ -241,7 +261,8 @@ async def hold_websocket(
     )
     await writer.drain()
     while await reader.read(4096):
-        pass
+        writer.write(b"\x81\x02ok")  # a text frame, unmasked as a server's are
+        await writer.drain()
 
 
 def handle_sigterm(environment: Mapping[str, str], stopped: asyncio.Event) -> None:

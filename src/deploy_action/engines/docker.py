@@ -9,84 +9,35 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
-from deploy_action.edge import artifact
 from deploy_action.engines.engine import (
     Container,
     ContainerSpec,
     EngineInfo,
     Execution,
-    Image,
     NameTaken,
 )
+from deploy_action.engines.images import DockerImages
 from deploy_action.engines.stream import hijack, pump
 from deploy_action.engines.translation import (
     RESTARTS,
-    auth,
     body,
     container,
-    explain,
-    short,
     shut,
     tail,
 )
-from deploy_action.engines.transport import Transport, UnixEndpoint, open_transport
-from deploy_action.errors import DeploymentFailed, HostUnreachable
+from deploy_action.errors import DeploymentFailed
 
 __all__ = ["DockerEngine"]
 
-_CALL_SECONDS = 60
 _OUTPUT_LIMIT = 65536
 
 
-class DockerEngine:
+class DockerEngine(DockerImages):
     """One host's Docker engine."""
-
-    def __init__(self, host: str, transport: Transport) -> None:
-        """Connect the SDK's client over `transport`; no request is made but the version's."""
-        import docker
-        from docker.tls import TLSConfig
-
-        self.host = host
-        self._transport = transport
-        files = transport.tls()
-        tls = TLSConfig(client_cert=files[:2], ca_cert=files[2]) if files else False
-        with self._named("connect"):
-            self._api: Any = docker.APIClient(
-                base_url=transport.base_url, tls=tls, timeout=_CALL_SECONDS, num_pools=16
-            )
-
-    @contextlib.contextmanager
-    def _named(self, doing: str) -> Iterator[None]:
-        """Turn what the SDK raises into our errors, with the host and the act named."""
-        import docker.errors
-        import requests.exceptions
-
-        try:
-            yield
-        except docker.errors.APIError as error:
-            raise self._refused(doing, error.explanation or str(error)) from error
-        except (
-            requests.exceptions.RequestException,
-            docker.errors.DockerException,
-            OSError,
-        ) as error:
-            raise HostUnreachable(
-                f"{self.host}: {doing}: the Docker engine does not answer ({short(error)})",
-                remedy="deploy-action doctor",
-            ) from error
-
-    def _refused(self, doing: str, said: str) -> DeploymentFailed:
-        cause, remedy = explain(said)
-        return DeploymentFailed(f"{self.host}: {doing}: {said}", cause=cause, remedy=remedy)
-
-    def close(self) -> None:
-        """Close the client and the transport."""
-        self._api.close()
-        self._transport.close()
 
     def info(self) -> EngineInfo:
         """Ask the engine who it is."""
@@ -101,83 +52,6 @@ class DockerEngine:
             architecture=architecture,
             identity=found["ID"],
         )
-
-    # Images
-
-    def image(self, reference: str) -> Image | None:
-        """Look an image up; None when the engine lacks it."""
-        found = self._maybe(f"inspect image {reference}", self._api.inspect_image, reference)
-        if found is None:
-            return None
-        config = found.get("Config") or {}
-        check = (config.get("Healthcheck") or {}).get("Test") or []
-        return Image(
-            id=found["Id"],
-            digests=tuple(found.get("RepoDigests") or ()),
-            architecture=found.get("Architecture", ""),
-            healthcheck=bool(check) and check[0] != "NONE",
-            labels=config.get("Labels") or {},
-        )
-
-    def resolve(
-        self, reference: str, credentials: tuple[str, str] | None
-    ) -> tuple[str, frozenset[str]]:
-        """Ask the registry, through the engine, so that its mirrors and certificates apply."""
-        with self._named(f"resolve {reference}"):
-            found = self._api.inspect_distribution(reference, auth_config=auth(credentials))
-        architectures = {p.get("architecture", "") for p in found.get("Platforms") or ()}
-        return found["Descriptor"]["digest"], frozenset(architectures - {"", "unknown"})
-
-    def pull(
-        self,
-        reference: str,
-        credentials: tuple[str, str] | None,
-        *,
-        check: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Pull once: the engine itself tries every layer several times before it gives up."""
-        with self._named(f"pull {reference}"):
-            for line in self._api.pull(
-                reference, stream=True, decode=True, auth_config=auth(credentials)
-            ):
-                check()
-                if "error" in line:
-                    raise self._refused(f"pull {reference}", line["error"])
-
-    def load_edge_image(self, tag: str) -> None:
-        """Bring our edge image: from this machine's engine when it is there, else by building."""
-        if self.image(tag) is not None:
-            return
-        local = None
-        if not isinstance(self._transport, UnixEndpoint):
-            with contextlib.suppress(HostUnreachable):
-                local = DockerEngine("local", open_transport("local"))
-        if local is not None and local.image(tag) is not None:
-            with self._named(f"load {tag}"), local._named(f"save {tag}"):
-                self._api.load_image(local._api.get_image(tag))
-        else:
-            with self._named(f"build {tag}"):
-                said = list(
-                    self._api.build(path=str(artifact.DIRECTORY), tag=tag, rm=True, decode=True)
-                )
-            problem = next((line["error"] for line in said if "error" in line), None)
-            if problem:
-                raise DeploymentFailed(
-                    f"{self.host}: the edge's image could not be built: {problem}",
-                    remedy=f"build or load the image {tag} on the host by hand",
-                )
-        if local is not None:
-            local.close()
-
-    def tag(self, image_id: str, repository: str, tag: str) -> None:
-        """Give an image a name."""
-        with self._named(f"tag {repository}:{tag}"):
-            self._api.tag(image_id, repository, tag)
-
-    def remove_image(self, reference: str) -> None:
-        """Remove a name; in use or absent is fine."""
-        with contextlib.suppress(DeploymentFailed):
-            self._maybe(f"remove image {reference}", self._api.remove_image, reference)
 
     # Containers
 
@@ -390,12 +264,3 @@ class DockerEngine:
     def remove_volume(self, name: str) -> None:
         """Remove a volume."""
         self._maybe(f"remove volume {name}", self._api.remove_volume, name)
-
-    def _maybe(self, doing: str, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        import docker.errors
-
-        with self._named(doing):
-            try:
-                return call(*args, **options)
-            except docker.errors.NotFound:
-                return None

@@ -100,20 +100,7 @@ def go_live(
     plan = make_plan(kind, environment, release, observation)
     if plan.unchanged:
         return _unchanged(held, plan, observation, gates, certificate)
-    inputs, engagement = held.engagement.inputs, held.engagement
-    deployment = Deployment(
-        id=engagement.id,
-        number=plan.number,
-        kind=kind,
-        release=release,
-        previous=plan.previous.release.id if plan.previous else "",
-        previous_version=plan.previous.release.version if plan.previous else "",
-        restores=restores,
-        actor=inputs.actor,
-        reason=inputs.reason,
-        run_url=inputs.run_url,
-        started_at=engagement.clock.now().isoformat(timespec="milliseconds"),
-    )
+    engagement = held.engagement
     performer = Performer(
         plan=plan,
         secrets=secrets,
@@ -128,7 +115,7 @@ def go_live(
     rollout = Rollout(
         plan,
         [dataclasses.replace(site, environment=environment) for site in held.sites],
-        deployment,
+        _entry(engagement, plan, restores),
         good=good_releases(observation.ledger.entries),
         performer=performer,
         secrets=secrets,
@@ -143,6 +130,24 @@ def go_live(
     except DeployActionError as failed:
         error = failed
     return _outcome(rollout, plan, kind, gates, error)
+
+
+def _entry(engagement: Engagement, plan: Plan, restores: str) -> Deployment:
+    """Make the ledger's entry of a deployment that begins now."""
+    inputs, previous = engagement.inputs, plan.previous
+    return Deployment(
+        id=engagement.id,
+        number=plan.number,
+        kind=plan.kind,
+        release=plan.release,
+        previous=previous.release.id if previous else "",
+        previous_version=previous.release.version if previous else "",
+        restores=restores,
+        actor=inputs.actor,
+        reason=inputs.reason,
+        run_url=inputs.run_url,
+        started_at=engagement.clock.now().isoformat(timespec="milliseconds"),
+    )
 
 
 def _outcome(

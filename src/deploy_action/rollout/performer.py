@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -14,7 +14,7 @@ from deploy_action.edge.certificates import Bundle
 from deploy_action.edge.state import Backend, in_order
 from deploy_action.edge.transition import weights
 from deploy_action.errors import DeployActionError, DeploymentFailed
-from deploy_action.hosts.replicas import Replica, backend_for, hook_spec, of_release
+from deploy_action.hosts.replicas import Replica, backend_for, hook_spec
 from deploy_action.hosts.site import Site
 from deploy_action.progress import Progress
 from deploy_action.release import Release
@@ -39,7 +39,7 @@ from deploy_action.rollout.steps import (
 from deploy_action.rollout.verify import Cancel, await_healthy, prove_identity
 from deploy_action.rollout.watching import Watcher
 
-__all__ = ["Performer", "describe_failure"]
+__all__ = ["Performer"]
 
 _WATCH_SECONDS = 0.5
 _LOOK = "look at the log of the new release below, mend it, and deploy again"
@@ -291,17 +291,3 @@ class Performer:
             cancel=self.cancel,
             progress=self.progress,
         ).watch(seconds, smoke)
-
-
-def describe_failure(
-    sites: Iterable[Site], release: Release, environment: Environment
-) -> dict[str, str]:
-    """Collect the last log lines of the new release's containers, before they are removed."""
-    logs = {}
-    for site in sites:
-        try:
-            for replica in of_release(site.replicas(), release.id, environment.replicas):
-                logs[f"{replica.name} on {site.host}"] = site.engine.logs(replica.container.id)
-        except DeployActionError:
-            continue
-    return logs

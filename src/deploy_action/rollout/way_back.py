@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from deploy_action.config import from_plain
+from deploy_action.config.model import Environment
 from deploy_action.errors import DeployActionError, DeploymentFailed, Interrupted
+from deploy_action.hosts.replicas import of_release
 from deploy_action.hosts.site import Site
 from deploy_action.progress import Progress
-from deploy_action.release import HostOutcome
+from deploy_action.release import HostOutcome, Release
 from deploy_action.rollout.converge import converge, end_hooks, withdraw
-from deploy_action.rollout.performer import Performer, describe_failure
+from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan
 from deploy_action.rollout.telling import Telling
 from deploy_action.rollout.verify import Cancel
@@ -43,7 +45,7 @@ class WayBack:
         After a signal there are seconds, not minutes: requests in flight get only a few of them.
         """
         plan = self.plan
-        self.telling.logs |= describe_failure(self.sites, plan.release, plan.environment)
+        self.telling.logs |= _last_words(self.sites, plan.release, plan.environment)
         limit = plan.environment.stop.drain_seconds
         hurried = isinstance(error, Interrupted) or not isinstance(error, DeploymentFailed)
         drain = min(limit, _INTERRUPTED_DRAIN_SECONDS) if hurried else limit
@@ -89,3 +91,17 @@ class WayBack:
                 self.performer.run_hook(site, hook)
             except DeployActionError as failed:
                 self.telling.notes.append(f"the on-failure hook {hook.name} failed: {failed}")
+
+
+def _last_words(
+    sites: Iterable[Site], release: Release, environment: Environment
+) -> dict[str, str]:
+    """Collect the last log lines of the new release's containers, before they are removed."""
+    logs = {}
+    for site in sites:
+        try:
+            for replica in of_release(site.replicas(), release.id, environment.replicas):
+                logs[f"{replica.name} on {site.host}"] = site.engine.logs(replica.container.id)
+        except DeployActionError:
+            continue
+    return logs
