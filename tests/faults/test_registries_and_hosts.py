@@ -253,6 +253,22 @@ def test_a_port_that_somebody_listens_on_leaves_the_old_routes(shop: Sandbox) ->
         docker("rm", "-f", name)
 
 
+@LONG
+def test_an_edge_that_does_not_reload_keeps_the_old_routes(shop: Sandbox) -> None:
+    """Row 19: another health check needs a reload, which fails; file and edge stay as they were."""
+    docker("exec", shop.edge, "mv", "/state/run/master.sock", "/state/run/aside.sock")
+    before = docker("exec", shop.edge, "cat", "/state/edge/haproxy.cfg")
+    shop.configure(health={"path": "/version", "deadline": "10s"})
+    with shop.load() as stop:
+        done = shop.deploy("2.0.0")
+        seen = stop()
+    shop.assert_survived(done, serves="1.0.0", seen=seen, says=["edge", "local"])
+    assert docker("exec", shop.edge, "cat", "/state/edge/haproxy.cfg") == before
+    docker("exec", shop.edge, "mv", "/state/run/aside.sock", "/state/run/master.sock")
+    shop.deployed("2.0.0")
+    assert shop.serving() == "2.0.0"
+
+
 def test_no_room_for_the_ledger_refuses_before_the_switch(tmp_path: Path) -> None:
     """Row 26: the state volume is full; nothing changes, and the old release serves."""
     with sandbox(tmp_path) as box:

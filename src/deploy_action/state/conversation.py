@@ -17,6 +17,12 @@ from deploy_action.errors import DeploymentFailed
 __all__ = ["Conversation", "SessionLost", "Stale", "Talk"]
 
 _ANSWER_SECONDS = 60.0
+_DOING = {
+    "edge": "the edge keeps its old routes, since it refused the new ones",
+    "haproxy": "the edge does not answer",
+    "put": "the ledger could not be written",
+    "reserve": "there is no room to write down how this deployment ends",
+}
 
 
 class SessionLost(DeploymentFailed):
@@ -58,6 +64,9 @@ class Talk(Protocol):
 
     def haproxy(self, commands: str) -> str:
         """Ask HAProxy's runtime API."""
+
+    def before(self, commands: str) -> str:
+        """Ask the processes that a reload left behind, each of them; one command a line."""
 
 
 @dataclass(slots=True)
@@ -136,6 +145,10 @@ class Conversation:
         sent = commands.encode()
         return self._ask(f"haproxy {len(sent)}", sent)[1].decode(errors="replace")
 
+    def before(self, commands: str) -> str:
+        sent = commands.encode()
+        return self._ask(f"before {len(sent)}", sent)[1].decode(errors="replace")
+
     def _ask(self, line: str, payload: bytes = b"") -> tuple[str, bytes]:
         with self._guard:
             try:
@@ -153,13 +166,22 @@ class Conversation:
         if not size or len(content) < int(size):
             raise self._lost()
         if status == "error":
-            verb = line.split(" ", 1)[0]
-            said = _alerts(content.decode(errors="replace").strip())
-            raise DeploymentFailed(
-                f"{self.host}: {verb}: {said}",
-                cause="the disk of the host is full" if "No space left" in said else "",
+            raise self._refused(
+                line.split(" ", 1)[0], _alerts(content.decode(errors="replace").strip())
             )
         return status, content
+
+    def _refused(self, verb: str, said: str) -> DeploymentFailed:
+        if "No space left" in said:
+            return DeploymentFailed(
+                f"{self.host}: {_DOING.get(verb, verb)}: {said}",
+                cause="the disk of the host is full",
+                remedy="make room there: docker system df, then docker image prune",
+            )
+        return DeploymentFailed(
+            f"{self.host}: {_DOING.get(verb, verb)}: {said}",
+            remedy="deploy-action status, then deploy-action doctor",
+        )
 
     def _lost(self) -> SessionLost:
         return SessionLost(
