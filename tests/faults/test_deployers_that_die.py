@@ -27,9 +27,9 @@ STEPS = [
 ]
 
 
-def _kill_after(shop: Sandbox, words: str, number: int = signal.SIGKILL) -> None:
-    """Start a deployment of 2.0.0 and kill it as soon as a step was reported."""
-    process = shop.start("deploy", "--version", "2.0.0")
+def _kill_after(shop: Sandbox, words: str, *argv: str) -> None:
+    """Start a command, a deployment of 2.0.0 by default; kill it as soon as a step was reported."""
+    process = shop.start(*(argv or ("deploy", "--version", "2.0.0")))
     assert process.stderr is not None
     if words:
         for line in process.stderr:
@@ -39,7 +39,7 @@ def _kill_after(shop: Sandbox, words: str, number: int = signal.SIGKILL) -> None
             pytest.fail(f"{words!r} was never said")
     else:
         until(lambda: not shop.lock_is_free(), "the lock is taken")
-    kill_group(process, number)
+    kill_group(process)
     process.communicate()
 
 
@@ -82,6 +82,38 @@ def test_a_deployer_killed_at_any_time_leaves_a_release_that_serves(
     assert done.exit_code == 0, done.text
     assert seen.lost == 0, f"{seen} {seen.examples}\n{done.text}"
     assert shop.serving() == "1.0.0"
+    assert shop.run("drift").exit_code == 0
+
+
+@LONG
+@pytest.mark.parametrize("words", ["start replica 1", "shift 100 %", "drained, stopped and kept"])
+def test_a_killed_rollback_is_finished_by_the_next_one(shop: Sandbox, words: str) -> None:
+    """Row 16: what is killed may be a rollback, too."""
+    shop.deployed("2.0.0")
+    with shop.load() as stop:
+        _kill_after(shop, words, "rollback")
+        until(shop.lock_is_free, "the lock frees itself", 5)
+        done = shop.run("rollback", "--to", "1.0.0")
+        seen = stop()
+    assert done.exit_code == 0, done.text
+    assert seen.lost == 0, f"{seen} {seen.examples}\n{done.text}"
+    assert shop.serving() == "1.0.0"
+    assert shop.run("drift").exit_code == 0
+
+
+@LONG
+def test_a_way_back_that_is_killed_is_gone_again(shop: Sandbox) -> None:
+    """Row 16: the release is broken and the deployer dies while it undoes it."""
+    with shop.load() as stop:
+        _kill_after(shop, "going back", "deploy", "--version", "3.0.0-broken")
+        until(shop.lock_is_free, "the lock frees itself", 5)
+        assert shop.serving() == "1.0.0"
+        done = shop.deploy("2.0.0")
+        seen = stop()
+    assert done.exit_code == 0, done.text
+    assert seen.lost == 0, f"{seen} {seen.examples}\n{done.text}"
+    assert [e["state"] for e in shop.history()] == ["succeeded", "failed", "succeeded"]
+    assert not [name for name in shop.containers() if "broken" in name]
     assert shop.run("drift").exit_code == 0
 
 
