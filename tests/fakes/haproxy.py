@@ -108,9 +108,9 @@ class FakeHaproxy:
                 self.backends[where], self.http[where] = {}, False
             elif line.startswith("  bind :"):
                 port = int(line.split()[1][1:])
-            elif (line.startswith("  use_backend ") and port) or (
-                line.startswith("  default_backend ") and port
-            ):
+            elif line.endswith("{ stopping }"):
+                continue
+            elif port and line.startswith(("  use_backend ", "  default_backend ")):
                 self.frontends.setdefault(port, line.split()[1])
             elif line == "  option httpchk":
                 self.http[where] = True

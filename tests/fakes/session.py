@@ -100,6 +100,9 @@ class FakeSession:
                 case ["edge", generation, how, size, _]:
                     new, commands = payload[: int(size)], payload[int(size) :]
                     return self._edge(int(generation), how == "reload", new, commands.decode())
+                case ["before", _]:
+                    # A reload of the model is over at once, and leaves nobody behind.
+                    return "ok", ""
                 case ["haproxy", _]:
                     if self.volume.haproxy is None:
                         return "error", _DOWN
@@ -147,4 +150,4 @@ class FakeSession:
 def _payload(words: list[str]) -> int:
     if words[0] == "edge":
         return int(words[3]) + int(words[4])
-    return int(words[-1]) if words[0] in ("put", "haproxy") else 0
+    return int(words[-1]) if words[0] in ("put", "haproxy", "before") else 0

@@ -3,6 +3,7 @@ whatever is not drained before that is lost."""
 
 from __future__ import annotations
 
+import http.client
 from pathlib import Path
 
 import pytest
@@ -34,17 +35,25 @@ def test_a_deployment_a_failed_one_and_a_rollback_cut_nothing(box: Sandbox) -> N
     assert set(traffic.total().versions) == {"1.0.0", "2.0.0"}
 
 
-def test_what_the_edge_held_before_a_reload_is_drained_too(box: Sandbox, tmp_path: Path) -> None:
+@pytest.fixture
+def neighbour(box: Sandbox, tmp_path: Path) -> Sandbox:
+    """Another service, whose first deployment makes the edge reload."""
+    (tmp_path / "other").mkdir()
+    made = Sandbox(
+        directory=tmp_path / "other", edge=box.edge, port=free_port(), config=dict(box.config)
+    )
+    production = {"route": {"port": made.port}}
+    made.configure(service="other", environments={"production": production})
+    return made
+
+
+def test_what_the_edge_held_before_a_reload_is_drained_too(
+    box: Sandbox, neighbour: Sandbox
+) -> None:
     """A reload leaves connections with the edge's process before; a deployment right after it,
     or with it, has to wait for them as well."""
     box.configure(env=BRUTAL, stop=STOP)
     box.deployed("1.0.0")
-    (tmp_path / "other").mkdir()
-    neighbour = Sandbox(
-        directory=tmp_path / "other", edge=box.edge, port=free_port(), config=dict(box.config)
-    )
-    production = {"route": {"port": neighbour.port}}
-    neighbour.configure(service="other", environments={"production": production})
     with Traffic(box.url, FULL) as traffic:
         neighbour.deployed("1.0.0")
         box.deployed("2.0.0")
@@ -52,3 +61,28 @@ def test_what_the_edge_held_before_a_reload_is_drained_too(box: Sandbox, tmp_pat
         box.configure(health=box.config["health"] | {"path": "/version"})
         box.deployed("1.0.0")
     _assert_nothing_lost(traffic.total())
+
+
+def test_a_connection_that_was_idle_all_the_while_is_answered_by_what_serves_now(
+    box: Sandbox, neighbour: Sandbox
+) -> None:
+    """It is still held by the edge's process from before the reload, which knew only replicas
+    that are gone since; twice, for what was led on once has to be led on again."""
+    box.deployed("1.0.0")
+    patient = [http.client.HTTPConnection("127.0.0.1", box.port, timeout=10) for _ in range(3)]
+    answered = [_version(connection) for connection in patient]
+    neighbour.deployed("1.0.0")
+    box.deployed("2.0.0")
+    answered.append(_version(patient[0]))
+    box.run("rollback")
+    answered.append(_version(patient[1]))
+    box.deployed("2.0.0")
+    answered.append(_version(patient[2]))
+    assert answered == ["1.0.0", "1.0.0", "1.0.0", "2.0.0", "1.0.0", "2.0.0"]
+
+
+def _version(connection: http.client.HTTPConnection) -> str | None:
+    connection.request("GET", "/version")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.headers["X-Version"]

@@ -29,6 +29,7 @@ class Mix:
     keep_alive: int = 16
     new: int = 12
     post: int = 8
+    idle: int = 6
     slow: int = 8
     stream: int = 8
     poll: int = 6
@@ -39,11 +40,13 @@ class Mix:
     websocket_seconds: float = 8.0
     rate: float = 300.0
     """Of the short requests, in all."""
+    idle_seconds: float = 4.0
+    """How long an idle client leaves its connection unused between two requests."""
 
     @property
     def clients(self) -> int:
         """All of them."""
-        short = self.keep_alive + self.new + self.post
+        short = self.keep_alive + self.new + self.post + self.idle
         return short + self.slow + self.stream + self.poll + self.websocket
 
 
@@ -87,7 +90,16 @@ class Traffic:
             max_seconds=max_seconds,
             max_requests=10**9,
         )
-        self._probes = {"short": Probe(f"{url}/version", short)}
+        idle = Load(
+            keep_alive=mix.idle,
+            new=0,
+            rate=mix.idle / mix.idle_seconds,
+            max_seconds=max_seconds,
+        )
+        self._probes = {
+            "short": Probe(f"{url}/version", short),
+            "idle": Probe(f"{url}/version", idle),
+        }
         for name, path, count, seconds in (
             ("slow", "/slow", mix.slow, mix.slow_seconds),
             ("stream", "/stream", mix.stream, mix.stream_seconds),

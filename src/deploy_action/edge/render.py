@@ -54,13 +54,15 @@ def render(state: EdgeState) -> str:
     lines += [_HEAD.rstrip()]
     backends = [state.backends[name] for name in sorted(state.backends)]
     moved = _redirected(backends)
-    for port in sorted({b.port for b in backends} | ({_HTTP} if moved else set())):
+    for port in sorted({b.port for b in backends} | _plain_port(moved)):
         own = [b for b in backends if b.port == port]
         lines += _frontend(port, own, moved if port == _HTTP else [])
     if not backends:
         lines += ["listen idle", "  bind unix@/state/run/idle.sock"]
     for backend in backends:
         lines += _backend(backend)
+    for port in sorted({b.port for b in backends if b.protocol == "http"} | _plain_port(moved)):
+        lines += [f"backend handover-{port}", f"  server next unix@{socket_of(port)}"]
     if moved:
         # 308 keeps the method and the body (RFC 9110, 15.4.9).
         lines += ["backend redirect", "  http-request redirect scheme https code 308"]
@@ -98,12 +100,18 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     yield f"frontend {'tcp' if tcp else 'https' if tls else 'http'}-{port}"
     if tcp:
         yield "  mode tcp"
-    yield from _bind(port, backends, alpn=not tcp) if tls else (f"  bind :{port}",)
+    yield _bind(port, backends, alpn=not tcp) if tls else f"  bind :{port}"
+    if tls or not tcp:
+        # Only those who hold the state volume can connect there.
+        yield f"  bind unix@{socket_of(port)} mode 600 user haproxy"
     if tcp:
         yield f"  default_backend {backends[0].name}"
         return
     if tls:
         yield "  http-request set-header X-Forwarded-Proto https"
+    # A connection that is kept open stays with its process when that makes room for the next; a
+    # request that comes on it later belongs to the servers of then.
+    yield f"  use_backend handover-{port} if {{ stopping }}"
     # The most particular route first: a named host before any host, a longer path before a
     # shorter, and a service of its own before a redirect.
     routes = [(b, b.name) for b in backends] + [(b, "redirect") for b in redirected]
@@ -119,13 +127,16 @@ def _breadth(backend: Backend) -> tuple[bool, bool, int]:
     return not backend.host, backend.host.startswith("*."), -len(backend.path)
 
 
-def _bind(port: int, backends: list[Backend], *, alpn: bool) -> Iterator[str]:
-    """Listen with TLS, and without it where only those who hold the state volume can connect."""
+def _plain_port(moved: list[Backend]) -> set[int]:
+    return {_HTTP} if moved else set()
+
+
+def _bind(port: int, backends: list[Backend], *, alpn: bool) -> str:
+    """Listen with TLS."""
     certificates = sorted({b.certificate for b in backends if b.certificate})
     files = " ".join(f"crt /state/{path}" for path in certificates)
     protocols = " alpn h2,http/1.1" if alpn else ""
-    yield f"  bind :{port} ssl {files}{protocols} ssl-min-ver TLSv1.2"
-    yield f"  bind unix@{socket_of(port)} mode 600"
+    return f"  bind :{port} ssl {files}{protocols} ssl-min-ver TLSv1.2"
 
 
 def _route(backend: Backend, target: str) -> Iterator[str]:

@@ -175,7 +175,8 @@ def key(service: str, environment: str) -> str:
 
 
 def socket_of(port: int) -> str:
-    """Return where the edge takes a TLS port's requests without TLS, for our own checks alone."""
+    """Return where the edge takes an HTTP port's requests too, without TLS: for our own checks, and
+    for what its processes from before a reload hand over."""
     return f"/state/run/edge-{port}.sock"
 
 

@@ -18,11 +18,11 @@ from deploy_action.hosts.replicas import Replica, backend_for, hook_selector, of
 from deploy_action.hosts.site import Site
 from deploy_action.release import Release
 from deploy_action.rollout.certifying import clear_away
+from deploy_action.rollout.draining import drain
 from deploy_action.rollout.verify import Cancel, await_healthy
 
 __all__ = ["Converged", "converge", "end_hooks", "withdraw"]
 
-_POLL_SECONDS = 0.05
 _KILLED = 137
 
 
@@ -67,7 +67,7 @@ def converge(
     leaving = [replica for replica in found if replica.name not in names]
     if environment.route is not None:
         _enter(site, environment, serving, started, cancel)
-        _leave(site, environment, serving, drain_seconds, done)
+        done.notes += drain(site, environment, serving, drain_seconds)
         clear_away(site)
     elif started:
         for replica in started:
@@ -203,35 +203,6 @@ def _others(old: Backend | None, target: Backend) -> tuple[Server, ...]:
         for server in old.servers
         if server.name not in names
     )
-
-
-def _leave(
-    site: Site,
-    environment: Environment,
-    serving: tuple[Replica, ...],
-    drain_seconds: float,
-    done: Converged,
-) -> None:
-    """Let requests in flight on the others end, then take the others out of the edge."""
-    names = {replica.name for replica in serving}
-    deadline = site.clock.monotonic() + drain_seconds
-    while True:
-        busy = {
-            name: status.sessions
-            for name, status in site.edge.servers(site.backend).items()
-            if name not in names and status.sessions
-        }
-        if not busy:
-            break
-        if site.clock.monotonic() >= deadline:
-            for name, count in busy.items():
-                done.notes.append(
-                    f"{site.host}: {name} still had {count} open after {drain_seconds:g} s of "
-                    "draining; they were cut"
-                )
-            break
-        site.clock.sleep(_POLL_SECONDS)
-    site.edge.change(site.backend, lambda _: backend_for(environment, [(r, 100) for r in serving]))
 
 
 def _put_away(

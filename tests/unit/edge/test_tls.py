@@ -41,6 +41,11 @@ def section(rendered: list[str], title: str) -> list[str]:
     return [line.strip() for line in body[:end]]
 
 
+def routes(frontend: list[str]) -> list[str]:
+    """Return where a frontend sends requests while it is not making room for the next process."""
+    return [x for x in frontend if x.startswith("use_backend") and "stopping" not in x]
+
+
 def test_tls_is_spoken_with_every_certificate_of_the_port() -> None:
     """Two services on 443 are told apart by their names; HTTP/2 is offered, old TLS is not."""
     found = section(lines(backend("a"), backend("b", host="b.test")), "frontend https-443")
@@ -54,8 +59,22 @@ def test_tls_is_spoken_with_every_certificate_of_the_port() -> None:
 def test_our_own_checks_have_a_way_without_tls_that_no_network_reaches() -> None:
     """Beside the TLS port there is a socket in the state volume, and only there."""
     rendered = lines(backend("a"), plain("b", host="b.test"))
-    assert "bind unix@/state/run/edge-443.sock mode 600" in section(rendered, "frontend https-443")
-    assert not any("unix@" in line for line in section(rendered, "frontend http-80"))
+    found = section(rendered, "frontend https-443")
+    assert "bind unix@/state/run/edge-443.sock mode 600 user haproxy" in found
+
+
+def test_what_a_process_keeps_open_is_handed_over_when_it_makes_room() -> None:
+    """First of all rules, on every HTTP port, to the same port's socket; bytes stay where they are."""
+    tcp = dataclasses.replace(plain("c"), protocol="tcp", port=5432)
+    rendered = lines(backend("a"), plain("b", host="b.test"), tcp)
+    for name, port in (("https-443", 443), ("http-80", 80)):
+        rules = [x for x in section(rendered, f"frontend {name}") if x.startswith("use_backend")]
+        assert rules[0] == f"use_backend handover-{port} if {{ stopping }}"
+        assert section(rendered, f"backend handover-{port}") == [
+            f"server next unix@/state/run/edge-{port}.sock"
+        ]
+    assert not any("stopping" in line for line in section(rendered, "frontend tcp-5432"))
+    assert "backend handover-5432" not in rendered
 
 
 def test_plain_requests_are_sent_to_https() -> None:
@@ -70,9 +89,9 @@ def test_plain_requests_are_sent_to_https() -> None:
 def test_a_service_on_port_80_keeps_its_requests() -> None:
     """The redirect takes only what no other service owns; a named host is before any host."""
     same = section(lines(backend("a"), plain("b")), "frontend http-80")
-    assert same[1].startswith("use_backend b ")
+    assert routes(same)[0].startswith("use_backend b ")
     anybody = section(lines(backend("a"), plain("b", host="")), "frontend http-80")
-    assert [line.split()[1] for line in anybody if line.startswith("use_")] == ["redirect", "b"]
+    assert [line.split()[1] for line in routes(anybody)] == ["redirect", "b"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +124,7 @@ def test_a_wildcard_route_takes_every_name_below_it() -> None:
     found = section(
         lines(plain("a", host="*.shop.test", path="/long"), plain("b")), "frontend http-80"
     )
-    assert [line for line in found if line.startswith("use_")] == [
+    assert routes(found) == [
         "use_backend b if { req.hdr(host),host_only -i shop.test }",
         "use_backend a if { req.hdr(host),host_only -i -m end .shop.test } path-a",
     ]

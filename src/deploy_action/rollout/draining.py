@@ -1,0 +1,53 @@
+"""The old replicas' last requests: they end by themselves, within the time that deploy.yaml gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy_action.edge.left_behind import sessions_left_behind
+from deploy_action.hosts.replicas import backend_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from deploy_action.config.model import Environment
+    from deploy_action.hosts.replicas import Replica
+    from deploy_action.hosts.site import Site
+
+__all__ = ["drain"]
+
+_POLL_SECONDS = 0.05
+
+
+def drain(
+    site: Site, environment: Environment, serving: Sequence[Replica], seconds: float
+) -> Sequence[str]:
+    """Let requests in flight on others than `serving` end, then take the others out of the edge.
+
+    Returns notes on what took longer than `seconds` and was cut.
+    """
+    names = {replica.name for replica in serving}
+    target = backend_for(environment, [(replica, 100) for replica in serving])
+    deadline = site.clock.monotonic() + seconds
+    notes: list[str] = []
+    while busy := _busy(site, names):
+        if site.clock.monotonic() >= deadline:
+            notes = [
+                f"{site.host}: {name} still had {count} open after {seconds:g} s of draining; "
+                "they were cut"
+                for name, count in busy.items()
+            ]
+            break
+        site.clock.sleep(_POLL_SECONDS)
+    site.edge.change(site.backend, lambda _: target)
+    return notes
+
+
+def _busy(site: Site, staying: set[str]) -> Mapping[str, int]:
+    """Count what is open on the replicas that leave, here first and then in what a reload left."""
+    here = {name: status.sessions for name, status in site.edge.servers(site.backend).items()}
+    open_ = {name: count for name, count in here.items() if count and name not in staying}
+    if open_:
+        return open_
+    before = sessions_left_behind(site.talk, site.backend)
+    return {name: count for name, count in before.items() if count and name not in staying}
