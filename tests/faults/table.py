@@ -5,6 +5,7 @@ python -m tests.faults.table REPORT.xml…    the later report counts where two 
 
 from __future__ import annotations
 
+import re
 import sys
 import tomllib
 import xml.etree.ElementTree as ET
@@ -99,7 +100,8 @@ def page(table: Sequence[Row], runs: Iterable[Run]) -> str:
         "|---|---|---|---|---|---|---|",
         *(_line(row, [run for run in ordered if row.number in run.rows]) for row in table),
     ]
-    others = [run for run in ordered if not run.rows & known]
+    # Tests of other folders ran along and have no claim here.
+    others = [run for run in ordered if run.claim and not run.rows & known]
     lines += ["", "## Beyond the table", ""]
     lines += [
         f"- {_escape(_sentence(run.claim))} `{run.test}`: {run.result}{_load(run)}."
@@ -145,7 +147,9 @@ def _load(run: Run) -> str:
 
 
 def _sentence(claim: str) -> str:
-    return claim if claim.endswith((".", ":")) else f"{claim}."
+    """Leave the rows away, which stand in another column."""
+    said = re.sub(r"^Rows? [^:]*: (.)", lambda found: found[1].upper(), claim)
+    return said if said.endswith((".", ":")) else f"{said}."
 
 
 def _escape(text: str) -> str:

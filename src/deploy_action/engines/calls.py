@@ -54,7 +54,9 @@ class DockerCalls:
 
     def _refused(self, doing: str, said: str) -> DeploymentFailed:
         cause, remedy = explain(said)
-        return DeploymentFailed(f"{self.host}: {doing}: {said}", cause=cause, remedy=remedy)
+        return DeploymentFailed(
+            f"{self.host}: {doing}: {said}", cause=cause, remedy=remedy or "deploy-action doctor"
+        )
 
     def close(self) -> None:
         """Close the client and the transport."""

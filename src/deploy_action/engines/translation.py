@@ -137,7 +137,7 @@ _REFUSALS = (
     ),
     (("no matching manifest", "exec format error"), "the image is for another architecture", ""),
     (
-        ("connection refused", "connection reset", "no such host", ": eof"),
+        ("connection refused", "connection reset", "no such host", ": eof", "unexpected eof"),
         "the registry does not answer",
         "try again later; with pull: missing an image that the host has is used",
     ),
