@@ -43,6 +43,10 @@ __all__ = ["Performer"]
 
 _WATCH_SECONDS = 0.5
 _LOOK = "look at the log of the new release below, mend it, and deploy again"
+_NAMED_OTHERWISE = (
+    "deploy the version that the image says of itself (--version), or write what to compare it "
+    "with: health.identity.expect"
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -113,7 +117,7 @@ class Performer:
             more = f" ({len(failed)} smoke tests failed in all)" if len(failed) > 1 else ""
             raise DeploymentFailed(
                 f"smoke test {first.name} failed ({first.where}): {first.detail}{more}",
-                remedy=_LOOK,
+                remedy=_NAMED_OTHERWISE if first.detail.startswith("another release") else _LOOK,
             )
 
     def _pull(self, site: Site, step: Pull) -> None:
