@@ -37,6 +37,7 @@ def interruptible() -> Iterator[None]:
         interrupted = Interrupted(
             f"stopped by {signal.Signals(number).name}",
             cause="the workflow was cancelled, or somebody pressed Ctrl-C or closed the terminal",
+            remedy="run the same command again; it begins with what is left of this one",
         )
         if not _postponing:
             raise interrupted

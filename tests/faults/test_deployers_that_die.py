@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from tests.support.sandbox import Sandbox, docker, kill_group, until
+from tests.support.sandbox import Finished, Sandbox, docker, kill_group, until
 
 pytestmark = pytest.mark.docker
 
@@ -143,6 +143,45 @@ def test_a_cancelled_workflow_is_consistent_within_ten_seconds(shop: Sandbox) ->
     assert shop.lock_is_free()
     assert shop.history()[0]["state"] == "failed"
     assert len(shop.containers()) == 1
+
+
+@LONG
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_deployer_told_to_end_while_it_waits_undoes_at_once(shop: Sandbox, number: int) -> None:
+    """Row 17: a minute of waiting is left, and the candidate is gone within seconds."""
+    shop.configure(env={"READY_AFTER": "60"}, health={"path": "/healthz", "deadline": "120s"})
+    with shop.load() as stop:
+        process = shop.start("deploy", "--json", "--version", "2.0.0")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "start replica 1" in line:
+                break
+        process.send_signal(number)
+        out, err = process.communicate(timeout=10)
+        seen = stop()
+    done = Finished(exit_code=process.returncode, out=out, err=err)
+    shop.assert_survived(done, serves="1.0.0", seen=seen, says=[signal.Signals(number).name])
+
+
+@LONG
+def test_of_eight_deployments_at_once_exactly_one_is_carried_out(shop: Sandbox) -> None:
+    """Row 27: the others are refused, each naming who holds the lock."""
+    shop.configure(bake="15s")
+    started = {
+        actor: shop.start("deploy", "--json", "--version", "2.0.0", "--actor", f"{actor}-the-actor")
+        for actor in ("ada", "bob", "cleo", "dana", "emil", "fay", "gus", "hana")
+    }
+    ended = {
+        actor: (process.communicate(), process.returncode) for actor, process in started.items()
+    }
+    winners = [actor for actor, (_, code) in ended.items() if code == 0]
+    assert len(winners) == 1, ended
+    for actor, ((out, err), code) in ended.items():
+        if actor not in winners:
+            assert code == 6, out + err
+            assert f"{winners[0]}-the-actor" in out
+    assert len(shop.history()) == 2
+    assert shop.serving() == "2.0.0"
 
 
 def test_of_two_deployments_at_once_one_wins_and_the_other_names_the_holder(shop: Sandbox) -> None:
