@@ -188,7 +188,7 @@ def _machine() -> str:
 
 
 def _write(text: str) -> None:
-    section = f"{BEGIN}\n## Load proof\n\n`python benchmarks/load_proof.py`\n\n{text}\n{END}\n"
+    section = f"{BEGIN}\n## Load proof\n\n`{' '.join(sys.argv)}`\n\n{text}\n{END}\n"
     old = RESULTS.read_text() if RESULTS.exists() else "# Results of `make bench`\n\n"
     start, _, rest = old.partition(BEGIN)
     _, _, after = rest.partition(f"{END}\n")
