@@ -59,19 +59,21 @@ def test_a_crash_on_boot_is_noticed_within_a_second_of_the_exit(shop: Sandbox) -
 def test_ready_at_nine_tenths_of_the_deadline_is_a_success(shop: Sandbox) -> None:
     """Row 9: a slow starter that makes it is live."""
     shop.configure(env={"READY_AFTER": "3.6"}, health={"path": "/healthz", "deadline": "4s"})
-    done = shop.deploy("2.0.0")
-    assert done.exit_code == 0, done.text
-    assert shop.serving() == "2.0.0"
+    with shop.unbroken():
+        done = shop.deploy("2.0.0")
+        assert done.exit_code == 0, done.text
+        assert shop.serving() == "2.0.0"
 
 
 @LONG
 def test_ready_after_the_deadline_fails_at_the_deadline(shop: Sandbox) -> None:
     """Row 10: not before it, and not long after it."""
     shop.configure(env={"READY_AFTER": "30"}, health={"path": "/healthz", "deadline": "3s"})
-    done = shop.deploy("2.0.0")
-    shop.assert_survived(done, serves="1.0.0", says=["not healthy within 3 s"])
-    verify = next(p for p in done.json["deployment"]["phases"] if p["name"] == "verify")
-    assert 2.9 <= verify["end_seconds"] - verify["start_seconds"] <= 3.6
+    with shop.unbroken():
+        done = shop.deploy("2.0.0")
+        shop.assert_survived(done, serves="1.0.0", says=["not healthy within 3 s"])
+        verify = next(p for p in done.json["deployment"]["phases"] if p["name"] == "verify")
+        assert 2.9 <= verify["end_seconds"] - verify["start_seconds"] <= 3.6
 
 
 WRONG = [

@@ -167,58 +167,63 @@ def test_a_deployer_told_to_end_while_it_waits_undoes_at_once(shop: Sandbox, num
 def test_of_eight_deployments_at_once_exactly_one_is_carried_out(shop: Sandbox) -> None:
     """Row 27: the others are refused, each naming who holds the lock."""
     shop.configure(bake="15s")
-    started = {
-        actor: shop.start("deploy", "--json", "--version", "2.0.0", "--actor", f"{actor}-the-actor")
-        for actor in ("ada", "bob", "cleo", "dana", "emil", "fay", "gus", "hana")
-    }
-    ended = {
-        actor: (process.communicate(), process.returncode) for actor, process in started.items()
-    }
-    winners = [actor for actor, (_, code) in ended.items() if code == 0]
-    assert len(winners) == 1, ended
-    for actor, ((out, err), code) in ended.items():
-        if actor not in winners:
-            assert code == 6, out + err
-            assert f"{winners[0]}-the-actor" in out
-    assert len(shop.history()) == 2
-    assert shop.serving() == "2.0.0"
+    with shop.unbroken():
+        started = {
+            actor: shop.start(
+                "deploy", "--json", "--version", "2.0.0", "--actor", f"{actor}-the-actor"
+            )
+            for actor in ("ada", "bob", "cleo", "dana", "emil", "fay", "gus", "hana")
+        }
+        ended = {
+            actor: (process.communicate(), process.returncode) for actor, process in started.items()
+        }
+        winners = [actor for actor, (_, code) in ended.items() if code == 0]
+        assert len(winners) == 1, ended
+        for actor, ((out, err), code) in ended.items():
+            if actor not in winners:
+                assert code == 6, out + err
+                assert f"{winners[0]}-the-actor" in out
+        assert len(shop.history()) == 2
+        assert shop.serving() == "2.0.0"
 
 
 def test_of_two_deployments_at_once_one_wins_and_the_other_names_the_holder(shop: Sandbox) -> None:
     """Row 27: exit 6 with who holds the lock; with --lock-wait the second waits for its turn."""
     shop.configure(bake="4s")
-    first = shop.start("deploy", "--json", "--version", "2.0.0", "--actor", "ada")
-    until(lambda: not shop.lock_is_free(), "the first has the lock")
-    refused = shop.deploy("1.0.0")
-    assert refused.exit_code == 6, refused.text
-    assert "ada" in refused.text
-    waited = shop.deploy("1.0.0", "--lock-wait", "60s")
-    out, err = first.communicate()
-    assert first.returncode == 0, out + err
-    assert waited.exit_code == 0, waited.text
-    assert [e["release"]["version"] for e in shop.history()] == ["1.0.0", "2.0.0", "1.0.0"]
+    with shop.unbroken():
+        first = shop.start("deploy", "--json", "--version", "2.0.0", "--actor", "ada")
+        until(lambda: not shop.lock_is_free(), "the first has the lock")
+        refused = shop.deploy("1.0.0")
+        assert refused.exit_code == 6, refused.text
+        assert "ada" in refused.text
+        waited = shop.deploy("1.0.0", "--lock-wait", "60s")
+        out, err = first.communicate()
+        assert first.returncode == 0, out + err
+        assert waited.exit_code == 0, waited.text
+        assert [e["release"]["version"] for e in shop.history()] == ["1.0.0", "2.0.0", "1.0.0"]
 
 
 def test_a_forced_unlock_is_recorded_and_stops_the_one_that_had_the_lock(shop: Sandbox) -> None:
     """Rows 28 and 29: whoever lost the lock cannot change anything any more."""
     shop.configure(bake="60s")
-    process = shop.start("deploy", "--json", "--version", "2.0.0")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "through the edge" in line:
-            break
-    refused = shop.run("unlock")
-    assert refused.exit_code == 6, refused.text
-    done = shop.run("unlock", "--force", "--reason", "the runner was lost", "--actor", "grace")
-    assert done.exit_code == 0, done.text
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 4, out + err
-    assert "lock is gone" in out + err
-    assert shop.serving() == "1.0.0"
-    newest = shop.history()[0]
-    assert newest["state"] == "failed"
-    assert any("grace" in note and "runner was lost" in note for note in newest["warnings"])
-    assert shop.run("drift").exit_code == 0
+    with shop.unbroken():
+        process = shop.start("deploy", "--json", "--version", "2.0.0")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "through the edge" in line:
+                break
+        refused = shop.run("unlock")
+        assert refused.exit_code == 6, refused.text
+        done = shop.run("unlock", "--force", "--reason", "the runner was lost", "--actor", "grace")
+        assert done.exit_code == 0, done.text
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 4, out + err
+        assert "lock is gone" in out + err
+        assert shop.serving() == "1.0.0"
+        newest = shop.history()[0]
+        assert newest["state"] == "failed"
+        assert any("grace" in note and "runner was lost" in note for note in newest["warnings"])
+        assert shop.run("drift").exit_code == 0
 
 
 @LONG
@@ -226,46 +231,49 @@ def test_a_forced_unlock_is_recorded_and_stops_the_one_that_had_the_lock(shop: S
 def test_a_stopped_deployer_that_wakes_up_later_is_fenced_off(shop: Sandbox) -> None:
     """Row 29: its lease ran out, somebody else deployed, and it can only give up."""
     shop.configure(bake="90s")
-    process = shop.start("deploy", "--json", "--version", "2.0.0")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "through the edge" in line:
-            break
-    kill_group(process, signal.SIGSTOP)
-    until(shop.lock_is_free, "the lease runs out", 45)
-    shop.configure(bake=None)
-    done = shop.run("rollback", "--to", "1.0.0")
-    assert done.exit_code == 0, done.text
-    kill_group(process, signal.SIGCONT)
-    out, err = process.communicate(timeout=30)
-    assert process.returncode == 4, out + err
-    assert shop.serving() == "1.0.0"
-    assert shop.run("drift").exit_code == 0
+    with shop.unbroken():
+        process = shop.start("deploy", "--json", "--version", "2.0.0")
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "through the edge" in line:
+                break
+        kill_group(process, signal.SIGSTOP)
+        until(shop.lock_is_free, "the lease runs out", 45)
+        shop.configure(bake=None)
+        done = shop.run("rollback", "--to", "1.0.0")
+        assert done.exit_code == 0, done.text
+        kill_group(process, signal.SIGCONT)
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 4, out + err
+        assert shop.serving() == "1.0.0"
+        assert shop.run("drift").exit_code == 0
 
 
 def test_the_same_release_again_changes_nothing(shop: Sandbox) -> None:
     """Row 30: exit 0, no new entry, the same container."""
-    before = shop.containers()
-    done = shop.deploy("1.0.0")
-    assert done.exit_code == 0, done.text
-    assert done.json["result"] == "unchanged"
-    assert shop.containers() == before
-    assert len(shop.history()) == 1
+    with shop.unbroken():
+        before = shop.containers()
+        done = shop.deploy("1.0.0")
+        assert done.exit_code == 0, done.text
+        assert done.json["result"] == "unchanged"
+        assert shop.containers() == before
+        assert len(shop.history()) == 1
 
 
 def test_the_target_of_a_rollback_is_the_last_stable_release(shop: Sandbox) -> None:
     """Row 31: bad after bad, good after bad, and a kill in between do not change that."""
-    shop.deployed("2.0.0")
-    for _ in range(2):
-        assert shop.deploy("3.0.0-broken").exit_code == 4
-    _kill_after(shop, "")
-    assert shop.serving() == "2.0.0"
-    done = shop.run("rollback")
-    assert done.exit_code == 0, done.text
-    assert shop.serving() == "1.0.0"
-    again = shop.run("rollback")
-    assert again.exit_code == 4, again.text
-    assert shop.serving() == "1.0.0"
+    with shop.unbroken():
+        shop.deployed("2.0.0")
+        for _ in range(2):
+            assert shop.deploy("3.0.0-broken").exit_code == 4
+        _kill_after(shop, "")
+        assert shop.serving() == "2.0.0"
+        done = shop.run("rollback")
+        assert done.exit_code == 0, done.text
+        assert shop.serving() == "1.0.0"
+        again = shop.run("rollback")
+        assert again.exit_code == 4, again.text
+        assert shop.serving() == "1.0.0"
 
 
 def test_a_torn_ledger_entry_is_named_and_the_others_are_intact(shop: Sandbox) -> None:
@@ -314,16 +322,17 @@ def test_a_container_that_somebody_touched_is_drift_and_is_repaired(
 @LONG
 def test_clocks_an_hour_apart_do_not_change_the_order(shop: Sandbox) -> None:
     """Row 49: the ledger is ordered by number, whatever the timestamps say."""
-    shop.deployed("2.0.0")
-    path = "/state/ledger/shop/production/00000002.json"
-    entry = json.loads(docker("exec", shop.edge, "cat", path))
-    year = entry["started_at"][:4]
-    text = json.dumps(entry).replace(f"{year}-", f"{int(year) - 1}-")
-    subprocess.run(
-        ["docker", "exec", "-i", shop.edge, "sh", "-c", f"cat > {path}"],
-        input=text.encode(),
-        check=True,
-    )
-    assert [e["release"]["version"] for e in shop.history()] == ["2.0.0", "1.0.0"]
-    assert shop.run("rollback").exit_code == 0
-    assert shop.serving() == "1.0.0"
+    with shop.unbroken():
+        shop.deployed("2.0.0")
+        path = "/state/ledger/shop/production/00000002.json"
+        entry = json.loads(docker("exec", shop.edge, "cat", path))
+        year = entry["started_at"][:4]
+        text = json.dumps(entry).replace(f"{year}-", f"{int(year) - 1}-")
+        subprocess.run(
+            ["docker", "exec", "-i", shop.edge, "sh", "-c", f"cat > {path}"],
+            input=text.encode(),
+            check=True,
+        )
+        assert [e["release"]["version"] for e in shop.history()] == ["2.0.0", "1.0.0"]
+        assert shop.run("rollback").exit_code == 0
+        assert shop.serving() == "1.0.0"

@@ -45,9 +45,10 @@ def pulled(tmp_path: Path, store: Registry) -> Iterator[Sandbox]:
 
 def test_a_missing_tag_fails_before_anything_is_touched(pulled: Sandbox) -> None:
     """Row 1: nothing is locked or recorded."""
-    done = pulled.deploy("9.9.9")
-    pulled.assert_survived(done, serves="1.0.0", says=["9.9.9", "no such tag"], recorded=False)
-    assert len(pulled.history()) == 1
+    with pulled.unbroken():
+        done = pulled.deploy("9.9.9")
+        pulled.assert_survived(done, serves="1.0.0", says=["9.9.9", "no such tag"], recorded=False)
+        assert len(pulled.history()) == 1
 
 
 @pytest.mark.parametrize(("mode", "says"), [("shut", "shop"), ("unauthorized", "unauthorized")])
@@ -201,11 +202,12 @@ def test_a_rollback_whose_image_is_gone_everywhere_is_refused_in_preflight(
     docker("rmi", "-f", f"{first['image']}@{first['digest']}")
     store.mode = "shut"
     before = pulled.containers()
-    done = pulled.run("rollback")
-    assert done.exit_code == 4, done.text
-    assert "cannot be pulled" in done.text
-    assert pulled.containers() == before
-    assert pulled.serving() == "2.0.0"
+    with pulled.unbroken():
+        done = pulled.run("rollback")
+        assert done.exit_code == 4, done.text
+        assert "cannot be pulled" in done.text
+        assert pulled.containers() == before
+        assert pulled.serving() == "2.0.0"
 
 
 @LONG
@@ -216,13 +218,14 @@ def test_a_secret_of_the_rollback_target_that_is_gone_is_seen_in_preflight(box: 
         done = box.deploy(version, env={"TOKEN": "hunter2"})
         assert done.exit_code == 0, done.text
     docker("rm", "-f", *[name for name in box.containers() if "1.0.0" in name])
-    done = box.run("rollback")
-    assert done.exit_code == 4, done.text
-    assert "TOKEN" in done.text
-    assert box.serving() == "2.0.0"
-    done = box.run("rollback", env={"TOKEN": "hunter2"})
-    assert done.exit_code == 0, done.text
-    assert box.serving() == "1.0.0"
+    with box.unbroken():
+        done = box.run("rollback")
+        assert done.exit_code == 4, done.text
+        assert "TOKEN" in done.text
+        assert box.serving() == "2.0.0"
+        done = box.run("rollback", env={"TOKEN": "hunter2"})
+        assert done.exit_code == 0, done.text
+        assert box.serving() == "1.0.0"
 
 
 def test_a_stranger_with_the_edges_name_or_port_is_not_touched(box: Sandbox) -> None:
@@ -346,8 +349,9 @@ def test_a_gate_that_finds_nothing_to_check_refuses(shop: Sandbox) -> None:
     """Row 52: an empty directory is not a clean one."""
     (shop.directory / "src").mkdir()
     shop.configure(gates={"bandit": {"paths": ["src"]}})
-    done = shop.deploy("2.0.0")
-    shop.assert_survived(done, serves="1.0.0", exit_code=3, says=["bandit"], recorded=False)
+    with shop.unbroken():
+        done = shop.deploy("2.0.0")
+        shop.assert_survived(done, serves="1.0.0", exit_code=3, says=["bandit"], recorded=False)
 
 
 def test_a_gate_whose_tool_is_killed_refuses(shop: Sandbox) -> None:
@@ -357,17 +361,18 @@ def test_a_gate_whose_tool_is_killed_refuses(shop: Sandbox) -> None:
     for number in range(40):
         (source / f"module_{number}.py").write_text("value = 1\n" * 400)
     shop.configure(gates={"bandit": {"paths": ["src"]}})
-    process = shop.start("deploy", "--json", "--version", "2.0.0")
-    killed = 0
-    while process.poll() is None:
-        for worker in _children(process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
-                killed += 1
-    out, err = process.communicate()
-    assert killed
-    done = Finished(exit_code=process.returncode, out=out, err=err)
-    shop.assert_survived(done, serves="1.0.0", exit_code=3, says=["bandit"], recorded=False)
+    with shop.unbroken():
+        process = shop.start("deploy", "--json", "--version", "2.0.0")
+        killed = 0
+        while process.poll() is None:
+            for worker in _children(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
+                    killed += 1
+        out, err = process.communicate()
+        assert killed
+        done = Finished(exit_code=process.returncode, out=out, err=err)
+        shop.assert_survived(done, serves="1.0.0", exit_code=3, says=["bandit"], recorded=False)
 
 
 def _children(parent: int) -> list[int]:

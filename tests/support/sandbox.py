@@ -150,6 +150,14 @@ class Sandbox:
         finally:
             _COUNTED.append(probe.stop())
 
+    @contextlib.contextmanager
+    def unbroken(self, **shape: Any) -> Iterator[None]:
+        """Send requests all the while, and lose none."""
+        with self.load(**shape) as stop:
+            yield
+            seen = stop()
+        assert seen.lost == 0, f"{seen} {seen.examples}"
+
     def containers(self, role: str = "replica", *, all: bool = True) -> list[str]:
         """Names of our containers in a role, stopped ones too unless told otherwise."""
         argv = ["ps", "--format", "{{.Names}}"] + (["-a"] if all else [])

@@ -29,7 +29,7 @@ from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan, Stage
 from deploy_action.rollout.steps import Record, Retire, Step
 from deploy_action.rollout.telling import Telling, explain, first_line
-from deploy_action.rollout.way_back import WayBack
+from deploy_action.rollout.way_back import WayBack, require_a_lock
 from deploy_action.state.conversation import SessionLost
 from deploy_action.state.ledger import Ledger
 
@@ -204,6 +204,7 @@ class Rollout:
     def _undo(self, error: BaseException) -> None:
         """Go back, write down what came of it, and raise where the way back failed too."""
         self.cancel.event.set()
+        require_a_lock(tuple(self.sites.values()), error)
         self.progress.warn(f"failed: {first_line(error)}; going back to what served before")
         way = WayBack(
             plan=self.plan,

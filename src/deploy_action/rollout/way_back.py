@@ -19,8 +19,9 @@ from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan
 from deploy_action.rollout.telling import Telling
 from deploy_action.rollout.verify import Cancel
+from deploy_action.state.conversation import SessionLost
 
-__all__ = ["WayBack"]
+__all__ = ["WayBack", "require_a_lock"]
 
 _INTERRUPTED_DRAIN_SECONDS = 2.0
 
@@ -105,3 +106,27 @@ def _last_words(
         except DeployActionError:
             continue
     return logs
+
+
+def require_a_lock(sites: Sequence[Site], error: BaseException) -> None:
+    """Leave everything to whoever has the locks now, where all of ours are gone.
+
+    What failed first may be no more than that: checks are made from the lock's container.
+
+    Raises:
+        SessionLost: no lock is left.
+    """
+    lost = [found for site in sites if (found := _lost(site)) is not None]
+    if len(lost) == len(sites):
+        raise lost[0] from error
+
+
+def _lost(site: Site) -> SessionLost | None:
+    try:
+        site.talk.ping()
+    except SessionLost as lost:
+        return lost
+    except DeployActionError:
+        # It answers, though not well: the way back will tell.
+        return None
+    return None
