@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -179,8 +180,15 @@ class Sandbox:
                 self.docker("rm", "-fv", *found)
         until(lambda: not self.docker("ps", "-aq", "--filter", label), "all containers are gone")
         for kind in ("network", "volume"):
-            if self.edge in self.docker(kind, "ls", "--format", "{{.Name}}").split():
+            # The engine lets go of them a moment after the last container.
+            until(functools.partial(self._without, kind), f"the {kind} is gone")
+
+    def _without(self, kind: str) -> bool:
+        listed = ("ls", "--format", "{{.Name}}")
+        if self.edge in self.docker(kind, *listed).split():
+            with contextlib.suppress(subprocess.CalledProcessError):
                 self.docker(kind, "rm", self.edge)
+        return self.edge not in self.docker(kind, *listed).split()
 
     def assert_survived(
         self,
