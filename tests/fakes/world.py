@@ -147,7 +147,7 @@ class World:
             name = f"{machine.name}: {container.spec.name}"
             if labels["deploy-action.release"] not in good:
                 yield f"{name} was left behind"
-            elif labels["deploy-action.version"] == version:
+            elif serving and labels["deploy-action.release"] == serving.release.id:
                 if (container.status, container.restart) != ("running", "unless-stopped"):
                     yield f"{name} serves and is {container.status}, {container.restart}"
             elif (container.status, container.restart) != ("exited", "no"):

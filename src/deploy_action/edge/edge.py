@@ -136,6 +136,8 @@ _FINE = (
     "Server deleted",
     "Done",
     "done",
+    # The first wait of a removal may run out; whether the removal succeeds says the last command.
+    "Wait delay expired",
 )
 
 

@@ -71,6 +71,9 @@ def _remove(backend: Backend, server: Server) -> list[str]:
     where = f"{backend.name}/{server.name}"
     return [
         f"set server {where} state maint",
+        # A request that is still connecting to a dead server goes to another one when that times
+        # out (timeout connect: 2 s); only what is left after that is cut.
+        f"wait 3s srv-removable {where}",
         f"shutdown sessions server {where}",
         f"wait 2s srv-removable {where}",
         f"del server {where}",
