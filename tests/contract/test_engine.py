@@ -103,6 +103,20 @@ def test_the_restart_policy_can_be_changed(bench: Bench) -> None:
     assert seen == ["unless-stopped", "no"]
 
 
+def test_a_name_can_be_changed_to_one_that_is_free(bench: Bench) -> None:
+    """To the name that it has already, too; another's name is not to be had."""
+    first, second = bench.run("sleep 60"), bench.create("true", name="b")
+    bench.engine.rename(first, f"{bench.name}-c")
+    bench.engine.rename(first, f"{bench.name}-c")
+    found = bench.engine.container(first)
+    assert found is not None
+    assert (found.name, found.running) == (f"{bench.name}-c", True)
+    with pytest.raises(NameTaken):
+        bench.engine.rename(second, f"{bench.name}-c")
+    bench.engine.rename(second, f"{bench.name}-a")
+    assert bench.engine.container(f"{bench.name}-a") is not None
+
+
 def test_what_is_told_to_remove_itself_does(bench: Bench) -> None:
     """Nobody has to come back for a lock that ended."""
     made = bench.run("exit 0", remove_at_end=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -208,7 +209,7 @@ class FakeEngine:
         with self._call("kill", self._words(container_id)) as machine:
             found = machine.find(container_id)
             if found is not None and found.status == "running":
-                machine.end(found, _FORCED)
+                machine.end(found, 0 if signal == "USR1" else _FORCED)
 
     def remove(self, container_id: str) -> None:
         """Remove it."""
@@ -218,6 +219,14 @@ class FakeEngine:
                 if found.status == "running" or found.session is not None:
                     machine.end(found, _FORCED)
                 machine.containers.pop(found.id, None)
+
+    def rename(self, container_id: str, name: str) -> None:
+        """Give it another name."""
+        with self._call("rename", self._words(container_id), name) as machine:
+            found, other = self._must(container_id), machine.find(name)
+            if other is not None and other is not found:
+                raise NameTaken(name)
+            found.spec = dataclasses.replace(found.spec, name=name)
 
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
         """Change the policy."""

@@ -44,10 +44,12 @@ class FakeImage:
 
 @dataclass(slots=True, kw_only=True)
 class FakeVolume:
-    """Files by path; `haproxy` is the edge that runs on them; `room` is what a reserve gave back."""
+    """Files by path; `haproxy` is the edge that runs on them, in the container `edge`; `room` is
+    what a reserve gave back."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     haproxy: FakeHaproxy | None = None
+    edge: str = ""
     room: int = 0
 
 
@@ -168,6 +170,7 @@ class FakeMachine:
         application = container.application
         if container.spec.labels.get("deploy-action.role") == "edge":
             volume = self.volume_of(container)
+            volume.edge = container.id
             volume.haproxy = FakeHaproxy(ask=self._ask, now=self.clock.monotonic)
             volume.haproxy.load(volume.files.get(_CONFIGURATION, b"").decode())
         elif application is not None and not (container.spec.command or container.spec.entrypoint):
@@ -181,7 +184,9 @@ class FakeMachine:
         container.out_of_memory = application is not None and application.out_of_memory
         container.log.append(f"ended with {code}")
         if container.spec.labels.get("deploy-action.role") == "edge":
-            self.volume_of(container).haproxy = None
+            volume = self.volume_of(container)
+            if volume.edge == container.id:
+                volume.haproxy = None
         if container.session is not None:
             container.session.end()
         if container.spec.remove_at_end:

@@ -7,7 +7,7 @@ import http.client
 from pathlib import Path
 
 import pytest
-from tests.support.sandbox import Sandbox, free_port
+from tests.support.sandbox import Sandbox, docker, free_port, until
 from tests.support.traffic import FULL, Total, Traffic
 
 pytestmark = pytest.mark.docker
@@ -86,3 +86,48 @@ def _version(connection: http.client.HTTPConnection) -> str | None:
     answer = connection.getresponse()
     answer.read()
     return answer.headers["X-Version"]
+
+
+def test_an_older_edge_is_replaced_and_cuts_nothing(box: Sandbox) -> None:
+    """The next deployment brings a newer edge, which takes the sockets over; websockets and slow
+    answers that the older one carries live to their end."""
+    box.configure(env=BRUTAL, stop=STOP)
+    box.deployed("1.0.0")
+    older = _put_an_older_edge(box)
+    with Traffic(box.url, FULL) as traffic:
+        box.deployed("2.0.0")
+        newer = docker(
+            "inspect", "--format", "{{.Id}} {{.HostConfig.RestartPolicy.Name}}", box.edge
+        )
+        box.deployed("1.0.0")
+    assert newer.split() != [older, "unless-stopped"]
+    assert newer.split()[1] == "unless-stopped"
+    _assert_nothing_lost(traffic.total())
+    docker("restart", "-t", "1", box.edge)
+    until(lambda: _serves(box, "1.0.0"), "the new edge comes up by itself")
+    box.deployed("2.0.0")
+    assert _edges(box) == [box.edge]
+
+
+def _put_an_older_edge(box: Sandbox) -> str:
+    """Replace the edge by one that does not say which revision it is, as the first ones did."""
+    image = docker("inspect", "--format", "{{.Config.Image}}", box.edge).strip()
+    docker("rm", "-f", box.edge)
+    labels = [f"--label=deploy-action.edge={box.edge}", "--label=deploy-action.role=edge"]
+    given = ["--network=host", f"--volume={box.edge}:/state", "--restart=unless-stopped"]
+    made = docker("run", "-d", f"--name={box.edge}", *labels, *given, image).strip()
+    until(lambda: _serves(box, "1.0.0"), "the older edge serves")
+    return made
+
+
+def _edges(box: Sandbox) -> list[str]:
+    wanted = ["--filter", f"label=deploy-action.edge={box.edge}"]
+    role = ["--filter", "label=deploy-action.role=edge"]
+    return docker("ps", "-a", *wanted, *role, "--format", "{{.Names}}").split()
+
+
+def _serves(box: Sandbox, version: str) -> bool:
+    try:
+        return box.serving() == version
+    except OSError:
+        return False

@@ -7,11 +7,19 @@ from collections.abc import Collection, Iterator, Mapping
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import EdgeOptions
-from deploy_action.edge import artifact
+from deploy_action.edge import artifact, upgrade
 from deploy_action.engines.engine import ContainerSpec, Engine, NameTaken, NetworkSpec
 from deploy_action.errors import DeploymentFailed
 
-__all__ = ["edge_image", "ensure_edge", "free_addresses", "lock_spec", "prepare", "reader_argv"]
+__all__ = [
+    "edge_image",
+    "ensure_edge",
+    "free_addresses",
+    "lock_spec",
+    "prepare",
+    "reader_argv",
+    "renew_edge",
+]
 
 _SESSION = "/usr/local/bin/session"
 LEASE_SECONDS = 30
@@ -100,7 +108,7 @@ def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:
 
 
 def ensure_edge(engine: Engine, options: EdgeOptions, ports: Collection[int], clock: Clock) -> None:
-    """Have the edge running; one that runs is left alone.
+    """Have the edge running; one that runs is left alone (`renew_edge` replaces it).
 
     Args:
         ports: where it must listen, needed only where it cannot have the host's network.
@@ -111,17 +119,41 @@ def ensure_edge(engine: Engine, options: EdgeOptions, ports: Collection[int], cl
             f"{engine.host}: the name {options.name} is taken by a container that is not an edge",
             remedy="set edge.name in deploy.yaml to another name",
         )
+    if found is not None and found.running:
+        return None
+    if upgrade.finish(engine, options, found):
+        return _await_edge(engine, options, clock)
+    if found is not None and upgrade.is_older(engine, options, found):
+        # It serves nobody, so that there is nothing to hand over.
+        engine.remove(found.id)
+        found = None
     if found is None:
         try:
             created = engine.create(_edge_spec(options, ports))
         except NameTaken:
             return ensure_edge(engine, options, ports, clock)
         engine.start(created)
-    elif not found.running:
-        engine.start(found.id)
     else:
-        return None
+        engine.start(found.id)
     return _await_edge(engine, options, clock)
+
+
+def renew_edge(engine: Engine, options: EdgeOptions, clock: Clock) -> str:
+    """Replace an edge that runs and is older than ours; return what was done, in words.
+
+    Without the host's network a port can be published by one container only: there the edge stays
+    as it is, which `doctor` tells, until somebody removes it at a quiet hour.
+    """
+    found = engine.container(options.name)
+    if found is None or not found.running or not upgrade.is_older(engine, options, found):
+        return ""
+    if options.network != "host":
+        return ""
+    try:
+        return upgrade.replace_edge(engine, options, _edge_spec(options, ()), found, clock)
+    except DeploymentFailed as error:
+        # A deployment is no worse off with the edge that it had.
+        return str(error)
 
 
 def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
@@ -129,7 +161,11 @@ def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
     return ContainerSpec(
         name=options.name,
         image=edge_image(options),
-        labels={"deploy-action.edge": options.name, "deploy-action.role": "edge"},
+        labels={
+            "deploy-action.edge": options.name,
+            "deploy-action.role": "edge",
+            upgrade.REVISION: str(artifact.revision()),
+        },
         network_mode="host" if host else None,
         networks=() if host else (NetworkSpec(name=options.name),),
         publish={} if host else {port: port for port in ports},

@@ -126,6 +126,20 @@ class DockerEngine(DockerImages):
                 if error.status_code not in (404, 409):
                     raise
 
+    def rename(self, container_id: str, name: str) -> None:
+        """Rename; the engine answers 409 where the name is taken, also by the container itself."""
+        import docker.errors
+
+        with self._named(f"rename {container_id[:12]}"):
+            try:
+                self._api.rename(container_id, name)
+            except docker.errors.APIError as error:
+                if error.status_code not in (400, 409):
+                    raise
+                found = self.container(name)
+                if found is None or found.id != container_id:
+                    raise NameTaken(name) from error
+
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
         """Update the restart policy in place."""
         with self._named(f"update {container_id[:12]}"):

@@ -178,6 +178,9 @@ class Engine(Protocol):
     def remove(self, container_id: str) -> None:
         """Remove it, running or not; absent is fine."""
 
+    def rename(self, container_id: str, name: str) -> None:
+        """Give it another name; one that has it already is fine. Raises NameTaken."""
+
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
         """Change what happens when it ends or the engine starts."""
 

@@ -88,6 +88,12 @@ class Site:
             ports = (route.port, 80) if redirects else (route.port,)
             edge_host.ensure_edge(self.engine, self.environment.edge, ports, self.clock)
 
+    def renew_edge(self) -> str:
+        """Replace an edge that is older than ours without losing a request; say what was done."""
+        if self.environment.route is None:
+            return ""
+        return edge_host.renew_edge(self.engine, self.environment.edge, self.clock)
+
     def start_replica(
         self,
         environment: Environment,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from deploy_action import engines
+from deploy_action.edge.upgrade import is_older
 from deploy_action.errors import DeployActionError, DeploymentFailed, HostUnreachable
 from deploy_action.report.answers import Need, NeedState
 
@@ -101,9 +102,24 @@ def _through_edge(
                 remedy=f"docker start {options.name}; docker logs --tail 20 {options.name}",
             ),
         )
-    edge = Need(host=host, subject="edge", state=NeedState.OK, detail=f"{options.name} runs")
+    edge = _age(engine, host, options, found)
     looks: dict[str, Look] = {"disk": _disk, "volume": _volume, "clock": _clock(now)}
     return (edge, *(_asked(name, look, engine, host, found) for name, look in looks.items()))
+
+
+def _age(engine: Engine, host: str, options: EdgeOptions, found: Container) -> Need:
+    if not is_older(engine, options, found):
+        return Need(host=host, subject="edge", state=NeedState.OK, detail=f"{options.name} runs")
+    published = options.network != "host"
+    return Need(
+        host=host,
+        subject="edge",
+        state=NeedState.WARNING,
+        detail=f"{options.name} runs and is older than this deploy-action's",
+        remedy=f"docker rm -f {options.name} && deploy-action deploy; its ports are closed meanwhile"
+        if published
+        else "deploy-action deploy replaces it and loses no request",
+    )
 
 
 Look = Callable[["Engine", str, "Container"], "Need"]

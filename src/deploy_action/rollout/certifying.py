@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from deploy_action.edge.certificates import install, served_fingerprint, sweep
+from deploy_action.edge.upgrade import sweep_ended
 from deploy_action.errors import DeploymentFailed
 
 if TYPE_CHECKING:
@@ -95,8 +96,9 @@ def renew(site: Site, bundle: Bundle | None) -> Iterator[str]:
 
 
 def clear_away(site: Site) -> None:
-    """Remove the certificates of this environment that are used no more."""
+    """Remove what nothing uses any more: certificates of this environment, edges of before."""
     route = site.environment.route
+    sweep_ended(site.engine, site.environment.edge)
     if route is not None and route.certificate is not None:
         backend = site.edge.backend(site.backend)
         sweep(site.talk, f"certs/{site.backend}", "" if backend is None else backend.certificate)

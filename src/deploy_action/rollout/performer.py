@@ -184,6 +184,9 @@ class Performer:
         mine = self._mine(site.host)
         if len(mine) < self.environment.replicas:
             return
+        renewed = site.renew_edge()
+        if renewed:
+            self.progress.say(renewed, host=site.host)
         certificate = bring(site, self.certificate)
         site.edge.change(
             site.backend,

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from deploy_action.config.model import EdgeOptions
+from deploy_action.edge import artifact
 from deploy_action.engines.engine import Container, Engine, EngineInfo, Execution
 from deploy_action.errors import BadInput, HostUnreachable
 from deploy_action.operations.host_needs import host_needs
@@ -48,7 +49,10 @@ def edge(**changes: Any) -> Container:
         "id": "1",
         "name": "deploy-action",
         "image_id": "i",
-        "labels": {"deploy-action.edge": "deploy-action"},
+        "labels": {
+            "deploy-action.edge": "deploy-action",
+            "deploy-action.edge-revision": str(artifact.revision()),
+        },
         "status": "running",
     }
     return Container(**facts | changes)

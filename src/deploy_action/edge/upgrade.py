@@ -1,0 +1,155 @@
+"""Replace a running edge by a newer one, which takes its listening sockets over: nothing is lost.
+
+    NAME serves → NAME-next starts beside it and is handed its sockets (edge/image/edge)
+      → NAME is told to end: it lets its requests under way finish → names are exchanged
+
+Every step can be found done already: the next command goes on where a dead one stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from deploy_action.clock import Clock
+from deploy_action.config.model import EdgeOptions
+from deploy_action.edge import artifact
+from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
+from deploy_action.errors import DeploymentFailed
+
+__all__ = ["REVISION", "finish", "is_older", "replace_edge", "sweep_ended"]
+
+REVISION = "deploy-action.edge-revision"
+_READY_SECONDS = 10.0
+_OTHERS_SECONDS = 20.0
+_POLL_SECONDS = 0.05
+_ENDING_SECONDS = 1.0
+_READY = ("/usr/local/bin/edge", "ready")
+_SOCKETS = "/state/run/"
+
+
+def is_older(engine: Engine, options: EdgeOptions, found: Container) -> bool:
+    """Say whether this edge should make room: for a newer image of ours, or for the one that
+    deploy.yaml names."""
+    if options.image is None:
+        said = found.labels.get(REVISION, "0")
+        return (int(said) if said.isdigit() else 0) < artifact.revision()
+    wanted = engine.image(options.image)
+    return wanted is not None and wanted.id != found.image_id
+
+
+def replace_edge(
+    engine: Engine, options: EdgeOptions, spec: ContainerSpec, old: Container, clock: Clock
+) -> str:
+    """Put a newer edge in the place of one that runs, and say in words what was done.
+
+    Raises:
+        DeploymentFailed: the newer one does not start; the old one goes on serving.
+    """
+    coming = _next(options)
+    try:
+        created = engine.create(replace(spec, name=coming, restart="no"))
+        engine.start(created)
+    except NameTaken:
+        if _others_did_it(engine, options, clock):
+            return ""
+        found = engine.container(coming)
+        if found is None:
+            return ""
+        if "deploy-action.edge" not in found.labels:
+            raise DeploymentFailed(
+                f"{engine.host}: the name {coming} is taken by a container that is not an edge",
+                remedy=f"docker rename {coming} NEW-NAME",
+            ) from None
+        created = found.id
+        engine.start(created)
+    if not _until(lambda: _serves(engine, created), clock, _READY_SECONDS):
+        said = engine.logs(created, lines=10).strip()
+        engine.remove(created)
+        _give_back(engine, old)
+        raise DeploymentFailed(
+            f"{engine.host}: the newer edge did not start, the old one serves: {said}",
+            remedy=f"docker logs {options.name}; edge.image in deploy.yaml keeps an image of yours",
+        )
+    # From here on two edges accept connections, until the old one has heard that it is to end.
+    engine.set_restart(created, "unless-stopped")
+    engine.set_restart(old.id, "no")
+    engine.kill(old.id, "USR1")
+    _exchange_names(engine, options, old, created)
+    engine.wait(old.id, timeout_seconds=_ENDING_SECONDS)
+    sweep_ended(engine, options)
+    return f"{engine.host}: the edge was replaced by a newer one"
+
+
+def finish(engine: Engine, options: EdgeOptions, old: Container | None) -> bool:
+    """Complete what an earlier command began; False where there is nothing of that kind.
+
+    Args:
+        old: the container that has the edge's name; it does not run.
+    """
+    found = engine.container(_next(options))
+    if found is None:
+        return False
+    if not found.running:
+        engine.remove(found.id)
+        return False
+    engine.set_restart(found.id, "unless-stopped")
+    _exchange_names(engine, options, old, found.id)
+    return True
+
+
+def sweep_ended(engine: Engine, options: EdgeOptions) -> None:
+    """Remove older edges whose last connection has ended."""
+    ours = {"deploy-action.edge": options.name, "deploy-action.role": "edge"}
+    for container in engine.containers(ours):
+        if container.name.startswith(_before(options)) and not container.running:
+            engine.remove(container.id)
+
+
+def _next(options: EdgeOptions) -> str:
+    return f"{options.name}-next"
+
+
+def _before(options: EdgeOptions) -> str:
+    return f"{options.name}-before-"
+
+
+def _exchange_names(engine: Engine, options: EdgeOptions, old: Container | None, new: str) -> None:
+    if old is not None:
+        engine.rename(old.id, f"{_before(options)}{old.id[:12]}")
+    engine.rename(new, options.name)
+
+
+def _others_did_it(engine: Engine, options: EdgeOptions, clock: Clock) -> bool:
+    """Wait for another service's deployment that replaces the edge at this moment."""
+
+    def done() -> bool:
+        found = engine.container(options.name)
+        return found is not None and found.running and not is_older(engine, options, found)
+
+    return _until(done, clock, _OTHERS_SECONDS)
+
+
+def _serves(engine: Engine, container_id: str) -> bool:
+    found = engine.container(container_id)
+    if found is None or not found.running:
+        return False
+    return engine.execute(container_id, _READY, timeout_seconds=5).exit_code == 0
+
+
+def _give_back(engine: Engine, old: Container) -> None:
+    """Let the old edge's master be reached again where the newer one had moved its socket."""
+    engine.execute(
+        old.id,
+        ("mv", "-T", f"{_SOCKETS}master-before.sock", f"{_SOCKETS}master.sock"),
+        timeout_seconds=5,
+    )
+
+
+def _until(condition: Callable[[], bool], clock: Clock, seconds: float) -> bool:
+    deadline = clock.monotonic() + seconds
+    while not condition():
+        if clock.monotonic() >= deadline:
+            return False
+        clock.sleep(_POLL_SECONDS)
+    return True
