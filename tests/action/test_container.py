@@ -98,7 +98,7 @@ def test_ssh_hosts_are_reached_with_the_keys_that_were_given(tmp_path: Path) -> 
     """The inputs are enough to ask a host for its status; a host that shows another key than the
     known one is refused, and neither run says a line of the private key."""
     ends = {}
-    with hosts(1, number=93) as machines, sandbox(tmp_path) as box:
+    with hosts(1) as machines, sandbox(tmp_path) as box:
         (machine,) = machines.hosts
         box.configure(environments={"production": {"hosts": [machine.url], "route": {"port": 80}}})
         key = (machines.directory / "key").read_text()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 import time
@@ -31,7 +30,7 @@ def _ready(machine: Host) -> None:
 @pytest.fixture(scope="module")
 def machines() -> Iterator[Hosts]:
     """One host with an engine and an ssh server of its own, and the images that are needed."""
-    with hosts(1, number=60 + os.getpid() % 60) as made:
+    with hosts(1) as made:
         _ready(made.hosts[0])
         yield made
 
@@ -114,7 +113,7 @@ def _answers(box: Sandbox) -> str:
 @LONG
 def test_a_full_disk_of_the_engine_fails_before_the_switch(tmp_path: Path) -> None:
     """Row 25: the next container has no room; the message says so, and nothing is left of it."""
-    with hosts(1, number=120, disk_megabytes=900) as made:
+    with hosts(1, disk_megabytes=900) as made:
         machine = made.hosts[0]
         _ready(machine)
         with on(machine, tmp_path) as box:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.docker
 @pytest.fixture
 def pair() -> Iterator[Hosts]:
     """Two hosts that have all images."""
-    with hosts(2, number=180 + os.getpid() % 60) as made:
+    with hosts(2) as made:
         for host in made.hosts:
             host.load("deploy-action-demo:1.0.0", "deploy-action-demo:2.0.0", artifact.tag())
         yield made

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -88,7 +87,7 @@ def test_impatience_twice_is_no_worse_than_once(shop: Sandbox) -> None:
 @pytest.fixture
 def own_engine(tmp_path: Path) -> Iterator[Sandbox]:
     """An engine on which nobody else has anything to lose."""
-    with hosts(1, number=120 + os.getpid() % 60) as made:
+    with hosts(1) as made:
         machine = made.hosts[0]
         machine.load(artifact.tag(), *(f"deploy-action-demo:{version}" for version in VERSIONS))
         with sandbox(

@@ -21,6 +21,7 @@ from pathlib import Path
 __all__ = ["Host", "Hosts", "hosts"]
 
 _READY_SECONDS = 60.0
+_NETWORKS = range(77, 127)
 _ENGINE = """\
 home=$1
 shift
@@ -142,17 +143,15 @@ class Hosts:
 
 
 @contextlib.contextmanager
-def hosts(count: int, *, number: int = 77, disk_megabytes: int = 0) -> Iterator[Hosts]:
+def hosts(count: int, *, disk_megabytes: int = 0) -> Iterator[Hosts]:
     """Start hosts and take them away again.
 
     Args:
-        number: second byte of their network 10.NUMBER.0.0/24; different for users at one time.
         disk_megabytes: size of the disk for images and containers; 0 for this machine's disk.
     """
     directory = Path(tempfile.mkdtemp(prefix="deploy-action-hosts-"))
-    bridge = f"dab{number}"
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "key"))
-    _run("ip", "link", "add", bridge, "type", "bridge")
+    number, bridge = _network()
     made: list[Host] = []
     try:
         _run("ip", "addr", "add", f"10.{number}.0.1/24", "dev", bridge)
@@ -169,6 +168,16 @@ def hosts(count: int, *, number: int = 77, disk_megabytes: int = 0) -> Iterator[
             _stop(host)
         _run("ip", "link", "del", bridge)
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _network() -> tuple[int, str]:
+    """Make the bridge of a network 10.NUMBER.0.0/24 that nobody else has, also at the same time."""
+    for number in _NETWORKS:
+        bridge = f"dab{number}"
+        with contextlib.suppress(subprocess.SubprocessError):
+            _run("ip", "link", "add", bridge, "type", "bridge")
+            return number, bridge
+    raise RuntimeError("too many networks of test hosts are in use, or `ip link add` is refused")
 
 
 def _start(directory: Path, bridge: str, number: int, index: int, disk_megabytes: int) -> Host:
