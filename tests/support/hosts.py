@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.certificates import authority, signed
+
 __all__ = ["Host", "Hosts", "hosts"]
 
 _READY_SECONDS = 60.0
@@ -33,7 +35,9 @@ mount -t tmpfs none /run
 mkdir -p /run/sshd /run/containerd "$1/data"
 [ "$2" = 0 ] || mount -t tmpfs -o "size=$2m" none "$1/data"
 /usr/sbin/sshd -f "$1/sshd_config" -E "$1/sshd.log"
-set -- "$1"
+home=$1
+shift 2
+set -- "$home" "$@"
 {_ENGINE}"""
 _SSHD = """\
 HostKey {directory}/host_key
@@ -59,6 +63,11 @@ class Host:
     def url(self) -> str:
         """The ssh address."""
         return f"ssh://root@{self.address}"
+
+    @property
+    def tcp(self) -> str:
+        """The address of its engine on TCP, where that was asked for."""
+        return f"tcp://{self.address}:2376"
 
     @property
     def docker(self) -> str:
@@ -125,6 +134,11 @@ class Hosts:
             "DEPLOY_ACTION_KNOWN_HOSTS": str(self.directory / "known_hosts"),
         }
 
+    @property
+    def certificates(self) -> Path:
+        """DOCKER_CERT_PATH of somebody who may use the engines on TCP."""
+        return self.directory / "client"
+
     def delay(self, milliseconds: int) -> None:
         """Add latency to everything that crosses the network between deployer and hosts."""
         for host in self.hosts:
@@ -143,11 +157,12 @@ class Hosts:
 
 
 @contextlib.contextmanager
-def hosts(count: int, *, disk_megabytes: int = 0) -> Iterator[Hosts]:
+def hosts(count: int, *, disk_megabytes: int = 0, tls: bool = False) -> Iterator[Hosts]:
     """Start hosts and take them away again.
 
     Args:
         disk_megabytes: size of the disk for images and containers; 0 for this machine's disk.
+        tls: the engines listen on TCP too, for whoever has a certificate of the tests' authority.
     """
     directory = Path(tempfile.mkdtemp(prefix="deploy-action-hosts-"))
     _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / "key"))
@@ -156,8 +171,11 @@ def hosts(count: int, *, disk_megabytes: int = 0) -> Iterator[Hosts]:
     try:
         _run("ip", "addr", "add", f"10.{number}.0.1/24", "dev", bridge)
         _run("ip", "link", "set", bridge, "up")
+        if tls:
+            by = authority(directory / "authority")
+            signed(by, directory / "client", name="DNS:deployer", use="clientAuth")
         for index in range(1, count + 1):
-            made += [_start(directory, bridge, number, index, disk_megabytes)]
+            made += [_start(directory, bridge, number, index, disk_megabytes, tls=tls)]
         for host in made:
             _wait(functools.partial(_answers, host), f"the engine of {host.name}")
         known = (f"{h.address} {_host_key(h)}\n" for h in made)
@@ -180,7 +198,9 @@ def _network() -> tuple[int, str]:
     raise RuntimeError("too many networks of test hosts are in use, or `ip link add` is refused")
 
 
-def _start(directory: Path, bridge: str, number: int, index: int, disk_megabytes: int) -> Host:
+def _start(
+    directory: Path, bridge: str, number: int, index: int, disk_megabytes: int, *, tls: bool
+) -> Host:
     name, address, home = (
         f"dah{number}n{index}",
         f"10.{number}.0.{index + 1}",
@@ -201,12 +221,21 @@ def _start(directory: Path, bridge: str, number: int, index: int, disk_megabytes
             [
                 *("nsenter", f"--net=/var/run/netns/{name}", "unshare", "-m"),
                 *("bash", "-c", _START, "host", str(home), str(disk_megabytes)),
+                *(_listening(directory, home, address) if tls else ()),
             ],
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=log,
         )
     return Host(name=name, address=address, directory=home, engine=engine)
+
+
+def _listening(directory: Path, home: Path, address: str) -> tuple[str, ...]:
+    by, mine = directory / "authority", home / "tls"
+    signed(by, mine, name=f"IP:{address}", use="serverAuth")
+    files = {"tlscacert": "ca.pem", "tlscert": "cert.pem", "tlskey": "key.pem"}
+    options = (f"--{option}={mine / name}" for option, name in files.items())
+    return (f"--host=tcp://{address}:2376", "--tlsverify", *options)
 
 
 def _stop(host: Host) -> None:

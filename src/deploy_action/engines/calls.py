@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from deploy_action.engines.translation import explain, short
+from deploy_action.engines.translation import distrust, explain, short
 from deploy_action.engines.transport import Transport
 from deploy_action.errors import DeploymentFailed, HostUnreachable
 
@@ -20,15 +20,16 @@ class DockerCalls:
 
     def __init__(self, host: str, transport: Transport) -> None:
         """Connect the SDK's client over `transport`; no request is made but the version's."""
-        import docker
         from docker.tls import TLSConfig
+
+        from deploy_action.engines.client import Client
 
         self.host = host
         self._transport = transport
         files = transport.tls()
-        tls = TLSConfig(client_cert=files[:2], ca_cert=files[2]) if files else False
+        tls = TLSConfig(client_cert=files[:2], ca_cert=files[2], verify=True) if files else False
         with self._named("connect"):
-            self._api: Any = docker.APIClient(
+            self._api: Any = Client(
                 base_url=transport.base_url, tls=tls, timeout=_CALL_SECONDS, num_pools=16
             )
 
@@ -47,9 +48,11 @@ class DockerCalls:
             docker.errors.DockerException,
             OSError,
         ) as error:
+            cause, remedy = distrust(str(error))
             raise HostUnreachable(
                 f"{self.host}: {doing}: the Docker engine does not answer ({short(error)})",
-                remedy="deploy-action doctor",
+                cause=cause,
+                remedy=remedy or "deploy-action doctor",
             ) from error
 
     def _refused(self, doing: str, said: str) -> DeploymentFailed:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from deploy_action.engines.engine import Container, ContainerSpec
 
-__all__ = ["RESTARTS", "auth", "body", "container", "explain", "short", "shut", "tail"]
+__all__ = ["RESTARTS", "auth", "body", "container", "distrust", "explain", "short", "shut", "tail"]
 
 RESTARTS = {"no": {"Name": "no"}, "unless-stopped": {"Name": "unless-stopped"}}
 
@@ -111,6 +111,28 @@ def short(error: Exception) -> str:
     text = str(error)
     found = re.search(r"\[Errno \d+\] [^'\")]+|[Tt]imed out|[Tt]imeout", text)
     return found.group(0) if found else f"{type(error).__name__}: {text[:160]}"
+
+
+def distrust(said: str) -> tuple[str, str]:
+    """Say which side of a TLS connection does not trust the other, and what to do; empty where
+    it is none of that.
+
+    Source: OpenSSL's reasons, as Python's ssl module words them.
+    """
+    text = said.lower().replace("_", " ")
+    if "certificate verify failed" in text:
+        return (
+            "the engine's certificate is not one of the authority in DOCKER_CERT_PATH/ca.pem",
+            "compare: openssl s_client -connect HOST:PORT -CAfile ca.pem",
+        )
+    # Since TLS 1.3 a server may end the connection before its reason is read.
+    refusals = ("alert unknown ca", "bad certificate", "certificate required", "eof occurred")
+    if any(word in text for word in refusals):
+        return (
+            "the engine does not take the certificate in DOCKER_CERT_PATH/cert.pem",
+            "have it signed by the authority that the engine was given with --tlscacert",
+        )
+    return "", ""
 
 
 def explain(said: str) -> tuple[str, str]:

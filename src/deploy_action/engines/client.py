@@ -1,0 +1,25 @@
+"""The SDK's client, held to the authority of its own engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import docker
+
+__all__ = ["Client"]
+
+
+class Client(docker.APIClient):
+    """A client that trusts DOCKER_CERT_PATH's ca.pem and nothing else.
+
+    requests lets REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE replace a session's own authority where a
+    request names none, so that an engine with a certificate of its own would be refused, and one
+    with a public certificate taken.
+    """
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Name the session's authority in every request."""
+        wanted = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, wanted, cert)
