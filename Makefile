@@ -11,6 +11,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/go/bin
 # What a test skips here it should have run: tests/conftest.py makes that a failure.
 export DEPLOY_ACTION_NO_SKIPS := 1
 PYTEST := .venv/bin/python -m pytest
+# Most of the time a test waits for something to happen; those under act cannot run side by side.
+BESIDE := -n 2 --dist worksteal
 REPORTS := build/reports
 
 .PHONY: help
@@ -39,15 +41,15 @@ types: python ## Check the types
 
 .PHONY: unit
 unit: python ## Test the parts, without Docker
-	$(PYTEST) tests/unit -m 'not faults' --junit-xml=$(REPORTS)/unit.xml
+	$(PYTEST) tests/unit -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/unit.xml
 
 .PHONY: acceptance
 acceptance: images ## Test the command line as a user types it
-	$(PYTEST) tests/acceptance -m 'not faults' --junit-xml=$(REPORTS)/acceptance.xml
+	$(PYTEST) tests/acceptance -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/acceptance.xml
 
 .PHONY: integration
 integration: images apps hosts ## Test on a real engine, with the fast faults
-	$(PYTEST) tests/integration tests/contract tests/faults -m 'not faults' --junit-xml=$(REPORTS)/integration.xml
+	$(PYTEST) tests/integration tests/contract tests/faults -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: action
 action: images act action-image hosts ## Run the action and the workflows under act
@@ -55,7 +57,7 @@ action: images act action-image hosts ## Run the action and the workflows under 
 
 .PHONY: faults
 faults: images apps act action-image hosts ## Inject every fault of docs/reliability.md; takes long
-	$(PYTEST) tests/faults tests/unit/rollout --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
+	$(PYTEST) tests/faults tests/unit/rollout $(BESIDE) --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
 	.venv/bin/python -m tests.faults.table $(REPORTS)/faults.xml; exit $${failed:-0}
 
 .PHONY: bench

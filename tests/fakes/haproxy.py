@@ -54,6 +54,11 @@ class FakeServer:
         return self._option("rise", 2)
 
     @property
+    def fall(self) -> int:
+        """Checks in a row that may fail."""
+        return self._option("fall", 3)
+
+    @property
     def up(self) -> bool:
         """True where it may get requests."""
         return self.enabled and (not self.check or self.health >= self.rise)
@@ -65,7 +70,7 @@ class FakeServer:
 
     def examine(self, status: int | None, *, http: bool) -> None:
         """Take one check's result."""
-        rise, fall = self.rise, self._option("fall", 3)
+        rise, fall = self.rise, self.fall
         steady, often = self._option("inter", 1000), self._option("fastinter", 50)
         passed = status is not None and (not http or 200 <= status < 300)
         if status is None:
@@ -174,6 +179,8 @@ class FakeHaproxy:
             server.enabled, server.next_check = True, self.now()
         elif rest == "state maint":
             server.enabled = False
+        elif rest == "health up":
+            server.health = server.rise + server.fall - 1
         elif rest == "health down":
             server.health, server.checked = 0, False
         elif rest.startswith("weight "):
@@ -195,4 +202,6 @@ class FakeHaproxy:
 
     def eligible(self, backend: str) -> list[FakeServer]:
         """Return the servers that may get a request now."""
-        return [s for s in self.backends.get(backend, {}).values() if s.up and s.weight > 0]
+        usable = [s for s in self.backends.get(backend, {}).values() if s.up and s.weight > 0]
+        active = [s for s in usable if " backup" not in s.options]
+        return active or usable

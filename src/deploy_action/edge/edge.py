@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from deploy_action.edge.render import parse, render
 from deploy_action.edge.state import Backend, EdgeState, ServerStatus
-from deploy_action.edge.transition import transition
+from deploy_action.edge.transition import transition, trust
 from deploy_action.errors import DeploymentFailed
 from deploy_action.state.conversation import Stale, Talk
 
@@ -81,9 +81,10 @@ class Edge:
             # A server that comes with a reload waits for its first check and counts as up until
             # then; one that is added to the running edge is checked at once and starts as down.
             target, fresh = _split(old, new) if step.reload else (new, False)
+            wanted = state.with_backend(name, target)
             try:
                 answer = self.talk.change_edge(
-                    render(state.with_backend(name, target)),
+                    render(wanted),
                     generation=state.generation,
                     reload=step.reload,
                     commands=step.commands,
@@ -91,9 +92,19 @@ class Edge:
             except Stale:
                 continue
             self._believe(answer)
+            if step.reload:
+                self.trust()
             if not fresh:
                 return
         raise DeploymentFailed(f"{self.host}: the edge is changed by others all the time")
+
+    def trust(self) -> None:
+        """Count servers with traffic as healthy, in a process that has just begun.
+
+        What others have changed since is theirs to tell, so that no answer is looked at.
+        """
+        for commands in trust(self.state()):
+            self.talk.haproxy(commands)
 
     def _refuse(self, state: EdgeState, new: Backend | None) -> None:
         clash = "" if new is None else state.clash(new)

@@ -35,7 +35,7 @@ defaults
   option idle-close-on-response
   option forwardfor
   retries 3
-  retry-on conn-failure
+  retry-on conn-failure empty-response
   timeout connect 2s
   timeout client 5m
   timeout client-fin 10s
@@ -158,8 +158,13 @@ def _route(backend: Backend, target: str) -> Iterator[str]:
 def _backend(backend: Backend) -> Iterator[str]:
     yield f"backend {backend.name}"
     yield "  balance roundrobin"
+    yield "  option allbackups"
     if backend.protocol == "tcp":
         yield "  mode tcp"
+    else:
+        # A replica that dies takes what it was asked with it. Only what changes nothing may be asked
+        # again by a proxy (RFC 9110, 9.2.2); and it was not answered in part, as nothing came.
+        yield "  http-request disable-l7-retry unless METH_GET"
     if backend.maintenance and backend.protocol == "http":
         yield (
             "  http-request return status 503 content-type text/html "
@@ -184,6 +189,8 @@ def server_options(server: Server, check: Check) -> str:
     While a server is down or not yet sure it is looked at every 50 ms, or every `interval` where
     that is shorter; once it is up a slower rhythm is enough.
     """
+    if server.backup:
+        return " backup"
     if not server.check:
         return ""
     steady = max(_STEADY_INTERVAL, check.interval)

@@ -20,7 +20,10 @@ __all__ = [
     "in_order",
     "key",
     "socket_of",
+    "warm",
 ]
+
+_WARM = "-warm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,19 @@ class Server:
     weight: int
     check: bool = True
     release: str = ""
+    backup: bool = False
+    """Gets requests only while no other server can take any."""
+
+
+def warm(server: Server) -> Server:
+    """Return a second entry for a server that has handed its traffic over and still runs.
+
+    A weight of 0 takes a server out even where no other is left, and HAProxy cannot make an
+    existing server a backup: so there are two entries for one replica, for a while.
+    """
+    return dataclasses.replace(
+        server, name=f"{server.name}{_WARM}", weight=100, check=False, backup=True
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deploy_action.edge.render import server_options
-from deploy_action.edge.state import Backend, Server
+from deploy_action.edge.state import Backend, EdgeState, Server
 
-__all__ = ["Transition", "transition", "weights"]
+__all__ = ["Transition", "transition", "trust", "weights"]
 
 _HIGHEST_WEIGHT = 256
+_COMMANDS_AT_ONCE = 50
+"""A line of the runtime API has to fit into one of HAProxy's buffers of 16 KiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +51,8 @@ def transition(old: Backend | None, new: Backend | None) -> Transition:
     return Transition(reload=False, commands="; ".join(commands) + "\n" if commands else "")
 
 
-def _identity(server: Server) -> tuple[str, int, bool]:
-    return server.address, server.port, server.check
+def _identity(server: Server) -> tuple[str, int, bool, bool]:
+    return server.address, server.port, server.check, server.backup
 
 
 def _add(backend: Backend, server: Server) -> list[str]:
@@ -78,6 +81,22 @@ def _remove(backend: Backend, server: Server) -> list[str]:
         f"wait 2s srv-removable {where}",
         f"del server {where}",
     ]
+
+
+def trust(state: EdgeState) -> Iterator[str]:
+    """Yield the commands after a reload: servers with traffic count as healthy as before it.
+
+    A new process takes a server for up, but only until its first check: a single one that is slow
+    would take the last server out. So it gets as many tries as everywhere (`fall`).
+    """
+    commands = [
+        f"set server {backend.name}/{server.name} health up"
+        for backend in state.backends.values()
+        for server in backend.servers
+        if server.check and server.weight > 0
+    ]
+    for start in range(0, len(commands), _COMMANDS_AT_ONCE):
+        yield "; ".join(commands[start : start + _COMMANDS_AT_ONCE]) + "\n"
 
 
 def weights(percent: int, *, new: int, old: int) -> tuple[int, int]:

@@ -92,7 +92,10 @@ class Site:
         """Replace an edge that is older than ours without losing a request; say what was done."""
         if self.environment.route is None:
             return ""
-        return edge_host.renew_edge(self.engine, self.environment.edge, self.clock)
+        said = edge_host.renew_edge(self.engine, self.environment.edge, self.clock)
+        if said:
+            self.edge.trust()
+        return said
 
     def start_replica(
         self,

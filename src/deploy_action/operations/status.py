@@ -77,7 +77,8 @@ def _host(found: HostObservation, observation: Observation) -> HostStatus:
 def _replica(
     replica: Replica, found: HostObservation, serving: Deployment | None, good: set[str]
 ) -> ReplicaStatus:
-    weights = {s.name: s.weight for s in found.backend.servers} if found.backend else {}
+    servers = found.backend.servers if found.backend else ()
+    weights = {s.name: s.weight for s in servers if not s.backup}
     total = sum(weights.values())
     container = replica.container
     is_live = serving is not None and replica.release == serving.release.id

@@ -11,7 +11,7 @@ from deploy_action.checks.health import start_failure
 from deploy_action.checks.result import CheckResult
 from deploy_action.config.model import Environment, Hook
 from deploy_action.edge.certificates import Bundle
-from deploy_action.edge.state import Backend, in_order
+from deploy_action.edge.state import Backend, in_order, warm
 from deploy_action.edge.transition import weights
 from deploy_action.errors import DeployActionError, DeploymentFailed
 from deploy_action.hosts.replicas import Replica, backend_for, hook_spec
@@ -267,13 +267,14 @@ class Performer:
             count = sum(server.name in names for server in old.servers)
             new, others = weights(percent, new=count, old=len(old.servers) - count)
             routed = backend_for(self.environment, []) if percent >= 100 else old
-            return dataclasses.replace(
-                routed or old,
-                servers=tuple(
-                    dataclasses.replace(s, weight=new if s.name in names else others)
-                    for s in old.servers
-                ),
+            moved = tuple(
+                dataclasses.replace(s, weight=new if s.name in names else others)
+                for s in old.servers
             )
+            # While it is watched, the old release steps in at once where the new one drops out.
+            watched = percent >= 100 and self.environment.bake_seconds > 0
+            twins = (warm(s) for s in moved if watched and s.name not in names)
+            return dataclasses.replace(routed or old, servers=in_order((*moved, *twins)))
 
         site.talk.ping()
         site.edge.change(site.backend, move)

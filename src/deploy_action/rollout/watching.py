@@ -47,7 +47,12 @@ class Watcher:
         def round_of_checks() -> str | None:
             self.cancel.check()
             self._look()
-            smoke()
+            try:
+                smoke()
+            except DeploymentFailed:
+                # Where a replica has just ended, that is why; the warm release may have answered.
+                self._look()
+                raise
             self._analyse(before, final=False)
             return None
 
