@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -11,15 +10,15 @@ from deploy_action.checks.health import start_failure
 from deploy_action.checks.result import CheckResult
 from deploy_action.config.model import Environment, Hook
 from deploy_action.edge.certificates import Bundle
-from deploy_action.edge.state import Backend, in_order, warm
-from deploy_action.edge.transition import weights
+from deploy_action.edge.state import Backend
 from deploy_action.errors import DeployActionError, DeploymentFailed
-from deploy_action.hosts.replicas import Replica, backend_for, hook_spec
+from deploy_action.hosts.replicas import Replica, hook_spec
 from deploy_action.hosts.site import Site
 from deploy_action.progress import Progress
 from deploy_action.release import Release
 from deploy_action.rollout.certifying import bring, certified, prove
 from deploy_action.rollout.plan import Plan
+from deploy_action.rollout.shifting import shifted, with_candidates
 from deploy_action.rollout.smoking import Smoking
 from deploy_action.rollout.steps import (
     Bake,
@@ -190,7 +189,7 @@ class Performer:
         certificate = bring(site, self.certificate)
         site.edge.change(
             site.backend,
-            lambda old: certified(self._with_candidates(old, mine), certificate),
+            lambda old: certified(with_candidates(self.environment, old, mine), certificate),
         )
 
     def _explain_start(self, site: Site, step: Start) -> None:
@@ -223,32 +222,6 @@ class Performer:
             ) from error
         self.replicas[site.host, step.index] = Replica.read(container)
 
-    def _with_candidates(self, old: Backend | None, mine: list[Replica]) -> Backend | None:
-        """Add the candidates at weight 0; the old servers keep their weights.
-
-        An old server is not judged by the new release's health check where the two differ.
-        """
-        new = backend_for(self.environment, [(replica, 0) for replica in mine])
-        if new is None or old is None:
-            return new
-        names = {replica.name for replica in mine}
-        same = old.check == new.check
-        stay = tuple(
-            server if same else dataclasses.replace(server, check=False)
-            for server in old.servers
-            if server.name not in names
-        )
-        # The route stays the old one until the new release is proven and gets the traffic.
-        return dataclasses.replace(
-            new,
-            protocol=old.protocol,
-            host=old.host,
-            path=old.path,
-            port=old.port,
-            tls=old.tls,
-            servers=in_order((*stay, *new.servers)),
-        )
-
     def _verify(self, site: Site, step: Verify) -> None:
         replica = self._replica(step.host, step.index)
         await_healthy(site, replica, self.environment, self.cancel)
@@ -264,17 +237,7 @@ class Performer:
                     f"{site.host}: the edge has lost the backend {site.backend}",
                     remedy="deploy-action drift, then deploy again",
                 )
-            count = sum(server.name in names for server in old.servers)
-            new, others = weights(percent, new=count, old=len(old.servers) - count)
-            routed = backend_for(self.environment, []) if percent >= 100 else old
-            moved = tuple(
-                dataclasses.replace(s, weight=new if s.name in names else others)
-                for s in old.servers
-            )
-            # While it is watched, the old release steps in at once where the new one drops out.
-            watched = percent >= 100 and self.environment.bake_seconds > 0
-            twins = (warm(s) for s in moved if watched and s.name not in names)
-            return dataclasses.replace(routed or old, servers=in_order((*moved, *twins)))
+            return shifted(self.environment, old, names, percent)
 
         site.talk.ping()
         site.edge.change(site.backend, move)
