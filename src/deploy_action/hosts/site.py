@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from deploy_action.clock import Clock
@@ -15,6 +15,7 @@ from deploy_action.edge.edge import Edge
 from deploy_action.edge.state import ServerStatus, key, socket_of
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
+from deploy_action.hosts.addresses import Addresses
 from deploy_action.hosts.observation import HostObservation
 from deploy_action.hosts.replicas import Replica, address_of, replica_spec, selector
 from deploy_action.release import Release
@@ -45,6 +46,7 @@ class Site:
     clock: Clock
     talk: Talk
     carrier: str
+    addresses: Addresses = field(default_factory=Addresses)
 
     @property
     def edge(self) -> Edge:
@@ -108,9 +110,8 @@ class Site:
         Raises:
             DeploymentFailed: it cannot be created or started; nothing of it is left then.
         """
-        taken: set[str] = set()
         for _ in range(_ADDRESS_TRIES):
-            address = self._free_address(environment, taken)
+            address = self.addresses.take(self.engine, environment.edge.name)
             spec = replica_spec(
                 environment, release, number=number, index=index, address=address, secrets=secrets
             )
@@ -123,13 +124,15 @@ class Site:
                 if "already in use" not in str(error).lower():
                     raise
                 # Another service took the address between the look and the start.
-                taken.add(address)
                 continue
             found = self.engine.container(container_id)
             if found is None:
                 raise DeploymentFailed(f"{self.host}: {spec.name} vanished after its start")
             return found
-        raise DeploymentFailed(f"{self.host}: no free address on {environment.edge.name}")
+        raise DeploymentFailed(
+            f"{self.host}: others take every address of {environment.edge.name} first",
+            remedy="deploy again when they are done",
+        )
 
     def _create(self, spec: ContainerSpec) -> str:
         try:
@@ -146,16 +149,6 @@ class Site:
             if found is not None:
                 self.engine.remove(found.id)
             return self.engine.create(spec)
-
-    def _free_address(self, environment: Environment, taken: set[str]) -> str:
-        name = environment.edge.name
-        subnet = self.engine.networks().get(name, "")
-        ours = self.engine.containers({"deploy-action.edge": name, "deploy-action.role": "replica"})
-        used = {container.addresses.get(name, "") for container in ours} | taken
-        address = next(edge_host.free_addresses(subnet, used), None) if subnet else None
-        if address is None:
-            raise DeploymentFailed(f"{self.host}: the network {name} has no free address")
-        return address
 
     def replica_address(self, replica: Replica) -> str:
         """Return a replica's address."""
