@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -27,6 +29,7 @@ __all__ = ["ReplicaDialer", "Site", "lock_site", "observe", "reading"]
 
 _ADDRESS_TRIES = 8
 _RECENT_IMAGES = 10
+_ASKED_AT_ONCE = 8
 _UNIX = "unix:"
 
 
@@ -190,6 +193,7 @@ def lock_site(
     labels: Mapping[str, str],
     wait_seconds: float,
     clock: Clock,
+    cancel: threading.Event,
 ) -> tuple[Lock, Site]:
     """Prepare a host and take its lock.
 
@@ -199,7 +203,7 @@ def lock_site(
     edge_host.prepare(engine, environment.edge)
     name = lock_name(environment.edge.name, environment.service, environment.name)
     spec = edge_host.lock_spec(environment.edge, name, labels)
-    lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock)
+    lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel)
     site = Site(
         host=host,
         engine=engine,
@@ -221,17 +225,23 @@ def observe(
     """
     name = key(environment.service, environment.name)
     edge = Edge(host=host, talk=talk)
-    backend = edge.backend(name)
     ledger = Ledger.read(talk, environment.service, environment.name)
     recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
-    wanted = dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]])
+    wanted = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
+    # The engine and the session are asked at one time: what is far away costs once.
+    with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
+        replicas = pool.submit(engine.containers, selector(environment))
+        present = [pool.submit(engine.image, image) for image in wanted]
+        backend = edge.backend(name)
+        servers = None if backend is None else _servers(edge, name)
+    found = zip(wanted, present, strict=True)
     return HostObservation(
         host=host,
         ledger=ledger,
-        replicas=tuple(map(Replica.read, engine.containers(selector(environment)))),
+        replicas=tuple(map(Replica.read, replicas.result())),
         backend=backend,
-        images=frozenset(image for image in wanted if engine.image(image) is not None),
-        servers=None if backend is None else _servers(edge, name),
+        images=frozenset(image for image, answer in found if answer.result() is not None),
+        servers=servers,
     )
 
 
