@@ -109,7 +109,7 @@ def _round_trips(numbers: Numbers, name: str) -> float:
     least, most = numbers["latencies"][0], numbers["latencies"][-1]
     took = numbers["seconds"]
     grown = median(took[f"deploy {name} {most}"]) - median(took[f"deploy {name} {least}"])
-    return float(grown) / ((most - least) / 1000)
+    return float(grown * 1000 / (most - least))
 
 
 def section(numbers: Numbers) -> Iterator[str]:
