@@ -11,20 +11,21 @@ where sixteen hosts wait for more than twice the round trips of one.
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from tests.support.hosts import Host, Hosts, hosts
-from tests.support.sandbox import Sandbox, sandbox
+from tests.support.sandbox import Sandbox, free_port, sandbox
 
 from benchmarks.measuring import Numbers, ratios, seconds, spread, table
 from benchmarks.results import Benchmark
+from benchmarks.slow_line import slow_lines
 from deploy_action.edge import artifact
 
 COUNT = 16
@@ -38,56 +39,72 @@ KAMAL = {"deploy": 5.4, "rollback": 3.1}
 def measure(rounds: int) -> Numbers:
     """Take turns between one host and all of them, at each latency."""
     took: dict[str, list[float]] = {}
-    number = 100 + os.getpid() % 80
     with ExitStack() as undo:
-        made = undo.enter_context(hosts(COUNT, number=number))
+        made = undo.enter_context(hosts(COUNT))
+        folder = Path(undo.enter_context(tempfile.TemporaryDirectory()))
+        far = _far(made, folder)
+        lines = undo.enter_context(slow_lines({f.line: (f.host.address, 22) for f in far}))
         for host in made.hosts:
             host.load(*(f"deploy-action-demo:{image}" for image in IMAGES), artifact.tag())
         boxes = {
-            "one": undo.enter_context(_box(made, made.hosts[:1])),
-            "all": undo.enter_context(_box(made, made.hosts)),
+            "one": undo.enter_context(_box(made, far[:1], folder)),
+            "all": undo.enter_context(_box(made, far, folder)),
         }
         for box in boxes.values():
             for image in IMAGES:
                 box.deployed(image)
         turn = 0
         for latency in LATENCIES:
-            made.delay(latency)
+            lines.milliseconds = latency
             for _ in range(rounds):
                 turn += 1
                 for name, box in boxes.items():
                     took.setdefault(f"deploy {name} {latency}", []).append(_deploy(box, turn))
                     if latency == 0 and name == "one":
                         took.setdefault("rollback one 0", []).append(_timed(box, "rollback"))
-        # What is cleaned up afterwards need not wait.
-        made.delay(0)
     return {"rounds": rounds, "hosts": COUNT, "latencies": LATENCIES, "seconds": took}
 
 
-class _box:  # noqa: N801 - reads as the context that it is
-    """A service of its own on some of the hosts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Far:
+    """A host and the slow line by which it is reached."""
 
-    def __init__(self, made: Hosts, some: tuple[Host, ...]) -> None:
-        self._stack, self._made, self._some = ExitStack(), made, some
+    host: Host
+    line: tuple[str, int]
 
-    def __enter__(self) -> Sandbox:
-        first = self._some[0]
-        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        box = self._stack.enter_context(
-            sandbox(
-                folder,
-                hosts=[host.url for host in self._some],
-                engine=first.docker,
-                where=first.address,
-                smoke=None,
-                stop={"timeout": "3s", "drain": "0s"},
-            )
-        )
-        box.environ.update(self._made.environment)
-        return box
+    @property
+    def url(self) -> str:
+        return f"ssh://root@{self.line[0]}:{self.line[1]}"
 
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
+
+def _far(made: Hosts, folder: Path) -> tuple[_Far, ...]:
+    """Give every host a line, and write down its key by that."""
+    far = tuple(_Far(host=host, line=("127.0.0.1", free_port())) for host in made.hosts)
+    known = (made.directory / "known_hosts").read_text().splitlines()
+    keys = {line.split()[0]: line.split(maxsplit=1)[1] for line in known}
+    (folder / "known_hosts").write_text(
+        "".join(f"[{f.line[0]}]:{f.line[1]} {keys[f.host.address]}\n" for f in far)
+    )
+    return far
+
+
+@contextmanager
+def _box(made: Hosts, far: Sequence[_Far], folder: Path) -> Iterator[Sandbox]:
+    """Have a service of its own on some of the hosts."""
+    first = far[0].host
+    directory = folder / str(len(far))
+    directory.mkdir()
+    with sandbox(
+        directory,
+        hosts=[each.url for each in far],
+        engine=first.docker,
+        where=first.address,
+        smoke=None,
+        stop={"timeout": "3s", "drain": "0s"},
+    ) as box:
+        box.environ.update(made.environment)
+        box.environ["DEPLOY_ACTION_KNOWN_HOSTS"] = str(folder / "known_hosts")
+        yield box
 
 
 def _deploy(box: Sandbox, turn: int) -> float:
@@ -117,7 +134,8 @@ def section(numbers: Numbers) -> Iterator[str]:
     took, count = numbers["seconds"], numbers["hosts"]
     yield (
         f"{count} hosts and one, each an engine and an OpenSSH server of its own in a network "
-        "namespace of this machine; `tc netem` adds the latency to every round trip. One replica a "
+        "namespace of this machine; a relay before each ssh server holds every piece back for half "
+        "of the added round trip, in both directions. One replica a "
         f"host, the whole command, no smoke tests, no drain; {numbers['rounds']} rounds each."
     )
     yield ""

@@ -120,11 +120,7 @@ def acquire(
         found = engine.container(spec.name)
         if found is None:
             continue
-        if "deploy-action.edge" not in found.labels:
-            raise DeploymentFailed(
-                f"{engine.host}: the name {spec.name} is taken by a container that is not ours",
-                remedy=f"rename it: docker rename {spec.name} NEW-NAME",
-            )
+        _require_ours(engine, found)
         if not found.running and found.status != "created":
             # It has ended; the engine is removing it, or failed to.
             engine.remove(found.id)
@@ -149,6 +145,14 @@ def acquire(
             )
         early = clock.monotonic() - begun < _ENDING_SECONDS
         clock.sleep(_EARLY_POLL_SECONDS if early else _POLL_SECONDS)
+
+
+def _require_ours(engine: Engine, found: Container) -> None:
+    if "deploy-action.edge" not in found.labels:
+        raise DeploymentFailed(
+            f"{engine.host}: the name {found.name} is taken by a container that is not ours",
+            remedy=f"rename it: docker rename {found.name} NEW-NAME",
+        )
 
 
 def _take(engine: Engine, spec: ContainerSpec) -> Lock:
