@@ -172,8 +172,23 @@ def test_a_network_is_made_once_and_gives_fixed_addresses(bench: Bench) -> None:
     found = engine.container(made)
     assert found is not None
     assert found.addresses[bench.name] == address
+    assert address in engine.addresses(bench.name)
     with pytest.raises(DeploymentFailed, match=r"(?i)already in use"):
         bench.run("sleep 60", "b", networks=fixed)
+
+
+def test_an_address_is_known_as_long_as_its_container_is_there(bench: Bench) -> None:
+    """Before its start and after its end too: it will have the same when it is started again."""
+    engine = with_network(bench).engine
+    address = f"{engine.networks()[bench.name].rsplit('.', 1)[0]}.78"
+    made = bench.create("sleep 60", networks=(NetworkSpec(name=bench.name, address=address),))
+    assert engine.addresses(bench.name) == {address}
+    engine.start(made)
+    engine.kill(made)
+    assert engine.wait(made, timeout_seconds=10) == 137
+    assert engine.addresses(bench.name) == {address}
+    engine.remove(made)
+    assert engine.addresses(bench.name) == frozenset()
 
 
 def test_a_network_in_use_stays(bench: Bench) -> None:

@@ -347,6 +347,12 @@ class FakeEngine:
         with self._call("networks") as machine:
             return {"bridge": "172.17.0.0/16", **machine.networks}
 
+    def addresses(self, network: str) -> frozenset[str]:
+        """Walk the containers."""
+        with self._call("addresses") as machine:
+            everyone = machine.containers.values()
+            return frozenset(c.addresses[network] for c in everyone if network in c.addresses)
+
     def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
         """Create a network."""
         with self._call("create network", name) as machine:

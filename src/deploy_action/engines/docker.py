@@ -24,6 +24,7 @@ from deploy_action.engines.images import DockerImages
 from deploy_action.engines.stream import hijack, pump
 from deploy_action.engines.translation import (
     RESTARTS,
+    address_in,
     body,
     container,
     shut,
@@ -242,6 +243,13 @@ class DockerEngine(DockerImages):
             entry["Name"]: ((entry["IPAM"].get("Config") or [{}])[0]).get("Subnet", "")
             for entry in found
         }
+
+    def addresses(self, network: str) -> frozenset[str]:
+        """List the network's containers; what is stopped has the address that it asked for."""
+        with self._named(f"list containers of {network}"):
+            found = self._api.containers(all=True, filters={"network": network})
+        endpoints = (entry["NetworkSettings"]["Networks"].get(network) for entry in found)
+        return frozenset(address_in(endpoint) for endpoint in endpoints if endpoint) - {""}
 
     def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
         """Create a bridge with a subnet; False when either is taken."""

@@ -212,6 +212,9 @@ class Engine(Protocol):
     def networks(self) -> Mapping[str, str]:
         """Name → subnet of every network."""
 
+    def addresses(self, network: str) -> frozenset[str]:
+        """Addresses on a network of all its containers, stopped ones too."""
+
     def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
         """Create a bridge network; False when the subnet or the name is taken."""
 

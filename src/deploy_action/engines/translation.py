@@ -10,7 +10,18 @@ from typing import Any, cast
 
 from deploy_action.engines.engine import Container, ContainerSpec
 
-__all__ = ["RESTARTS", "auth", "body", "container", "distrust", "explain", "short", "shut", "tail"]
+__all__ = [
+    "RESTARTS",
+    "address_in",
+    "auth",
+    "body",
+    "container",
+    "distrust",
+    "explain",
+    "short",
+    "shut",
+    "tail",
+]
 
 RESTARTS = {"no": {"Name": "no"}, "unless-stopped": {"Name": "unless-stopped"}}
 
@@ -80,12 +91,7 @@ def container(found: Mapping[str, Any]) -> Container:
         error=state.get("Error", ""),
         health=health.get("Status", "none") or "none",
         health_log=(log[-1].get("Output") or "").strip(),
-        addresses={
-            name: endpoint.get("IPAddress")
-            or (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
-            or ""
-            for name, endpoint in networks.items()
-        },
+        addresses={name: address_in(endpoint) for name, endpoint in networks.items()},
         restart=(host.get("RestartPolicy") or {}).get("Name") or "no",
         started_at=state.get("StartedAt", ""),
         memory_bytes=host.get("Memory", 0),
@@ -93,6 +99,12 @@ def container(found: Mapping[str, Any]) -> Container:
         pids=max(0, host.get("PidsLimit") or 0),
         env=dict(entry.partition("=")[::2] for entry in config.get("Env") or ()),
     )
+
+
+def address_in(endpoint: Mapping[str, Any]) -> str:
+    """Return the address of a container on a network, or the one that it will have."""
+    fixed = endpoint.get("IPAMConfig") or {}
+    return endpoint.get("IPAddress") or fixed.get("IPv4Address") or ""
 
 
 def tail(output: bytearray) -> str:

@@ -52,23 +52,34 @@ class Engagement:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[Held]:
-        """Hold the lock of every host, always taken in the same order.
+        """Hold the lock of every host: the first one's, and with it the right to take the others'.
+
+        All commands begin with the same host, so that of many at one time one gets them all; the
+        others' locks are taken side by side. Two whose lists of hosts differ may refuse each
+        other, before either has changed anything.
 
         What an earlier run left unfinished is not settled yet: `Held.settled` does that.
 
         Raises:
             LockHeld: somebody else has one; those already taken are given back.
         """
-        taken: list[tuple[Lock, Site]] = []
+        taken: dict[str, tuple[Lock, Site]] = {}
+        cancel = threading.Event()
+
+        def take(host: str) -> None:
+            taken[host] = self._lock(host, cancel)
+
+        first, *others = sorted(self.engines)
         try:
-            for host in sorted(self.engines):
-                taken += [self._lock(host)]  # one by one: those taken are given back on a failure
-            yield Held(engagement=self, sites=tuple(site for _, site in taken))
+            for hosts in ([first], others):
+                side_by_side(take, hosts, cancel)
+            yield Held(engagement=self, sites=tuple(taken[host][1] for host in sorted(taken)))
         finally:
-            for lock, _ in taken:
+            # Those that were taken before one failed, too.
+            for lock, _ in taken.values():
                 lock.release()
 
-    def _lock(self, host: str) -> tuple[Lock, Site]:
+    def _lock(self, host: str, cancel: threading.Event) -> tuple[Lock, Site]:
         return lock_site(
             host,
             self.engines[host],
@@ -81,6 +92,7 @@ class Engagement:
             },
             wait_seconds=self.inputs.lock_wait_seconds,
             clock=self.clock,
+            cancel=cancel,
         )
 
     def look(self, images: Sequence[str] = ()) -> Observation:
@@ -136,7 +148,7 @@ class Held:
     def fingerprint_key(self) -> bytes:
         """Return the key of secret fingerprints, made on first use and the same on every host."""
         path = _key_path(self.environment)
-        known = [site.talk.get(path) for site in self.sites]
+        known = side_by_side(lambda site: site.talk.get(path), self.sites)
         key = next((found for found in known if found), None) or randomness.token_bytes(32)
         for site, found in zip(self.sites, known, strict=True):
             if found != key:

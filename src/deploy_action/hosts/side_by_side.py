@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
+
+from deploy_action.interruption import postponed
 
 __all__ = ["side_by_side"]
 
+_MOST = 32
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
 
@@ -25,9 +28,14 @@ def side_by_side(
     Args:
         cancel: set when a signal came, so that what waits can end.
     """
-    with ThreadPoolExecutor(max_workers=16, thread_name_prefix="host") as pool:
-        futures = [pool.submit(act, item) for item in items]
+    if not items:
+        return []
+    with ThreadPoolExecutor(max_workers=min(len(items), _MOST), thread_name_prefix="host") as pool:
+        futures: list[Future[_Result]] = []
         try:
+            # A call that has begun has to be known here: it is waited for, whatever comes.
+            with postponed():
+                futures = [pool.submit(act, item) for item in items]
             wait(futures)
         except BaseException:
             if cancel is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 from deploy_action.clock import Clock
@@ -15,6 +17,7 @@ from deploy_action.edge.edge import Edge
 from deploy_action.edge.state import ServerStatus, key, socket_of
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
+from deploy_action.hosts.addresses import Addresses
 from deploy_action.hosts.observation import HostObservation
 from deploy_action.hosts.replicas import Replica, address_of, replica_spec, selector
 from deploy_action.release import Release
@@ -26,6 +29,7 @@ __all__ = ["ReplicaDialer", "Site", "lock_site", "observe", "reading"]
 
 _ADDRESS_TRIES = 8
 _RECENT_IMAGES = 10
+_ASKED_AT_ONCE = 8
 _UNIX = "unix:"
 
 
@@ -45,6 +49,7 @@ class Site:
     clock: Clock
     talk: Talk
     carrier: str
+    addresses: Addresses = field(default_factory=Addresses)
 
     @property
     def edge(self) -> Edge:
@@ -111,9 +116,8 @@ class Site:
         Raises:
             DeploymentFailed: it cannot be created or started; nothing of it is left then.
         """
-        taken: set[str] = set()
         for _ in range(_ADDRESS_TRIES):
-            address = self._free_address(environment, taken)
+            address = self.addresses.take(self.engine, environment.edge.name)
             spec = replica_spec(
                 environment, release, number=number, index=index, address=address, secrets=secrets
             )
@@ -126,13 +130,15 @@ class Site:
                 if "already in use" not in str(error).lower():
                     raise
                 # Another service took the address between the look and the start.
-                taken.add(address)
                 continue
             found = self.engine.container(container_id)
             if found is None:
                 raise DeploymentFailed(f"{self.host}: {spec.name} vanished after its start")
             return found
-        raise DeploymentFailed(f"{self.host}: no free address on {environment.edge.name}")
+        raise DeploymentFailed(
+            f"{self.host}: others take every address of {environment.edge.name} first",
+            remedy="deploy again when they are done",
+        )
 
     def _create(self, spec: ContainerSpec) -> str:
         try:
@@ -149,16 +155,6 @@ class Site:
             if found is not None:
                 self.engine.remove(found.id)
             return self.engine.create(spec)
-
-    def _free_address(self, environment: Environment, taken: set[str]) -> str:
-        name = environment.edge.name
-        subnet = self.engine.networks().get(name, "")
-        ours = self.engine.containers({"deploy-action.edge": name, "deploy-action.role": "replica"})
-        used = {container.addresses.get(name, "") for container in ours} | taken
-        address = next(edge_host.free_addresses(subnet, used), None) if subnet else None
-        if address is None:
-            raise DeploymentFailed(f"{self.host}: the network {name} has no free address")
-        return address
 
     def replica_address(self, replica: Replica) -> str:
         """Return a replica's address."""
@@ -200,6 +196,7 @@ def lock_site(
     labels: Mapping[str, str],
     wait_seconds: float,
     clock: Clock,
+    cancel: threading.Event,
 ) -> tuple[Lock, Site]:
     """Prepare a host and take its lock.
 
@@ -209,7 +206,7 @@ def lock_site(
     edge_host.prepare(engine, environment.edge)
     name = lock_name(environment.edge.name, environment.service, environment.name)
     spec = edge_host.lock_spec(environment.edge, name, labels)
-    lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock)
+    lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel)
     site = Site(
         host=host,
         engine=engine,
@@ -231,17 +228,23 @@ def observe(
     """
     name = key(environment.service, environment.name)
     edge = Edge(host=host, talk=talk)
-    backend = edge.backend(name)
     ledger = Ledger.read(talk, environment.service, environment.name)
     recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
-    wanted = dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]])
+    wanted = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
+    # The engine and the session are asked at one time: what is far away costs once.
+    with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
+        replicas = pool.submit(engine.containers, selector(environment))
+        present = [pool.submit(engine.image, image) for image in wanted]
+        backend = edge.backend(name)
+        servers = None if backend is None else _servers(edge, name)
+    found = zip(wanted, present, strict=True)
     return HostObservation(
         host=host,
         ledger=ledger,
-        replicas=tuple(map(Replica.read, engine.containers(selector(environment)))),
+        replicas=tuple(map(Replica.read, replicas.result())),
         backend=backend,
-        images=frozenset(image for image in wanted if engine.image(image) is not None),
-        servers=None if backend is None else _servers(edge, name),
+        images=frozenset(image for image, answer in found if answer.result() is not None),
+        servers=servers,
     )
 
 

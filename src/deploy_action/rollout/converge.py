@@ -15,6 +15,7 @@ from deploy_action.config.model import Environment
 from deploy_action.edge.state import Backend, Server, in_order
 from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.replicas import Replica, backend_for, hook_selector, of_release
+from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.site import Site
 from deploy_action.release import Release
 from deploy_action.rollout.certifying import clear_away
@@ -72,9 +73,8 @@ def converge(
     elif started:
         for replica in started:
             await_healthy(site, replica, environment, cancel)
-    for replica in serving:
-        if replica.container.restart != "unless-stopped":
-            site.engine.set_restart(replica.container.id, "unless-stopped")
+    fickle = [replica for replica in serving if replica.container.restart != "unless-stopped"]
+    side_by_side(lambda r: site.engine.set_restart(r.container.id, "unless-stopped"), fickle)
     _put_away(site, environment, leaving, release, good, done)
     return done
 
@@ -217,15 +217,18 @@ def _put_away(
     order = [found for found in good if found != release.id]
     kept = set(order[: environment.retain])
     used = {release.reference} | {r.image for r in leaving if r.release in kept}
-    for replica in leaving:
+
+    def put_away(replica: Replica) -> None:
         duplicate = replica.release == release.id
         if replica.release not in kept or duplicate:
             _remove(site, replica, done)
-            continue
+            return
         if replica.container.restart != "no":
             site.engine.set_restart(replica.container.id, "no")
         if replica.container.running:
             _stop(site, replica, environment, done)
+
+    side_by_side(put_away, leaving)
     for image in sorted({replica.image for replica in leaving} - used):
         # Only what was pulled by its digest can be had again; others' images are not ours to take.
         if "@" in image:

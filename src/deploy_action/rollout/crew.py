@@ -15,7 +15,7 @@ _SETTLE_SECONDS = 4.0
 
 
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=16, thread_name_prefix="step")
+    return ThreadPoolExecutor(max_workers=32, thread_name_prefix="step")
 
 
 @dataclass(slots=True, kw_only=True)

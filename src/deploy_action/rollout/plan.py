@@ -198,10 +198,15 @@ def _switch(env: Environment, hosts: tuple[str, ...], closed: frozenset[str]) ->
             ),
         )
     tests = sum(1 for test in env.smoke if "edge" in getattr(test, "through", ()))
-    for host in hosts:
-        yield _one("switch", Shift(host=host, percent=100))
-        if tests and host not in closed:
-            yield _one("smoke", CheckEdge(host=host, tests=tests))
+    # The first one shows that it works; the others follow at one time.
+    for group in (hosts[:1], hosts[1:]):
+        if group:
+            switches = tuple(Shift(host=host, percent=100) for host in group)
+            yield Stage(name="switch", steps=switches)
+        asked = [host for host in group if host not in closed]
+        if tests and asked:
+            checks = tuple(CheckEdge(host=host, tests=tests) for host in asked)
+            yield Stage(name="smoke", steps=checks)
 
 
 def _kept(found: HostObservation, release: Release, count: int) -> dict[int, Replica]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from deploy_action.clock import Clock
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
-from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
+from deploy_action.errors import BadInput, DeploymentFailed, Interrupted, LockHeld
 from deploy_action.state.conversation import Conversation, SessionLost
 
 __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
@@ -94,15 +94,18 @@ def acquire(
     *,
     wait_seconds: float,
     clock: Clock,
+    cancel: threading.Event | None = None,
 ) -> Lock:
     """Take the lock, waiting for at most `wait_seconds`, and a moment, while somebody holds it.
 
     Args:
         spec: the lock's container (edge/host.py makes it): name, image, volume and labels.
+        cancel: set when nobody wants it any more; who waits in a thread hears no signal.
 
     Raises:
         LockHeld: somebody holds it; the message names who.
         BadInput: this very deployment holds it: two names lead to one engine.
+        Interrupted: it was cancelled.
     """
     begun = clock.monotonic()
     deadline = begun + max(wait_seconds, _ENDING_SECONDS)
@@ -112,14 +115,12 @@ def acquire(
             return _take(engine, spec)
         except (NameTaken, SessionLost):
             pass
+        if cancel is not None and cancel.is_set():
+            raise Interrupted(f"{engine.host}: stopped while waiting for the lock")
         found = engine.container(spec.name)
         if found is None:
             continue
-        if "deploy-action.edge" not in found.labels:
-            raise DeploymentFailed(
-                f"{engine.host}: the name {spec.name} is taken by a container that is not ours",
-                remedy=f"rename it: docker rename {spec.name} NEW-NAME",
-            )
+        _require_ours(engine, found)
         if not found.running and found.status != "created":
             # It has ended; the engine is removing it, or failed to.
             engine.remove(found.id)
@@ -144,6 +145,14 @@ def acquire(
             )
         early = clock.monotonic() - begun < _ENDING_SECONDS
         clock.sleep(_EARLY_POLL_SECONDS if early else _POLL_SECONDS)
+
+
+def _require_ours(engine: Engine, found: Container) -> None:
+    if "deploy-action.edge" not in found.labels:
+        raise DeploymentFailed(
+            f"{engine.host}: the name {found.name} is taken by a container that is not ours",
+            remedy=f"rename it: docker rename {found.name} NEW-NAME",
+        )
 
 
 def _take(engine: Engine, spec: ContainerSpec) -> Lock:

@@ -1,0 +1,243 @@
+"""Holds deployment, rollback and the news of a crash against a bare `docker run`.
+
+Usage: python -m benchmarks.budgets [--rounds N] [--write]
+
+One round is: the floor, a deployment, a rollback to a kept container, a rollback whose containers
+were removed, and a release that ends at start. It fails where a median is over its budget.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+from tests.support.sandbox import Finished, Sandbox, sandbox
+
+from benchmarks.floor import Floor, floor
+from benchmarks.measuring import Numbers, in_turn, ratios, seconds, spread, table, wait_until
+from benchmarks.results import Benchmark
+
+IMAGES = ("1.0.0", "2.0.0")
+BUDGETS = {
+    "deploy": ("deploy", 2.0),
+    "rollback, warm": ("rollback to a kept container", 1.0),
+    "rollback, cold": ("rollback, the container was removed", 2.0),
+}
+CRASH_BUDGET_SECONDS = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Course:
+    """One service that is deployed again and again, each time as a release of its own."""
+
+    box: Sandbox
+    floor: Floor
+    made: int = 0
+    serving: dict[str, list[float]] = field(default_factory=dict)
+    """Seconds from the start of the command until the release had all of the traffic."""
+    phases: list[list[tuple[str, float]]] = field(default_factory=list)
+
+    def bare(self) -> float:
+        """Take the floor."""
+        return self.floor.run(f"deploy-action-demo:{IMAGES[self.made % 2]}")
+
+    def deploy(self) -> float:
+        """Deploy another release, image and configuration."""
+        self.made += 1
+        self.box.configure(env={"NUMBER": str(self.made)})
+        return self._timed("deploy", "deploy", "--version", IMAGES[self.made % 2])
+
+    def roll_back_warm(self) -> float:
+        """Go back to the release before, whose container is kept."""
+        return self._timed("rollback, warm", "rollback")
+
+    def roll_back_cold(self) -> float:
+        """Go back to one whose containers are gone; the image is there."""
+        self._prepare("deploy", "--version", IMAGES[self.made % 2])
+        stopped = set(self.box.containers()) - set(self.box.containers(all=False))
+        self.box.docker("rm", *stopped)
+        return self._timed("rollback, cold", "rollback")
+
+    def crash(self) -> float:
+        """Deploy what ends at start; return how long after its end that was said."""
+        self.box.configure(env={"EXIT_AT_START": "3"})
+        with _Deaths(self.box) as deaths:
+            process = self.box.start("deploy", "--version", IMAGES[self.made % 2])
+            said = None
+            for line in process.stderr or ():
+                if said is None and "failed:" in line:
+                    said = time.time()
+            code = process.wait()
+        if code != 4 or said is None:
+            raise SystemExit(f"what ends at start ended with exit {code}")
+        return said - deaths.first()
+
+    def _prepare(self, *argv: str) -> Finished:
+        done = self.box.run(*argv)
+        if done.exit_code != 0:
+            raise SystemExit(done.text)
+        return done
+
+    def _timed(self, name: str, *argv: str) -> float:
+        began_at, begun = time.time(), time.perf_counter()
+        done = self._prepare(*argv)
+        took = time.perf_counter() - begun
+        deployment = done.json["deployment"]
+        phases = [(p["name"], p["start_seconds"], p["end_seconds"]) for p in deployment["phases"]]
+        started = datetime.fromisoformat(deployment["started_at"]).timestamp() - began_at
+        switched = next(end for phase, _, end in phases if phase == "switch")
+        self.serving.setdefault(name, []).append(round(started + switched, 4))
+        if name == "deploy":
+            told = [("begin", round(started, 4))]
+            told += [(phase, round(end - start, 4)) for phase, start, end in phases]
+            self.phases.append([*told, ("end", round(took - started - phases[-1][2], 4))])
+        return took
+
+
+class _Deaths:
+    """When containers of a sandbox ended, as the engine says it."""
+
+    def __init__(self, box: Sandbox) -> None:
+        self._times: list[float] = []
+        labels = (f"label=deploy-action.edge={box.edge}", "label=deploy-action.role=replica")
+        filters = [part for label in (*labels, "event=die") for part in ("--filter", label)]
+        self._events = subprocess.Popen(
+            ["docker", "events", "--format", "{{json .}}", *filters],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def _read(self) -> None:
+        for line in self._events.stdout or ():
+            self._times.append(json.loads(line)["timeNano"] / 1e9)
+
+    def __enter__(self) -> _Deaths:
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        wait_until(lambda: bool(self._times), "the engine's word of an end")
+        self._events.terminate()
+        self._events.wait()
+        self._reader.join()
+
+    def first(self) -> float:
+        """Return the time of the first end, in seconds since 1970."""
+        return self._times[0]
+
+
+def measure(rounds: int) -> Numbers:
+    """Go round and round."""
+    with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder)) as box:
+        # What is the user's own is left out: smoke tests, drain, and how long the application
+        # takes to leave.
+        box.configure(smoke=None, stop={"timeout": "3s", "drain": "0s"})
+        box.configure(environments={"production": {"url": box.url}})
+        box.deployed(IMAGES[0])
+        with floor(box) as below:
+            course = Course(box=box, floor=below)
+            course.deploy()
+            course.serving.clear()
+            course.phases.clear()
+            acts = {
+                "floor": course.bare,
+                "deploy": course.deploy,
+                "rollback, warm": course.roll_back_warm,
+                "rollback, cold": course.roll_back_cold,
+                "crash": course.crash,
+            }
+            took = in_turn(acts, rounds)
+    return {
+        "rounds": rounds,
+        "seconds": took,
+        "serving": course.serving,
+        "phases": course.phases,
+    }
+
+
+def section(numbers: Numbers) -> Iterator[str]:
+    """Tell it as Markdown."""
+    took, serving = numbers["seconds"], numbers["serving"]
+    yield (
+        "The floor is a bare `docker run` of the same image until the first 200 through an HAProxy "
+        "that had the route before; a ratio is the whole command, from the start of the process to "
+        "its end, by the floor of the same round. There are no smoke tests of the user's, no drain "
+        f"and no bake; one replica, one host, by socket; {numbers['rounds']} rounds."
+    )
+    yield ""
+    rows = [["floor", seconds(took["floor"]), "1", "", ""]]
+    for name, (title, budget) in BUDGETS.items():
+        found = ratios(took[name], took["floor"])
+        until = ratios(serving[name], took["floor"])
+        rows.append(
+            [
+                title,
+                seconds(took[name]),
+                f"**{median(found):.2f}** ({' / '.join(spread(found))})",
+                f"{median(until):.2f}",
+                f"≤ {budget:g}: {_verdict(median(found) <= budget)}",
+            ]
+        )
+    head = ["", "min / median / max", "× floor", "until it serves, × floor", "budget"]
+    yield from table(head, rows)
+    crash = took["crash"]
+    yield (
+        f"A container that ends at start was told of {seconds(crash)} after its end "
+        f"(budget {CRASH_BUDGET_SECONDS:g} s: {_verdict(max(crash) <= CRASH_BUDGET_SECONDS)})."
+    )
+    yield ""
+    yield "Where the time of a deployment goes, medians:"
+    yield ""
+    names = list(dict.fromkeys(name for one in numbers["phases"] for name, _ in one))
+    rows = []
+    whole = median(took["deploy"])
+    for name in names:
+        part = median(sum(s for n, s in one if n == name) for one in numbers["phases"])
+        rows.append([WORDS.get(name, name), f"{1000 * part:.0f} ms", f"{part / whole:.0%}"])
+    yield from table(["phase", "time", "share"], rows)
+
+
+WORDS = {
+    "begin": "begin: Python, deploy.yaml, connect, lock, observe",
+    "start": "start: create and start the container, tell the edge",
+    "verify": "verify: healthy twice in a row, this image, this version",
+    "switch": "switch: all traffic to the new one",
+    "record": "record: in the ledger",
+    "retire": "retire: drain, stop and keep the old one",
+    "end": "end: free the lock, report",
+}
+
+
+def good(numbers: Numbers) -> bool:
+    """Tell whether every budget is kept."""
+    took = numbers["seconds"]
+    return max(took["crash"]) <= CRASH_BUDGET_SECONDS and all(
+        median(ratios(took[name], took["floor"])) <= budget for name, (_, budget) in BUDGETS.items()
+    )
+
+
+def _verdict(kept: bool) -> str:
+    return "kept" if kept else "**missed**"
+
+
+BENCHMARK = Benchmark(
+    name="budgets",
+    title="Deploy, roll back, crash: the budgets",
+    measure=measure,
+    section=section,
+    good=good,
+    rounds=15,
+)
+
+if __name__ == "__main__":
+    sys.exit(BENCHMARK.main())

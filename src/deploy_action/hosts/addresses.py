@@ -1,0 +1,39 @@
+"""Which address of the edge's network a new replica gets, also when many start at one time."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from deploy_action.edge.host import free_addresses
+from deploy_action.engines.engine import Engine
+from deploy_action.errors import DeploymentFailed
+
+__all__ = ["Addresses"]
+
+
+@dataclass(slots=True)
+class Addresses:
+    """Gives out every address of a host once: what was given may not show in the engine yet."""
+
+    _given: set[str] = field(default_factory=set)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, engine: Engine, network: str) -> str:
+        """Return an address that no container has or will have when it is started again.
+
+        Raises:
+            DeploymentFailed: there is none, or there is no such network.
+        """
+        with self._guard:
+            subnet = engine.networks().get(network, "")
+            used = engine.addresses(network) | self._given
+            address = next(iter(free_addresses(subnet, used)), None) if subnet else None
+            if address is None:
+                raise DeploymentFailed(
+                    f"{engine.host}: the network {network} has no free address",
+                    remedy=f"docker network inspect {network}; fewer kept releases (retain) or "
+                    "replicas free some",
+                )
+            self._given.add(address)
+            return address
