@@ -201,6 +201,14 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sticky:
+    """What tells clients apart, so that each stays with one replica: a cookie or a header."""
+
+    kind: Literal["cookie", "header"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
     """How traffic moves. `canary` holds percents, rising, without the final 100."""
 
@@ -208,6 +216,7 @@ class Strategy:
     order: Literal["start-first", "stop-first"] = "start-first"
     canary: tuple[int, ...] = ()
     pause_seconds: float = 30.0
+    sticky: Sticky | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

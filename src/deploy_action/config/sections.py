@@ -186,9 +186,11 @@ def gates(section: Section) -> model.Gates:
 def strategy(section: Section) -> model.Strategy:
     """How traffic moves."""
     canary = tuple(int(percent) for percent in section.get("canary", ()))
+    sticky = section.get("sticky", {})
     return model.Strategy(
         analysis=analysis(section.get("analysis", {})),
         canary=canary,
+        sticky=next((model.Sticky(kind=k, name=v) for k, v in sticky.items()), None),
         **_given(section, "order"),
         **_durations(section, "pause"),
     )

@@ -157,7 +157,11 @@ def _route(backend: Backend, target: str) -> Iterator[str]:
 
 def _backend(backend: Backend) -> Iterator[str]:
     yield f"backend {backend.name}"
-    yield "  balance roundrobin"
+    # By hash a client stays where it is while weights move, but for those whom the move is about;
+    # who cannot be told apart is spread in turns (configuration manual, balance hash).
+    yield f"  balance hash {backend.sticky}" if backend.sticky else "  balance roundrobin"
+    if backend.sticky:
+        yield "  hash-type consistent sdbm avalanche"
     yield "  option allbackups"
     if backend.protocol == "tcp":
         yield "  mode tcp"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deploy_action.config.model import Health, Route
+from deploy_action.config.model import Health, Route, Sticky
 
 __all__ = [
     "Backend",
@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 _WARM = "-warm"
+_FETCHES = {"cookie": "cook", "header": "hdr"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,8 @@ class Backend:
     port: int
     check: Check
     servers: tuple[Server, ...] = ()
+    sticky: str = ""
+    """What tells clients apart, as HAProxy fetches it ("req.cook(session)"); empty for nothing."""
     tls: bool = False
     """The edge itself ends TLS on this port."""
     certificate: str = ""
@@ -96,8 +99,16 @@ class Backend:
     """Path of the page that is answered instead of the service; empty while it is open."""
 
     @classmethod
-    def of(cls, name: str, route: Route, protocol: Literal["http", "tcp"], check: Check) -> Backend:
+    def of(
+        cls,
+        name: str,
+        route: Route,
+        protocol: Literal["http", "tcp"],
+        check: Check,
+        sticky: Sticky | None = None,
+    ) -> Backend:
         """Make a backend without servers."""
+        fetch = "" if sticky is None else f"req.{_FETCHES[sticky.kind]}({sticky.name})"
         return cls(
             name=name,
             protocol=protocol,
@@ -105,6 +116,7 @@ class Backend:
             path=route.path,
             port=route.port,
             check=check,
+            sticky=fetch,
             tls=route.certificate is not None,
         )
 

@@ -252,6 +252,7 @@ def backend_for(
         environment.route,
         environment.protocol,
         Check.of(environment.health, environment.route.host),
+        environment.strategy.sticky,
     )
     servers = tuple(
         Server(

@@ -76,6 +76,19 @@ def _canary(scope: Scope) -> Iterator[Finding]:
         )
 
 
+def _sticky(scope: Scope) -> Iterator[Finding]:
+    environment = scope.environment
+    if environment.strategy.sticky is None:
+        return
+    if scope.lacks("port") or environment.protocol == "tcp":
+        yield Finding(
+            path=("strategy", "sticky"),
+            message="cookies and headers are HTTP's; without an HTTP port there are none",
+            hint="remove sticky, or give the service a port: with protocol: http",
+            rule="sticky-without-http",
+        )
+
+
 def _analysis(scope: Scope) -> Iterator[Finding]:
     environment = scope.environment
     watched = environment.strategy.canary or environment.bake_seconds
@@ -230,6 +243,7 @@ RULES: tuple[Rule, ...] = (
     _certificate,
     _worker_with_traffic,
     _canary,
+    _sticky,
     _analysis,
     _drain,
     _stop,
