@@ -58,7 +58,7 @@ class Inputs:
     output: Path | None = None
     """docs: where to write the page; None prints it."""
     switch: str = ""
-    """maintenance: on or off."""
+    """maintenance: on or off; canary: promote or abort."""
     page: Path | None = None
     """maintenance: the page; None is a plain one of ours."""
     argv: tuple[str, ...] = ()

@@ -278,6 +278,28 @@ COMMANDS = (
         exits=_CHANGES,
     ),
     Command(
+        name="canary",
+        summary="tell a deployment that is being watched to go on at once, or to go back",
+        story=(
+            "For a canary's pauses and for the bake: `promote` ends the watching now and goes on to"
+            " all of the traffic, `abort` undoes the deployment as a failed check would. It is told"
+            " from another terminal or workflow, and the deployment finds it within a second; its"
+            " own command ends with 0 or 4. The ledger records who said so."
+        ),
+        examples=(
+            ("deploy-action canary promote -e production", "it looks good: do not wait longer"),
+            ("deploy-action canary abort -e production --reason 'checkout fails'", "take it back"),
+        ),
+        words=Words(
+            field="switch",
+            usage="promote|abort",
+            help="go on to all of the traffic, or go back",
+            choices=("promote", "abort"),
+        ),
+        options=(_ENVIRONMENT, _REASON, _ACTOR),
+        exits=_LOOKS,
+    ),
+    Command(
         name="run",
         summary="run a command in a one-off container of the live release",
         story=(

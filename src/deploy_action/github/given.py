@@ -23,6 +23,7 @@ COMMANDS = (
     "monitor",
     "drift",
     "maintenance",
+    "canary",
     "run",
     "docs",
 )

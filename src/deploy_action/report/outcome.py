@@ -43,6 +43,7 @@ class Result(StrEnum):
     ROLLED_BACK = "rolled-back"
     """rollback, asked for by a person: the earlier release is live again."""
     UNLOCKED = "unlocked"
+    TOLD = "told"
     INVALID = "invalid"
     """A flag, an input or a file is wrong; nothing was changed."""
     REFUSED = "refused"

@@ -24,6 +24,7 @@ _SIGNS = {
     Result.PASSED: "✅",
     Result.PLANNED: "📋",
     Result.UNLOCKED: "🔓",
+    Result.TOLD: "✅",
     Result.LOCKED: "🔒",
     Result.UNRESOLVED: "🚨",
 }
@@ -96,6 +97,8 @@ def _verdict(outcome: Outcome) -> str:
             return f"Somebody else is deploying{where}; nothing was changed"
         case Result.UNLOCKED:
             return f"Unlocked{where}"
+        case Result.TOLD:
+            return f"The deployment{where} was told"
         case Result.ERROR:
             return "A bug of deploy-action"
         case _:

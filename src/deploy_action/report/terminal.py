@@ -39,6 +39,7 @@ _GOOD = {
     Result.UNCHANGED,
     Result.ROLLED_BACK,
     Result.UNLOCKED,
+    Result.TOLD,
 }
 
 
@@ -95,6 +96,14 @@ def _own(outcome: Outcome) -> Deployment | None:
     return None if outcome.result is Result.UNCHANGED else outcome.deployment
 
 
+_PLAIN = {
+    Result.REFUSED: "refused{}; nothing was changed",
+    Result.LOCKED: "somebody else is deploying{}; nothing was changed",
+    Result.UNLOCKED: "the lock{} is free",
+    Result.TOLD: "the deployment{} was told",
+}
+
+
 def _sentence(outcome: Outcome) -> str:
     where = f" in {outcome.environment}" if outcome.environment else ""
     if outcome.error is not None and outcome.deployment is None:
@@ -117,15 +126,11 @@ def _sentence(outcome: Outcome) -> str:
             return f"{what} is live{where} already; nothing was changed"
         case Result.ROLLED_BACK:
             return f"rolled back: {what} is live{where} again"
-        case Result.UNLOCKED:
-            return f"the lock{where} is free"
+        case Result.REFUSED | Result.LOCKED | Result.UNLOCKED | Result.TOLD:
+            return _PLAIN[outcome.result].format(where)
         case Result.INVALID:
             extra = counted(outcome.problems)
             return f"{extra}; nothing was changed" if extra else "bad input; nothing was changed"
-        case Result.REFUSED:
-            return f"refused{where}; nothing was changed"
-        case Result.LOCKED:
-            return f"somebody else is deploying{where}; nothing was changed"
         case Result.FAILED:
             return _failed(outcome, where)
         case Result.UNRESOLVED:

@@ -31,6 +31,7 @@ from deploy_action.rollout.steps import Record, Retire, Step
 from deploy_action.rollout.telling import Telling, explain, first_line
 from deploy_action.rollout.way_back import WayBack, require_a_lock
 from deploy_action.state.conversation import SessionLost
+from deploy_action.state.intervention import clear
 from deploy_action.state.ledger import Ledger
 
 __all__ = ["Rollout"]
@@ -110,6 +111,7 @@ class Rollout:
 
         def begin(site: Site) -> None:
             site.talk.reserve()
+            clear(site.talk, self.deployment.release.service, self.deployment.release.environment)
             Ledger.write(site.talk, self.deployment)
 
         self._on_every_site(begin)
@@ -254,7 +256,7 @@ class Rollout:
         return dataclasses.replace(
             entry,
             phases=tuple(self.telling.phases),
-            warnings=tuple(self.telling.notes),
+            warnings=(*self.performer.notes, *self.telling.notes),
             requests_sent=seen.sent if self.probes else None,
             requests_lost=seen.lost if self.probes else None,
         )

@@ -61,6 +61,8 @@ class Performer:
     certificate: Bundle | None = None
     """What the edge shall answer with; None keeps what it has."""
     checks: list[CheckResult] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What belongs into the history."""
     replicas: dict[tuple[str, int], Replica] = field(default_factory=dict)
     """What this deployment started: (host, index) → replica."""
 
@@ -255,10 +257,16 @@ class Performer:
                 if not all(result.passed for result in results):
                     self._keep(results)
 
-        Watcher(
+        watcher = Watcher(
             site=site,
             environment=self.environment,
             replicas=tuple(self._mine(site.host)),
             cancel=self.cancel,
             progress=self.progress,
-        ).watch(seconds, smoke)
+            number=self.plan.number,
+        )
+        promoted = watcher.watch(seconds, smoke)
+        if promoted is not None:
+            self.progress.say(str(promoted), host=site.host)
+            if str(promoted) not in self.notes:
+                self.notes.append(str(promoted))

@@ -16,10 +16,12 @@ from deploy_action.hosts.replicas import Replica
 from deploy_action.hosts.site import Site
 from deploy_action.progress import Progress
 from deploy_action.rollout.verify import Cancel
+from deploy_action.state.intervention import Intervention, intervention
 
 __all__ = ["Watcher"]
 
 _ROUND_SECONDS = 0.5
+_PROMOTED = "promoted"
 _LOOK = "look at the log of the new release below, mend it, and deploy again"
 
 
@@ -32,20 +34,29 @@ class Watcher:
     replicas: tuple[Replica, ...]
     cancel: Cancel
     progress: Progress
+    number: int
+    """The deployment's, by which a person tells it to go on or to go back."""
 
-    def watch(self, seconds: float, smoke: Callable[[], None]) -> None:
-        """Return when the time is over and nothing spoke against the replicas.
+    def watch(self, seconds: float, smoke: Callable[[], None]) -> Intervention | None:
+        """Return when the time is over and nothing spoke against the replicas, or at once when a
+        person has promoted the deployment, which is returned then.
 
         Args:
             smoke: runs the smoke tests of one round and raises when they fail; they have their
                 own retries. A replica that ends or is unhealthy ends the watch at once.
 
         Raises:
-            DeploymentFailed: a replica ended, is unhealthy, or serves worse than allowed.
+            DeploymentFailed: a replica ended, is unhealthy, or serves worse than allowed, or a
+                person aborted it.
         """
+        told: list[Intervention] = []
 
         def round_of_checks() -> str | None:
             self.cancel.check()
+            told[:] = self._told()
+            if told:
+                # Any reason ends the watching; what it was is known here.
+                return _PROMOTED
             self._look()
             try:
                 smoke()
@@ -58,7 +69,19 @@ class Watcher:
 
         before = self._counters()
         watch(seconds, round_of_checks, self.site.clock, _ROUND_SECONDS)
+        if told:
+            return told[0]
         self._analyse(before, final=True)
+        return None
+
+    def _told(self) -> list[Intervention]:
+        environment = self.environment
+        found = intervention(self.site.talk, environment.service, environment.name, self.number)
+        if found is not None and found.wish == "abort":
+            raise DeploymentFailed(
+                f"{self.site.host}: {found}", remedy="ask whoever aborted it, then deploy again"
+            )
+        return [] if found is None else [found]
 
     def _counters(self) -> Mapping[str, ServerStatus]:
         if self.environment.route is None:

@@ -1,0 +1,80 @@
+"""A canary with real traffic: its share, clients that stay, and a person who decides."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+from collections import defaultdict
+
+import pytest
+from tests.support.sandbox import Sandbox
+
+pytestmark = pytest.mark.docker
+
+
+def _at_the_canary(box: Sandbox, version: str, percent: int) -> subprocess.Popen[str]:
+    """Start a deployment and return when the canary gets its share."""
+    process = box.start("deploy", "--json", "--version", version)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if f"shift {percent} %" in line:
+            return process
+    pytest.fail(f"there was no canary: {process.communicate()[0]}")
+
+
+def _ask_as(box: Sandbox, client: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", box.port, timeout=10)
+    try:
+        connection.request("GET", "/version", headers={"Cookie": f"a=b; session={client}"})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
+        return str(answer.headers["X-Version"])
+    finally:
+        connection.close()
+
+
+def test_a_client_stays_with_one_release_and_the_share_is_true(box: Sandbox) -> None:
+    """By a cookie of the application; without one requests are spread as ever."""
+    box.configure(strategy={"canary": [30], "pause": "60s", "sticky": {"cookie": "session"}})
+    box.deployed("1.0.0")
+    with box.unbroken():
+        process = _at_the_canary(box, "2.0.0", 30)
+        seen: defaultdict[int, set[str]] = defaultdict(set)
+        for _ in range(2):
+            for number in range(80):
+                seen[number].add(_ask_as(box, f"client-{number}"))
+        unknown = [box.serving() for _ in range(60)]
+        told = box.run("canary", "promote")
+        assert told.exit_code == 0, told.text
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, out + err
+        assert {_ask_as(box, f"client-{number}") for number in range(20)} == {"2.0.0"}
+    assert all(len(versions) == 1 for versions in seen.values())
+    share = sum(versions == {"2.0.0"} for versions in seen.values()) / len(seen)
+    assert 0.15 <= share <= 0.45, share
+    assert 0.12 <= unknown.count("2.0.0") / len(unknown) <= 0.5
+
+
+def test_a_person_promotes_or_aborts_a_canary_from_elsewhere(box: Sandbox) -> None:
+    """Within a second, from another process; the ledger says who; without a deployment it is
+    refused."""
+    box.deployed("1.0.0")
+    nothing = box.run("canary", "abort")
+    assert nothing.exit_code == 2, nothing.text
+    assert "nothing is being deployed" in nothing.text
+    box.configure(strategy={"canary": [10, 50], "pause": "120s"})
+    with box.unbroken():
+        process = _at_the_canary(box, "2.0.0", 10)
+        who = ("--actor", "octocat", "--reason", "checkout fails")
+        assert box.run("canary", "abort", *who).json["result"] == "told"
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 4, out + err
+        assert box.serving() == "1.0.0"
+        assert "octocat aborted it: checkout fails" in box.history()[0]["cause"]
+        process = _at_the_canary(box, "2.0.0", 10)
+        assert box.run("canary", "promote", "--actor", "octocat").exit_code == 0
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 0, out + err
+    assert box.serving() == "2.0.0"
+    assert "octocat promoted it" in box.history()[0]["warnings"]
