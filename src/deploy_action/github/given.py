@@ -40,6 +40,8 @@ _PASSED_ON = (
     "lock-wait",
     "dry-run",
     "limit",
+    "proof",
+    "proof-age",
 )
 _OURS = (
     "command",

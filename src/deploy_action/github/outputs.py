@@ -25,6 +25,7 @@ OUTPUTS = (
     "requests-sent",
     "requests-lost",
     "restorable",
+    "proof",
 )
 """Every output, in the order of action.yml."""
 
@@ -39,6 +40,7 @@ def outputs(report: Report) -> Mapping[str, str]:
     if isinstance(report, Outcome):
         values["serving"] = report.serving
         values["restorable"] = " ".join(report.restorable)
+        values["proof"] = report.proof
         deployment = report.deployment
         if deployment is not None:
             values |= {

@@ -103,6 +103,7 @@ class Outcome:
         restorable: versions that a rollback can bring back, the best one first.
         plan: the steps, one line each, for `planned`.
         excerpts: log lines of what failed.
+        proof: a signed proof that the release went live, where there is a key to sign it.
     """
 
     result: Result
@@ -118,6 +119,7 @@ class Outcome:
     restorable: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
     excerpts: tuple[Excerpt, ...] = ()
+    proof: str = ""
 
     @property
     def exit_code(self) -> ExitCode:
