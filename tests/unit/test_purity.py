@@ -20,6 +20,7 @@ PURE = (
     "edge/transition.py",
     "errors.py",
     "gates/result.py",
+    "github/deployments.py",
     "rollout/plan.py",
     "rollout/steps.py",
     "hosts/drift.py",

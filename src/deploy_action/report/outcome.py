@@ -103,6 +103,7 @@ class Outcome:
         restorable: versions that a rollback can bring back, the best one first.
         plan: the steps, one line each, for `planned`.
         excerpts: log lines of what failed.
+        previous_commit: what the release that served before was built from; empty when unknown.
         proof: a signed proof that the release went live, where there is a key to sign it.
     """
 
@@ -120,6 +121,7 @@ class Outcome:
     plan: tuple[str, ...] = ()
     excerpts: tuple[Excerpt, ...] = ()
     proof: str = ""
+    previous_commit: str = ""
 
     @property
     def exit_code(self) -> ExitCode:

@@ -55,7 +55,8 @@ def test_a_deployment_is_told_in_full() -> None:
             deployment=DEPLOYED,
             restorable=("1.4.1", "1.4.0"),
             proof="deploy-proof.v1.e30.00",
-        )
+        ),
+        "### New since 1.4.1",
     )
     assert values == {
         "outcome": "deployed",
@@ -74,6 +75,7 @@ def test_a_deployment_is_told_in_full() -> None:
         "requests-lost": "0",
         "restorable": "1.4.1 1.4.0",
         "proof": "deploy-proof.v1.e30.00",
+        "release-notes": "### New since 1.4.1",
     }
 
 
