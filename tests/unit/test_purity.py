@@ -21,6 +21,7 @@ PURE = (
     "errors.py",
     "gates/result.py",
     "github/deployments.py",
+    "github/trouble.py",
     "rollout/plan.py",
     "rollout/steps.py",
     "hosts/drift.py",

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deploy_action import __version__
+from deploy_action.github.trouble import Trouble, Why, refused, said
 
 if TYPE_CHECKING:
     import requests
@@ -30,33 +30,9 @@ _MOST_TRIES = 5
 _FIRST_WAIT_SECONDS = 0.5
 _SECONDARY_WAIT_SECONDS = 60.0
 """What GitHub asks for after a secondary rate limit that names no time."""
-_MOST_CHARACTERS = 300
 _BROKEN = (500, 502, 503, 504)
 _NOT_DONE = 503
 """The only one of them that says that nothing was done."""
-
-
-class Why(StrEnum):
-    """What kept a call from its answer."""
-
-    NO_TOKEN = "no-token"
-    PERMISSION = "permission"
-    MISSING = "missing"
-    INVALID = "invalid"
-    LIMITED = "limited"
-    UNREACHABLE = "unreachable"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """A call that came to nothing, in words for a person; never holds the token."""
-
-    why: Why
-    what: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.what}; {self.remedy}" if self.remedy else self.what
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,9 +112,15 @@ class Api:
             found = self._ask("GET", found.following, needs)
         return found
 
-    def post(self, path: str, body: Mapping[str, Any], *, needs: str) -> Answer | Trouble:
-        """Create something; where it may have been created already, it is not tried again."""
-        return self._ask("POST", f"{self._base}/{path}", needs, body=body)
+    def post(
+        self, path: str, body: Mapping[str, Any], *, needs: str, harmless: bool = False
+    ) -> Answer | Trouble:
+        """Create something; where it may have been created already, it is not tried again.
+
+        Args:
+            harmless: two of it are as good as one, so that it is tried again all the same.
+        """
+        return self._ask("POST", f"{self._base}/{path}", needs, body=body, once=not harmless)
 
     def patch(self, path: str, body: Mapping[str, Any], *, needs: str) -> Answer | Trouble:
         """Change something; doing it twice is doing it once."""
@@ -157,6 +139,7 @@ class Api:
         *,
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
+        once: bool = False,
     ) -> Answer | Trouble:
         wait, tries = _FIRST_WAIT_SECONDS, 0
         while True:
@@ -164,8 +147,8 @@ class Api:
             found = self._once(method, url, needs, query, body)
             if isinstance(found, Answer):
                 return found
-            once_only = method == "POST" and found.done_maybe
-            if found.wait_seconds is None or once_only or tries >= _MOST_TRIES:
+            enough = once and found.done_maybe
+            if found.wait_seconds is None or enough or tries >= _MOST_TRIES:
                 return found.trouble
             pause = max(found.wait_seconds, wait)
             if self._clock.monotonic() + pause >= self._deadline:
@@ -215,20 +198,20 @@ class Api:
             following = response.links.get("next", {}).get("url", "")
             ours = urlsplit(following)[:2] == urlsplit(self._url)[:2]
             return Answer(status=status, data=data, following=following if ours else "")
-        said = _said(data, status)
-        limit = self._limit(response, said)
+        words = said(data, status)
+        limit = self._limit(response, words)
         if limit is not None:
             trouble = Trouble(
-                why=Why.LIMITED, what=f"GitHub's rate limit is used up for {limit:.0f} s: {said}"
+                why=Why.LIMITED, what=f"GitHub's rate limit is used up for {limit:.0f} s: {words}"
             )
             return _Failure(trouble=trouble, wait_seconds=limit)
         if status in _BROKEN:
             return _Failure(
-                trouble=self._unreachable(said), wait_seconds=0, done_maybe=status != _NOT_DONE
+                trouble=self._unreachable(words), wait_seconds=0, done_maybe=status != _NOT_DONE
             )
-        return _Failure(trouble=_refused(status, said, needs))
+        return _Failure(trouble=refused(status, words, needs))
 
-    def _limit(self, response: requests.Response, said: str) -> float | None:
+    def _limit(self, response: requests.Response, words: str) -> float | None:
         """Return how long to wait when this is a rate limit, the first or the second one.
 
         https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
@@ -241,7 +224,7 @@ class Api:
             return float(after)
         if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
             return max(float(reset) - self._clock.now().timestamp(), 0.0)
-        if response.status_code == 429 or "rate limit" in said.lower():
+        if response.status_code == 429 or "rate limit" in words.lower():
             return _SECONDARY_WAIT_SECONDS
         return None
 
@@ -268,32 +251,3 @@ class Api:
     def _unreachable(self, detail: str) -> Trouble:
         host = urlsplit(self._url).hostname or self._url
         return Trouble(why=Why.UNREACHABLE, what=f"{host} does not answer: {detail}")
-
-
-def _said(data: Any, status: int) -> str:
-    """Return GitHub's own words, with what is wrong with which field."""
-    if not isinstance(data, dict):
-        return f"HTTP {status}"
-    words = [str(data.get("message", ""))]
-    errors = data.get("errors")
-    for entry in errors if isinstance(errors, list) else ():
-        if isinstance(entry, dict):
-            parts = (entry.get(key) for key in ("field", "code", "message"))
-            words.append(" ".join(str(part) for part in parts if part))
-        else:
-            words.append(str(entry))
-    return f"{', '.join(filter(None, words))[:_MOST_CHARACTERS]} (HTTP {status})"
-
-
-def _refused(status: int, said: str, needs: str) -> Trouble:
-    permission = f"give the job permissions: {{{needs}}}"
-    match status:
-        case 401:
-            return Trouble(why=Why.NO_TOKEN, what=said, remedy="the token is not valid any more")
-        case 403:
-            return Trouble(why=Why.PERMISSION, what=said, remedy=permission)
-        case 404:
-            # What a token may not see in a private repository does not exist for it.
-            return Trouble(why=Why.MISSING, what=said, remedy=f"if it is there, {permission}")
-        case _:
-            return Trouble(why=Why.INVALID, what=said)

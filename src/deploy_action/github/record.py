@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.errors import Interrupted
@@ -82,11 +82,17 @@ class Record:
         if isinstance(opened, int):
             # The last status says more; that this one is missing, nobody notices.
             status = new_status("in_progress", run_url=self._context.run_url)
-            api.post(f"deployments/{opened}/statuses", status, needs=NEEDS)
+            api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, harmless=True)
 
     def _create(self, api: Api, deployment: Deployment) -> int | Trouble:
         body = new_deployment(deployment, self._context.commit)
         made = api.post("deployments", body, needs=NEEDS)
+        if isinstance(made, Trouble) and made.why is Why.UNREACHABLE:
+            # The answer may have been lost on its way back.
+            there = _find(api, body)
+            if there is not None:
+                return there
+            made = api.post("deployments", body, needs=NEEDS)
         another = is_commit(self._context.commit) and body["ref"] != self._context.commit
         if isinstance(made, Trouble) and made.why is Why.INVALID and another:
             # The release may come from a commit of another repository, or one that was never pushed.
@@ -104,7 +110,7 @@ class Record:
             notes.append(_left_out(opened))
             return
         status = ending(outcome, run_url=self._context.run_url, url=url)
-        closed = api.post(f"deployments/{opened}/statuses", status, needs=NEEDS)
+        closed = api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, harmless=True)
         if isinstance(closed, Trouble):
             notes.append(f"GitHub's record of this deployment has no end: {closed}")
             return
@@ -196,6 +202,16 @@ _TOKEN = "leave the input github-token at its default, and give the job permissi
 def _left_out(trouble: Trouble) -> str:
     off = "" if trouble.why is Why.UNREACHABLE else ", or say github-record: off"
     return f"this deployment is not among GitHub's: {trouble}{off}"
+
+
+def _find(api: Api, body: Mapping[str, Any]) -> int | None:
+    """Look for a record that was made although nothing says so."""
+    query = {"environment": body["environment"], "task": body["task"], "per_page": 10}
+    found = api.get("deployments", needs=NEEDS, query=query)
+    if isinstance(found, Trouble):
+        return None
+    mine = [int(entry["id"]) for entry in found.data if entry["payload"] == body["payload"]]
+    return mine[0] if mine else None
 
 
 def _earlier(found: Pages, opened: int) -> list[int]:

@@ -100,6 +100,14 @@ def test_what_may_have_been_created_is_not_created_twice(
     assert len(github.issues) == 1
 
 
+def test_what_may_be_there_twice_is_tried_again(github: FakeGitHub, clock: FakeClock) -> None:
+    """Two equal statuses are as good as one; a missing one is not."""
+    github.faults.append(Fault(status=502, after_doing=True))
+    done = api(github, clock).post("deployments", NEW, needs=NEEDS, harmless=True)
+    assert isinstance(done, Answer)
+    assert len(github.deployments) == 2
+
+
 def test_a_limit_that_passes_soon_is_waited_for(github: FakeGitHub, clock: FakeClock) -> None:
     """As long as GitHub says, by either header; nothing was done, so POST is repeated too."""
     reset = str(int(clock.now().timestamp()) + 12)

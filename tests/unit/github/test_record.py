@@ -203,6 +203,16 @@ def test_without_a_token_the_note_says_so() -> None:
     assert "there is no token" in note
 
 
+@pytest.mark.parametrize("after", [True, False])
+def test_an_answer_that_was_lost_leaves_one_record(
+    world: World, github: FakeGitHub, after: bool
+) -> None:
+    """Whether GitHub had done it or not."""
+    github.faults.append(Fault(hangs_up=True, after_doing=after))
+    assert deploy(world, github, "1.0.0") == []
+    assert [github.states(d["id"])[-1] for d in github.deployments] == ["success"]
+
+
 def test_an_end_that_could_not_be_written_is_told(world: World, github: FakeGitHub) -> None:
     """GitHub shows it as in progress: that must not be a riddle."""
     record = new_record(github)
