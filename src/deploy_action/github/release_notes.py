@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.github.api import Answer, Trouble, Why
+from deploy_action.github.comments import quiet
 from deploy_action.github.deployments import is_commit
 from deploy_action.report.markdown import code, link, text
 
@@ -38,7 +39,8 @@ def release_notes(
             return back
         parts.append(_section(f"Taken back from {text(before)}", back.data, repository_url))
     said = "\n\n".join(part for part in parts if part)
-    return said or f"No commit lies between {text(before)} and this release."
+    # They may become the text of a release, which notifies whom it names.
+    return quiet(said) or f"No commit lies between {text(before)} and this release."
 
 
 def _compare(api: Api, base: str, head: str) -> Answer | Trouble:

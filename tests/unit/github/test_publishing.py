@@ -284,7 +284,7 @@ def test_release_notes_name_commits_authors_and_pull_requests(
         rf"- Sell \*hats\* ([#12]({here}/pull/12)) · [`1111111`]({here}/commit/{'1' * 40}) · ada"
         in notes
     )
-    assert r"- Thank \@mallory &lt;b&gt; · " in notes
+    assert "- Thank @<!-- -->mallory &lt;b&gt; · " in notes
     assert f"[All 3 commits]({here}/compare/{BEFORE}...{RELEASE.commit})" in notes
     assert notes.replace("\\", "") in done.summary
 
