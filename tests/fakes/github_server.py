@@ -515,12 +515,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(github: FakeGitHub) -> Iterator[FakeGitHub]:
-    """Serve the repository on a free port of this machine."""
+def serving(github: FakeGitHub, host: str = "127.0.0.1") -> Iterator[FakeGitHub]:
+    """Serve the repository on a free port of an address of this machine."""
     handler = type("Handler", (_Handler,), {"github": github})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer((host, 0), handler)
     server.daemon_threads = True
-    github.url = f"http://127.0.0.1:{server.server_address[1]}"
+    github.url = f"http://{host}:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
