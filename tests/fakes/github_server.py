@@ -191,6 +191,8 @@ class FakeGitHub:
     """The repository and what a job's token may do there."""
 
     repository: str = "acme/shop"
+    prefix: str = ""
+    """`/api/v3` on Enterprise Server."""
     permissions: dict[str, str] = field(
         default_factory=lambda: dict.fromkeys(
             ("contents", "deployments", "issues", "pull_requests"), "write"
@@ -442,7 +444,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.github.stalled.wait(30)
         fault = self.github.faults.pop(0) if self.github.faults else None
         split = urlsplit(self.path)
-        prefix = f"/repos/{self.github.repository}/"
+        prefix = f"{self.github.prefix}/repos/{self.github.repository}/"
         body = self._body()
         self.github.requests.append(f"{self.command} {split.path.removeprefix(prefix)}")
         if fault is not None and not fault.after_doing:
@@ -491,7 +493,9 @@ class _Handler(BaseHTTPRequestHandler):
             return shown, {}
         more = {**query, "page": str(number + 1)}
         text = "&".join(f"{name}={value}" for name, value in more.items())
-        return shown, {"Link": f'<{self.github.url}{path}?{text}>; rel="next"'}
+        return shown, {
+            "Link": f'<{self.github.url.removesuffix(self.github.prefix)}{path}?{text}>; rel="next"'
+        }
 
     def _lose(self, fault: Fault) -> None:
         if fault.hangs_up:
@@ -520,7 +524,7 @@ def serving(github: FakeGitHub, host: str = "127.0.0.1") -> Iterator[FakeGitHub]
     handler = type("Handler", (_Handler,), {"github": github})
     server = ThreadingHTTPServer((host, 0), handler)
     server.daemon_threads = True
-    github.url = f"http://{host}:{server.server_address[1]}"
+    github.url = f"http://{host}:{server.server_address[1]}{github.prefix}"
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:

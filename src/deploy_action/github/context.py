@@ -23,8 +23,6 @@ class Context:
     tag: str
     """The tag that is being built; empty for a branch."""
     api_url: str = "https://api.github.com"
-    event: str = ""
-    """What started the run: push, pull_request, schedule, …"""
     event_file: str = ""
     """A file with the event as GitHub's webhooks describe it."""
     on_github: bool = False
@@ -46,7 +44,6 @@ class Context:
             run_url=f"{page}/actions/runs/{run}" if page and run else "",
             tag=environ.get("GITHUB_REF_NAME", "") if is_tag else "",
             api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
-            event=environ.get("GITHUB_EVENT_NAME", ""),
             event_file=environ.get("GITHUB_EVENT_PATH", ""),
             on_github=environ.get("GITHUB_ACTIONS") == "true",
         )

@@ -57,6 +57,16 @@ def test_a_list_is_read_to_its_end_or_to_its_limit(github: FakeGitHub, clock: Fa
     assert (len(some.entries), some.cut) == (150, True)
 
 
+def test_an_enterprise_servers_api_is_below_a_path(clock: FakeClock) -> None:
+    """As GITHUB_API_URL says there, for every page of a list."""
+    server = FakeGitHub(prefix="/api/v3")
+    server.issues += [{"number": n, "state": "open"} for n in range(150)]
+    with serving(server) as served:
+        found = api(served, clock).pages("issues", needs="issues: read")
+    assert isinstance(found, Pages)
+    assert len(found.entries) == 150
+
+
 def test_a_next_page_elsewhere_is_not_asked_for(github: FakeGitHub, clock: FakeClock) -> None:
     """The token goes to the server that the runner named, and to no other."""
     link = {"Link": '<http://localhost:1/steal>; rel="next"'}
