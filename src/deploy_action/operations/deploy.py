@@ -51,6 +51,7 @@ def bring(
     Args:
         image: what to deploy when it is known already (a promotion).
     """
+    require_provable(inputs)
     gates = run_gates(wanted.gates, inputs.config.parent)
     try:
         require_passed(gates)
@@ -62,7 +63,6 @@ def bring(
             gates=gates,
             error=refused,
         )
-    require_provable(inputs)
     secrets = required_secrets(wanted, inputs)
     login = credentials(wanted, inputs.environ)
     certificate = certificate_of(wanted, inputs)
