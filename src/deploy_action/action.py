@@ -23,6 +23,7 @@ from deploy_action.github.secrecy import declared_secrets, handed_secrets
 from deploy_action.github.ssh import ssh_files
 
 if TYPE_CHECKING:
+    from deploy_action.github.publishing import Publisher
     from deploy_action.problem import Problem
     from deploy_action.report.answers import Report
     from deploy_action.report.outcome import Outcome
@@ -58,18 +59,20 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
 
 def _run(environ: Mapping[str, str], commands: Commands) -> int:
     report: Report
+    publisher: Publisher | None = None
     with ExitStack() as stack:
         try:
             # What git and ssh are told goes through the process's own environment.
             os.environ.update(_git_trust(environ))
             os.environ.update(stack.enter_context(ssh_files(given(environ))))
-            report = _perform(environ, commands)
+            publisher = _publisher(environ)
+            report = _perform(environ, commands, publisher)
         except BadInput as error:
             from deploy_action.report.outcome import Outcome
 
             report = Outcome.of_error(error)
         with _undisturbed():
-            _show(report, commands, environ)
+            report = _show(report, commands, environ, publisher)
     return int(report.exit_code)
 
 
@@ -84,7 +87,13 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, old)
 
 
-def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
+def _publisher(environ: Mapping[str, str]) -> Publisher:
+    from deploy_action.github.publishing import Publisher
+
+    return Publisher(_with_secrets(environ))
+
+
+def _perform(environ: Mapping[str, str], commands: Commands, publisher: Publisher) -> Report:
     from deploy_action.command_line.arguments import Call, parse
     from deploy_action.inputs import Inputs
     from deploy_action.operations import perform
@@ -101,13 +110,25 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     inputs = Inputs(**{**fields, **call.fields}, environ=_with_secrets(environ))
     # The progress quotes containers' logs, so all of it is kept from being a command.
     with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:
-        return perform(call.command.name, inputs, Console(log, Palette(False)))
+        progress = publisher.watching(Console(log, Palette(False)))
+        try:
+            return perform(call.command.name, inputs, progress)
+        except Exception:
+            publisher.broke()
+            raise
 
 
-def _show(report: Report, commands: Commands, environ: Mapping[str, str]) -> None:
+def _show(
+    report: Report, commands: Commands, environ: Mapping[str, str], publisher: Publisher | None
+) -> Report:
     from deploy_action.report.outcome import Outcome
     from deploy_action.report.summary import summary
 
+    context, news = Context.read(environ), ""
+    place = {"repository": context.repository_url, "commit": context.commit}
+    if publisher is not None:
+        published = publisher.publish(report, summary(report, **place))
+        report, news = published.report, published.release_notes
     if isinstance(report, Outcome):
         if report.error is not None:
             commands.error(report.error.what, str(report.error))
@@ -121,9 +142,9 @@ def _show(report: Report, commands: Commands, environ: Mapping[str, str]) -> Non
         commands.error(report.result, _text(report)[0])
     with commands.no_commands() as log:
         log.write("".join(f"{line}\n" for line in _text(report)))
-    set_outputs(environ, outputs(report))
-    context = Context.read(environ)
-    add_summary(environ, summary(report, repository=context.repository_url, commit=context.commit))
+    set_outputs(environ, outputs(report, news))
+    add_summary(environ, summary(report, **place, release_notes=news))
+    return report
 
 
 def _gate_problems(report: Report) -> Iterator[Problem]:

@@ -71,6 +71,10 @@ class Inputs:
     """The process environment, from which declared secrets are taken; never shown."""
     proof: str | None = None
     """A signed proof that a digest passed in the environment named by `after`."""
+    proof_age_seconds: float = 168 * 3600.0
+    """How old such a proof may be."""
+    proof_file: Path | None = None
+    """deploy, promote: where to write the proof that this one went well."""
 
     def secret(self, name: str) -> Secret | None:
         """Return the value of a declared secret, or None when the environment lacks it."""

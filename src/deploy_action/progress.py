@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from deploy_action.release import Deployment
 
 __all__ = ["Progress", "Silent"]
 
@@ -20,6 +23,9 @@ class Progress(Protocol):
     def quote(self, title: str, lines: Iterable[str]) -> None:
         """Show text that came from outside (a container's log), which must not be interpreted."""
 
+    def begin(self, deployment: Deployment) -> None:
+        """Learn that an attempt begins, as the ledger is going to have it; must not wait."""
+
 
 class Silent:
     """A progress that keeps quiet."""
@@ -32,3 +38,6 @@ class Silent:
 
     def quote(self, title: str, lines: Iterable[str]) -> None:
         """Drop the lines."""
+
+    def begin(self, deployment: Deployment) -> None:
+        """Drop it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.fakes.github_server import TOKEN, FakeGitHub, serving
 from tests.support.sandbox import Sandbox, sandbox
 
 from deploy_action import __version__
@@ -26,7 +27,22 @@ def shop(tmp_path: Path) -> Iterator[Sandbox]:
         yield box
 
 
-def _started(shop: Sandbox, **inputs: str) -> subprocess.Popen[str]:
+@pytest.fixture
+def github() -> Iterator[FakeGitHub]:
+    """GitHub's API, at the address of this machine that containers reach."""
+    gateway = subprocess.run(
+        ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    with serving(FakeGitHub(commits=["c" * 40]), gateway) as served:
+        yield served
+
+
+def _started(
+    shop: Sandbox, github: FakeGitHub | None = None, **inputs: str
+) -> subprocess.Popen[str]:
     """Start the image as GitHub's runner does: no terminal, a bridge network, no init process.
 
     The signals of a cancelled workflow reach `docker run`, which hands them to process 1.
@@ -39,6 +55,14 @@ def _started(shop: Sandbox, **inputs: str) -> subprocess.Popen[str]:
         "GITHUB_ACTOR": "ada",
         **{f"INPUT_{name.upper()}": value for name, value in inputs.items()},
     }
+    if github is not None:
+        variables |= {
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_API_URL": github.url,
+            "GITHUB_REPOSITORY": github.repository,
+            "GITHUB_SHA": github.commits[0],
+            "INPUT_GITHUB-TOKEN": TOKEN,
+        }
     return subprocess.Popen(
         [
             *("docker", "run", "--rm", "--name", f"{shop.edge}-step-{uuid4().hex[:8]}"),
@@ -67,15 +91,16 @@ def _until_said(process: subprocess.Popen[str], words: str) -> str:
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 def test_a_cancelled_step_goes_back_within_the_time_that_a_runner_gives(
-    shop: Sandbox, first: signal.Signals
+    shop: Sandbox, github: FakeGitHub, first: signal.Signals
 ) -> None:
-    """Process 1 takes the signal, undoes the deployment under load, and tells the next step so.
+    """Process 1 takes the signal, undoes the deployment under load, and tells the next step so;
+    GitHub's record has it too.
 
     GitHub sends SIGINT, 7.5 s later SIGTERM and 2.5 s after that SIGKILL; a runner of one's own
     may begin with SIGTERM.
     """
     with shop.load() as stop:
-        process = _started(shop, command="deploy", version="2.0.0")
+        process = _started(shop, github, command="deploy", version="2.0.0")
         log = _until_said(process, "through the edge")
         assert shop.serving() == "2.0.0"
         begun = time.monotonic()
@@ -93,6 +118,8 @@ def test_a_cancelled_step_goes_back_within_the_time_that_a_runner_gives(
     assert len(shop.containers()) == 1
     outputs = (shop.directory / "output").read_text()
     assert "\nfailed\n" in outputs
+    assert github.states(100) == ["in_progress", "failure"]
+    assert TOKEN not in (log + rest).replace(f"::add-mask::{TOKEN}", "")
     assert "stopped by" in (shop.directory / "page.md").read_text()
 
 

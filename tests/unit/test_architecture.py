@@ -113,11 +113,12 @@ def test_only_the_engines_know_docker() -> None:
     assert {user.split("/")[0] for user in users("docker")} == {"engines"}
 
 
-def test_only_checks_and_engines_speak_http() -> None:
-    """One client for smoke tests; the engine's library has its own."""
+def test_only_checks_engines_and_github_speak_http() -> None:
+    """One client for smoke tests, one for GitHub's API; the engine's library has its own."""
     assert {user.split("/")[0] for user in users("requests", "urllib3", "http")} == {
         "checks",
         "engines",
+        "github",
     }
 
 

@@ -123,14 +123,16 @@ def test_what_was_said_reaches_the_operation(operation: Put) -> None:
     operation("deploy", record)
     argv = "-c x.yaml deploy -e production --version 1.4.2 --digest sha256:ab --image r/i"
     argv += " --commit abc --reason why --actor Ada --run-url https://r --lock-wait 1m30s --dry-run"
-    assert run(*argv.split(" "), "--proof", "p").code == 0
+    proofs = ("--proof", "p", "--proof-age", "1h", "--proof-file", "out")
+    assert run(*argv.split(" "), *proofs).code == 0
     (inputs,) = seen
     assert str(inputs.config) == "x.yaml"
     assert inputs.environment == "production"
     assert (inputs.version, inputs.digest, inputs.image) == ("1.4.2", "sha256:ab", "r/i")
     assert (inputs.commit, inputs.reason, inputs.actor) == ("abc", "why", "Ada")
     assert (inputs.run_url, inputs.lock_wait_seconds, inputs.dry_run) == ("https://r", 90.0, True)
-    assert inputs.proof == "p"
+    assert (inputs.proof, inputs.proof_age_seconds) == ("p", 3600.0)
+    assert str(inputs.proof_file) == "out"
     secret = inputs.secret("DATABASE_URL")
     assert secret is not None
     assert secret.reveal() == "hunter2"

@@ -20,6 +20,8 @@ PURE = (
     "edge/transition.py",
     "errors.py",
     "gates/result.py",
+    "github/deployments.py",
+    "github/trouble.py",
     "rollout/plan.py",
     "rollout/steps.py",
     "hosts/drift.py",

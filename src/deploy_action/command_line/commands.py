@@ -92,7 +92,24 @@ _LOCK_WAIT = _option(
     "duration",
 )
 _DRY_RUN = _option("dry_run", "--dry-run", "", "print the plan and change nothing", "switch")
-_PROOF = _option("proof", "--proof", "FILE", "a signed proof that the digest passed before")
+_PROOF = (
+    _option(
+        "proof",
+        "--proof",
+        "PROOF|FILE",
+        "a signed proof that the digest passed before; the hosts there are not asked then",
+    ),
+    _option(
+        "proof_age_seconds",
+        "--proof-age",
+        "24h",
+        "refuse a proof that is older (default: 168h)",
+        "duration",
+    ),
+)
+_PROOF_FILE = _option(
+    "proof_file", "--proof-file", "FILE", "write a signed proof here when it went well", "path"
+)
 _RECORDED = (_REASON, _ACTOR, _RUN_URL, _LOCK_WAIT, _DRY_RUN)
 
 _CHANGES = tuple(ExitCode)
@@ -142,7 +159,7 @@ COMMANDS = (
             " take. Changes nothing. The plan that is printed is the plan that would be executed."
         ),
         examples=(("deploy-action plan -e production --version 1.4.2", "look before you leap"),),
-        options=(_ENVIRONMENT, _VERSION, _IMAGE, _DIGEST, _COMMIT, _PROOF),
+        options=(_ENVIRONMENT, _VERSION, _IMAGE, _DIGEST, _COMMIT, *_PROOF),
         exits=(*_JUDGES, ExitCode.DEPLOYMENT_FAILED),
     ),
     Command(
@@ -158,7 +175,16 @@ COMMANDS = (
             ("deploy-action deploy -e production --dry-run", "only print the plan"),
             ("deploy-action deploy -e production --lock-wait 10m", "queue behind another run"),
         ),
-        options=(_ENVIRONMENT, _VERSION, _IMAGE, _DIGEST, _COMMIT, *_RECORDED, _PROOF),
+        options=(
+            _ENVIRONMENT,
+            _VERSION,
+            _IMAGE,
+            _DIGEST,
+            _COMMIT,
+            *_RECORDED,
+            *_PROOF,
+            _PROOF_FILE,
+        ),
         exits=_CHANGES,
     ),
     Command(
@@ -171,7 +197,7 @@ COMMANDS = (
         examples=(
             ("deploy-action promote -e production", "what serves in staging goes to production"),
         ),
-        options=(_ENVIRONMENT, _VERSION, _DIGEST, *_RECORDED, _PROOF),
+        options=(_ENVIRONMENT, _VERSION, _DIGEST, *_RECORDED, *_PROOF, _PROOF_FILE),
         exits=_CHANGES,
     ),
     Command(

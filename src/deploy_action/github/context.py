@@ -22,6 +22,11 @@ class Context:
     run_url: str
     tag: str
     """The tag that is being built; empty for a branch."""
+    api_url: str = "https://api.github.com"
+    event_file: str = ""
+    """A file with the event as GitHub's webhooks describe it."""
+    on_github: bool = False
+    """Whether this is a run of GitHub Actions at all."""
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Context:
@@ -38,6 +43,9 @@ class Context:
             repository_url=page,
             run_url=f"{page}/actions/runs/{run}" if page and run else "",
             tag=environ.get("GITHUB_REF_NAME", "") if is_tag else "",
+            api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
+            event_file=environ.get("GITHUB_EVENT_PATH", ""),
+            on_github=environ.get("GITHUB_ACTIONS") == "true",
         )
 
     @property

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["add_summary", "set_outputs"]
+__all__ = ["add_summary", "set_outputs", "shortened"]
 
 _MOST_BYTES = 1024 * 1024
 _MOST_FENCE = 256
@@ -34,13 +34,17 @@ def add_summary(environ: Mapping[str, str], markdown: str) -> None:
     name = environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return
-    content, cut = markdown.encode(), _CUT.encode()
+    content = markdown.encode()
     with Path(name).open("ab") as file:
         room = _MOST_BYTES - file.tell()
-        if len(content) > room:
-            kept = content[: max(room - len(cut) - _MOST_FENCE, 0)].decode(errors="ignore")
-            content = (kept.encode() + _end_of_fence(kept) + cut)[: max(room, 0)]
-        file.write(content)
+        file.write(shortened(markdown, room, _CUT) if len(content) > room else content)
+
+
+def shortened(markdown: str, room: int, note: str) -> bytes:
+    """Cut a page that is longer than so many bytes, and end it with a note that says so."""
+    cut = note.encode()
+    kept = markdown.encode()[: max(room - len(cut) - _MOST_FENCE, 0)].decode(errors="ignore")
+    return (kept.encode() + _end_of_fence(kept) + cut)[: max(room, 0)]
 
 
 def _end_of_fence(markdown: str) -> bytes:

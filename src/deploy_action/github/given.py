@@ -9,7 +9,7 @@ from deploy_action.command_line.commands import command as described
 from deploy_action.errors import BadInput
 from deploy_action.github.context import Context
 
-__all__ = ["COMMANDS", "INPUTS", "arguments", "given"]
+__all__ = ["COMMANDS", "INPUTS", "arguments", "command_of", "given", "is_true"]
 
 COMMANDS = (
     "deploy",
@@ -41,6 +41,8 @@ _PASSED_ON = (
     "lock-wait",
     "dry-run",
     "limit",
+    "proof",
+    "proof-age",
 )
 _OURS = (
     "command",
@@ -51,6 +53,11 @@ _OURS = (
     "ssh-key",
     "ssh-known-hosts",
     "sarif-file",
+    "github-record",
+    "live-tag",
+    "release-notes",
+    "comment",
+    "issue",
 )
 INPUTS = (*_OURS, *_PASSED_ON)
 """Every input; those that are passed on are called as the command line's flag is."""
@@ -67,6 +74,11 @@ def given(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def command_of(inputs: Mapping[str, str]) -> str:
+    """Return what is to be done."""
+    return inputs.get("command") or COMMANDS[0]
+
+
 def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
     """Translate the inputs.
 
@@ -74,7 +86,7 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
         BadInput: an unknown command, an input that this command does not take, or a misspelt one.
     """
     _refuse_misspelt(inputs)
-    command = inputs.get("command") or COMMANDS[0]
+    command = command_of(inputs)
     if command not in COMMANDS:
         raise BadInput(
             f"input command: {command!r} is not one of {', '.join(COMMANDS)}",
@@ -82,7 +94,7 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
         )
     wanted = {name: inputs.get(name, "") for name in _PASSED_ON} | {
         "lock-wait": "" if inputs.get("lock-wait") in ("0", "0s") else inputs.get("lock-wait", ""),
-        "dry-run": "true" if _true("dry-run", inputs.get("dry-run", "")) else "",
+        "dry-run": "true" if is_true("dry-run", inputs.get("dry-run", "")) else "",
     }
     if command == "rollback" and wanted["version"]:
         # To a person `version` is the one that shall serve, whatever the command is.
@@ -140,7 +152,7 @@ def _refuse_misspelt(inputs: Mapping[str, str]) -> None:
             raise BadInput(f"there is no input {name!r}{near}", remedy="correct the step's `with:`")
 
 
-def _true(name: str, text: str) -> bool:
+def is_true(name: str, text: str) -> bool:
     """Read a boolean as YAML 1.2's core schema has it, which is what GitHub's own toolkit does.
 
     Raises:

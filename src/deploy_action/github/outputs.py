@@ -25,13 +25,16 @@ OUTPUTS = (
     "requests-sent",
     "requests-lost",
     "restorable",
+    "proof",
+    "release-notes",
 )
 """Every output, in the order of action.yml."""
 
 
-def outputs(report: Report) -> Mapping[str, str]:
+def outputs(report: Report, release_notes: str = "") -> Mapping[str, str]:
     """Return a value for every output; what does not apply is empty."""
     values = dict.fromkeys(OUTPUTS, "")
+    values["release-notes"] = release_notes
     values["outcome"] = str(report.result)
     values["exit-code"] = str(int(report.exit_code))
     for name in ("service", "environment", "url"):
@@ -39,6 +42,7 @@ def outputs(report: Report) -> Mapping[str, str]:
     if isinstance(report, Outcome):
         values["serving"] = report.serving
         values["restorable"] = " ".join(report.restorable)
+        values["proof"] = report.proof
         deployment = report.deployment
         if deployment is not None:
             values |= {

@@ -14,6 +14,7 @@ __all__ = ["declared_secrets", "handed_secrets"]
 _SECRET_INPUTS = ("INPUT_SSH-KEY", "INPUT_GITHUB-TOKEN")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOKENS = ("GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+_OWN = ("DEPLOY_PROOF_KEY",)
 
 
 def declared_secrets(environ: Mapping[str, str]) -> Iterator[str]:
@@ -22,7 +23,7 @@ def declared_secrets(environ: Mapping[str, str]) -> Iterator[str]:
     These are the secret inputs, GitHub's tokens and each variable that deploy.yaml declares
     anywhere as a secret. Where deploy.yaml cannot be read, nothing of it will be used either.
     """
-    for name in (*_SECRET_INPUTS, *_TOKENS):
+    for name in (*_SECRET_INPUTS, *_TOKENS, *_OWN):
         if environ.get(name):
             yield environ[name]
     handed = environ.get("INPUT_SECRETS", "")

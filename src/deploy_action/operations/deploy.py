@@ -8,6 +8,7 @@ from deploy_action.config import load
 from deploy_action.errors import GateRefused
 from deploy_action.gates.run import require_passed, run_gates
 from deploy_action.hosts.engagement import engage
+from deploy_action.operations.proving import prove, require_provable
 from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
 from deploy_action.rollout.going_live import go_live, make_release, plan_only
@@ -50,6 +51,7 @@ def bring(
     Args:
         image: what to deploy when it is known already (a promotion).
     """
+    require_provable(inputs)
     gates = run_gates(wanted.gates, inputs.config.parent)
     try:
         require_passed(gates)
@@ -77,7 +79,7 @@ def bring(
         with engagement.locked() as held:
             key = held.fingerprint_key()
             release = make_release(wanted, image, secrets, key, commit)
-            return go_live(
+            outcome = go_live(
                 held,
                 held.settled([release.reference]),
                 release,
@@ -88,3 +90,4 @@ def bring(
                 certificate=certificate,
                 gates=gates,
             )
+        return prove(outcome, inputs, engagement.clock.now())

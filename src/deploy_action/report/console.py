@@ -6,9 +6,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from deploy_action.report.text import Palette, printable
+
+if TYPE_CHECKING:
+    from deploy_action.release import Deployment
 
 __all__ = ["Console"]
 
@@ -48,6 +51,9 @@ class Console:
         bar = self._palette.quiet("        │ ")
         quoted = [bar + printable(line.rstrip("\r\n")) for line in lines]
         self._write([self._line(f"{printable(title)}:", ""), *quoted])
+
+    def begin(self, deployment: Deployment) -> None:
+        """Write nothing: the steps that follow say it."""
 
     def _line(self, text: str, host: str) -> str:
         elapsed = self._palette.quiet(f"{self._clock() - self._start:6.1f}s ")

@@ -104,6 +104,8 @@ class Outcome:
         restorable: versions that a rollback can bring back, the best one first.
         plan: the steps, one line each, for `planned`.
         excerpts: log lines of what failed.
+        previous_commit: what the release that served before was built from; empty when unknown.
+        proof: a signed proof that the release went live, where there is a key to sign it.
     """
 
     result: Result
@@ -119,6 +121,8 @@ class Outcome:
     restorable: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
     excerpts: tuple[Excerpt, ...] = ()
+    proof: str = ""
+    previous_commit: str = ""
 
     @property
     def exit_code(self) -> ExitCode:

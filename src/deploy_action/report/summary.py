@@ -31,12 +31,15 @@ _SIGNS = {
 _NOT_OWN = (Result.PLANNED, Result.UNCHANGED)
 
 
-def summary(report: Report, *, repository: str = "", commit: str = "") -> str:
+def summary(
+    report: Report, *, repository: str = "", commit: str = "", release_notes: str = ""
+) -> str:
     """Write the page: the verdict, why, what serves now, what was checked, and the way back.
 
     Args:
         repository: address of the repository's page, to link commits and lines; may be empty.
         commit: the commit that is checked out.
+        release_notes: what is new in the release, as Markdown; may be empty.
     """
     if not isinstance(report, Outcome):
         return _answer(report)
@@ -50,6 +53,7 @@ def summary(report: Report, *, repository: str = "", commit: str = "") -> str:
         problems_table(report.problems, blob),
         gates_table(report.gates, blob),
         checks_table(report.checks),
+        release_notes,
         _notes(report),
         _excerpts(report),
         _timeline(report),

@@ -112,10 +112,11 @@ def go_live(
             environment=environment, release=release, secrets=secrets, clock=engagement.clock
         ),
     )
+    entry = _entry(engagement, plan, restores)
     rollout = Rollout(
         plan,
         [dataclasses.replace(site, environment=environment) for site in held.sites],
-        _entry(engagement, plan, restores),
+        entry,
         good=good_releases(observation.ledger.entries),
         performer=performer,
         secrets=secrets,
@@ -124,6 +125,7 @@ def go_live(
     )
     for note in plan.notes:
         engagement.progress.say(note)
+    engagement.progress.begin(entry)
     error: DeployActionError | None = None
     try:
         rollout.run()
@@ -173,6 +175,7 @@ def _outcome(
         checks=tuple(rollout.performer.checks),
         notes=(*plan.notes, *rollout.telling.notes),
         error=error,
+        previous_commit=plan.previous.release.commit if plan.previous is not None else "",
         excerpts=tuple(
             Excerpt(title=f"last log lines of {name}", lines=tuple(text.splitlines()[-20:]))
             for name, text in rollout.telling.logs.items()

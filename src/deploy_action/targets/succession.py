@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from deploy_action.clock import SystemClock
 from deploy_action.config import environment
-from deploy_action.errors import GateRefused
+from deploy_action.errors import BadInput, GateRefused
 from deploy_action.hosts.engagement import engage
 from deploy_action.release import Deployment, State
 from deploy_action.state.ledger import live, with_version
+from deploy_action.targets.proof import proven_image, require_proven
 from deploy_action.targets.sourcing import SourcedImage
 
 if TYPE_CHECKING:
@@ -27,9 +29,13 @@ def passed_image(
 ) -> SourcedImage:
     """Return the image that is live in the environment before, or that version which passed there.
 
+    With a signed proof the hosts of that environment are not asked.
+
     Raises:
         GateRefused: nothing passed there, or not that version, or not as that digest.
     """
+    if inputs.proof:
+        return proven_image(wanted, inputs, SystemClock().now())
     entries = _ledger_before(config, wanted, inputs, progress)
     found = with_version(entries, inputs.version) if inputs.version else live(entries)
     if found is None:
@@ -65,9 +71,18 @@ def require_passed_before(
     """Let an image on only if this very digest succeeded in the environment named by `after`.
 
     Raises:
+        BadInput: a proof was given that cannot be read, or that nothing asks for.
         GateRefused: it did not; an image rebuilt under the same tag is shown with both digests.
     """
     if wanted.after is None:
+        if inputs.proof:
+            raise BadInput(
+                f"{config.file}: environments.{wanted.name} has no `after`, so it asks for no proof",
+                remedy="leave the proof out, or write after: there",
+            )
+        return
+    if inputs.proof:
+        require_proven(wanted, image, inputs, SystemClock().now())
         return
     entries = _ledger_before(config, wanted, inputs, progress)
     passed = [entry.release for entry in entries if entry.state is State.SUCCEEDED]

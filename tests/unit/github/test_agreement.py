@@ -169,6 +169,10 @@ def test_production_gets_the_digest_of_staging() -> None:
     assert jobs["production"]["needs"] == "staging"
     assert promotion["with"]["command"] == "promote"
     assert promotion["with"]["digest"] == "${{ needs.staging.outputs.digest }}"
+    assert promotion["with"]["proof"] == "${{ needs.staging.outputs.proof }}"
+    (staging,) = [s for s in jobs["staging"]["steps"] if s.get("uses") == "$/"]
+    key = {"DEPLOY_PROOF_KEY": "${{ secrets.DEPLOY_PROOF_KEY }}"}
+    assert staging["env"] == promotion["env"] == key
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,20 @@ def test_an_enterprise_server_is_named() -> None:
     assert Context.read(there).run_url.startswith("https://git.acme.example/acme/shop/")
 
 
+def test_a_run_says_where_the_api_is_and_where_its_event() -> None:
+    """On github.com, on an Enterprise Server, and where nobody says it."""
+    assert Context.read(PUSH).api_url == "https://api.github.com"
+    there = PUSH | {
+        "GITHUB_API_URL": "https://git.acme.example/api/v3",
+        "GITHUB_EVENT_PATH": "/github/workflow/event.json",
+        "GITHUB_ACTIONS": "true",
+    }
+    context = Context.read(there)
+    assert context.api_url == "https://git.acme.example/api/v3"
+    assert context.on_github
+    assert context.event_file == "/github/workflow/event.json"
+
+
 def test_outside_of_a_run_everything_is_empty() -> None:
     """Nothing is made up."""
     assert Context.read({}) == Context(

@@ -54,7 +54,9 @@ def test_a_deployment_is_told_in_full() -> None:
             url="https://shop.example.com",
             deployment=DEPLOYED,
             restorable=("1.4.1", "1.4.0"),
-        )
+            proof="deploy-proof.v1.e30.00",
+        ),
+        "### New since 1.4.1",
     )
     assert values == {
         "outcome": "deployed",
@@ -72,6 +74,8 @@ def test_a_deployment_is_told_in_full() -> None:
         "requests-sent": "1000",
         "requests-lost": "0",
         "restorable": "1.4.1 1.4.0",
+        "proof": "deploy-proof.v1.e30.00",
+        "release-notes": "### New since 1.4.1",
     }
 
 

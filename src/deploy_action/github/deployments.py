@@ -1,0 +1,97 @@
+"""What GitHub's record of a deployment says: bodies of requests, and which earlier ones end; pure.
+
+https://docs.github.com/rest/deployments
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from deploy_action.release import Kind
+from deploy_action.report.outcome import Result
+
+if TYPE_CHECKING:
+    from deploy_action.release import Deployment
+    from deploy_action.report.outcome import Outcome
+
+__all__ = ["NEEDS", "ending", "is_commit", "latest", "new_deployment", "new_status", "task"]
+
+NEEDS = "deployments: write"
+_MOST_CHARACTERS = 140
+"""Of a status's description."""
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_VERBS = {Kind.DEPLOY: "deploy", Kind.PROMOTE: "promote", Kind.ROLLBACK: "roll back to"}
+
+
+def is_commit(text: str) -> bool:
+    """Tell a whole commit id from a short one and from nothing."""
+    return _COMMIT.fullmatch(text) is not None
+
+
+def task(service: str) -> str:
+    """Name what is deployed, so that services of one repository keep apart in an environment."""
+    return f"deploy:{service}"
+
+
+def new_deployment(deployment: Deployment, commit: str) -> dict[str, Any]:
+    """Return the record of an attempt that begins.
+
+    Args:
+        commit: what to name when the release itself names none.
+    """
+    release = deployment.release
+    return {
+        "ref": release.commit if is_commit(release.commit) else commit,
+        "task": task(release.service),
+        "environment": release.environment,
+        "description": _description(deployment),
+        # It is the deployed commit that is recorded: nothing is merged, and no check is waited for.
+        "auto_merge": False,
+        "required_contexts": [],
+        "payload": {
+            "service": release.service,
+            "version": release.version,
+            "digest": release.digest,
+            "deployment-id": deployment.id,
+        },
+    }
+
+
+def _description(deployment: Deployment) -> str:
+    reason = f": {deployment.reason}" if deployment.reason else ""
+    what = f"{_VERBS[deployment.kind]} {deployment.release.version} by {deployment.actor}{reason}"
+    return what[:_MOST_CHARACTERS]
+
+
+def new_status(state: str, description: str = "", *, run_url: str, url: str = "") -> dict[str, Any]:
+    """Return a status; GitHub's own way of ending earlier ones would end other services' too."""
+    status: dict[str, Any] = {"state": state, "auto_inactive": False}
+    if description:
+        status["description"] = " ".join(description.split())[:_MOST_CHARACTERS]
+    if run_url:
+        status["log_url"] = run_url
+    if url.startswith(("https://", "http://")):
+        status["environment_url"] = url
+    return status
+
+
+def ending(outcome: Outcome | None, *, run_url: str, url: str) -> dict[str, Any]:
+    """Return the last status of an attempt; without an outcome a bug ended it."""
+    if outcome is None:
+        return new_status("error", "a bug of deploy-action", run_url=run_url)
+    serving = outcome.serving or "nothing"
+    match outcome.result:
+        case Result.DEPLOYED | Result.ROLLED_BACK:
+            return new_status("success", f"{serving} is live", run_url=run_url, url=url)
+        case Result.FAILED:
+            return new_status("failure", f"undone; {serving} serves", run_url=run_url, url=url)
+        case _:
+            return new_status("error", "a person is needed", run_url=run_url, url=url)
+
+
+def latest(statuses: Any) -> str:
+    """Return the state of the newest of a deployment's statuses, which come newest first."""
+    first: Mapping[str, Any] = statuses[0] if statuses else {}
+    return str(first.get("state", ""))

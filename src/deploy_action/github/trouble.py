@@ -1,0 +1,64 @@
+"""Why a call of GitHub's API came to nothing, in words for a person; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Trouble", "Why", "refused", "said"]
+
+_MOST_CHARACTERS = 300
+
+
+class Why(StrEnum):
+    """What kept a call from its answer."""
+
+    NO_TOKEN = "no-token"
+    PERMISSION = "permission"
+    MISSING = "missing"
+    INVALID = "invalid"
+    LIMITED = "limited"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A call that came to nothing, in words for a person; never holds the token."""
+
+    why: Why
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+
+
+def said(data: Any, status: int) -> str:
+    """Return GitHub's own words, with what is wrong with which field."""
+    if not isinstance(data, dict):
+        return f"HTTP {status}"
+    found = [str(data.get("message", ""))]
+    errors = data.get("errors")
+    for entry in errors if isinstance(errors, list) else ():
+        if isinstance(entry, dict):
+            parts = (entry.get(key) for key in ("field", "code", "message"))
+            found.append(" ".join(str(part) for part in parts if part))
+        else:
+            found.append(str(entry))
+    return f"{', '.join(filter(None, found))[:_MOST_CHARACTERS]} (HTTP {status})"
+
+
+def refused(status: int, words: str, needs: str) -> Trouble:
+    """Return why a call was refused, and the permission that it `needs`."""
+    permission = f"give the job permissions: {{{needs}}}"
+    match status:
+        case 401:
+            return Trouble(why=Why.NO_TOKEN, what=words, remedy="the token is not valid any more")
+        case 403:
+            return Trouble(why=Why.PERMISSION, what=words, remedy=permission)
+        case 404:
+            # What a token may not see in a private repository does not exist for it.
+            return Trouble(why=Why.MISSING, what=words, remedy=f"if it is there, {permission}")
+        case _:
+            return Trouble(why=Why.INVALID, what=words)
