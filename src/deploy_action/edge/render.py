@@ -14,7 +14,7 @@ __all__ = ["parse", "render", "server_options"]
 
 _MARK = "# deploy-action"
 _STEADY_INTERVAL = 1000
-_OFTEN_INTERVAL = 25
+_OFTEN_INTERVAL = 50
 _HTTP = 80
 _HTTPS = 443
 _RETRY_AFTER_SECONDS = 60
@@ -190,7 +190,7 @@ def _backend(backend: Backend) -> Iterator[str]:
 def server_options(server: Server, check: Check) -> str:
     """Write how a server is checked; the same words serve the file and the runtime API.
 
-    While a server is down or not yet sure it is looked at every 25 ms, or every `interval` where
+    While a server is down or not yet sure it is looked at every 50 ms, or every `interval` where
     that is shorter; once it is up a slower rhythm is enough.
     """
     if server.backup:
