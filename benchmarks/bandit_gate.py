@@ -1,6 +1,6 @@
 """Compares the bandit gate with `bandit -r` on the standard library's source: time and findings.
 
-Usage: python benchmarks/bandit_gate.py [--paths asyncio email …] [--rounds N] [--output FILE]
+Usage: python -m benchmarks.bandit_gate [--rounds N] [--write]
 
 Both scan the same copy, one right after the other, so the ratio holds on a busy machine too.
 It fails when the findings differ or when the gate is slower.
@@ -8,7 +8,6 @@ It fails when the findings differ or when the gate is slower.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -18,32 +17,25 @@ import sysconfig
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from deploy_action.gates.bandit_pool import Checks, FileScan, cores, scan_files
+from benchmarks.measuring import Numbers, in_turn, ratios, seconds, table
+from benchmarks.results import Benchmark
+from deploy_action.gates.bandit_pool import Checks, FileScan, scan_files
 from deploy_action.gates.python_files import select
 
 Key = tuple[Any, ...]
 
 
-def main() -> int:
-    """Measure, print a table, write the numbers, and say by exit code whether the gate wins."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--paths", nargs="+", default=["."], help="below the standard library")
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
+def measure(rounds: int) -> Numbers:
+    """Scan a copy of the standard library with both."""
     with tempfile.TemporaryDirectory(prefix="bandit-gate-") as directory:
         root = Path(directory)
         copy_sources(Path(sysconfig.get_path("stdlib")), root / "lib")
-        paths = [os.path.normpath(f"lib/{path}") for path in arguments.paths]
-        report = compare(root, paths, arguments.rounds)
-    text = json.dumps(report, indent=2)
-    if arguments.output:
-        arguments.output.write_text(text + "\n")
-    print(text)
-    return 0 if report["same findings"] and report["ratio"] < 1 else 1
+        return compare(root, ["lib"], rounds)
 
 
 def copy_sources(source: Path, target: Path) -> None:
@@ -60,35 +52,32 @@ def copy_sources(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=uninteresting)
 
 
-def compare(root: Path, paths: list[str], rounds: int) -> dict[str, Any]:
-    """Run both, `rounds` times in turn, and keep the best time of each."""
+def compare(root: Path, paths: list[str], rounds: int) -> Numbers:
+    """Run both, `rounds` times in turn."""
     files = select(root, paths, ()).files
-    gate_seconds, bandit_seconds = [], []
-    same = True
-    findings = errors = 0
-    for _ in range(rounds):
+    found: Numbers = {"same findings": True}
+
+    def gate() -> float:
         started = time.perf_counter()
-        scans = scan_files(root, select(root, paths, ()).files, Checks(), timeout_seconds=3600)
-        gate_seconds.append(time.perf_counter() - started)
+        found["scans"] = scan_files(
+            root, select(root, paths, ()).files, Checks(), timeout_seconds=3600
+        )
+        return time.perf_counter() - started
+
+    def bandit() -> float:
         started = time.perf_counter()
         theirs = run_bandit(root, paths)
-        bandit_seconds.append(time.perf_counter() - started)
-        same = same and ours_as_keys(scans) == Counter(map(key, theirs["results"]))
-        findings = len(theirs["results"])
-        errors = len(theirs["errors"])
-        same = same and sum(bool(scan.errors) for scan in scans) == errors
-    return {
-        "files": len(files),
-        "megabytes": round(sum(file.size_bytes for file in files) / 1e6, 1),
-        "findings": findings,
-        "files that do not parse": errors,
-        "same findings": same,
-        "cores": cores(),
-        "python": sys.version.split()[0],
-        "gate seconds": round(min(gate_seconds), 2),
-        "bandit -r seconds": round(min(bandit_seconds), 2),
-        "ratio": round(min(gate_seconds) / min(bandit_seconds), 3),
-    }
+        took = time.perf_counter() - started
+        scans = found["scans"]
+        found["findings"], found["errors"] = len(theirs["results"]), len(theirs["errors"])
+        found["same findings"] &= ours_as_keys(scans) == Counter(map(key, theirs["results"]))
+        found["same findings"] &= sum(bool(s.errors) for s in scans) == len(theirs["errors"])
+        return took
+
+    took = in_turn({"gate": gate, "bandit": bandit}, rounds)
+    del found["scans"]
+    size = round(sum(file.size_bytes for file in files) / 1e6, 1)
+    return found | {"files": len(files), "megabytes": size, "rounds": rounds, "seconds": took}
 
 
 def run_bandit(root: Path, paths: list[str]) -> dict[str, Any]:
@@ -111,5 +100,39 @@ def key(finding: dict[str, Any]) -> Key:
     return (os.path.normpath(finding["filename"]), json.dumps(rest, sort_keys=True))
 
 
+def section(numbers: Numbers) -> Iterator[str]:
+    """Tell it as Markdown."""
+    took = numbers["seconds"]
+    verdict = "the same findings" if numbers["same findings"] else "**other findings**"
+    yield (
+        f"Python's standard library: {numbers['files']:,} files, {numbers['megabytes']} MB, "
+        f"{numbers['findings']:,} findings, {numbers['errors']} files that do not parse; {verdict}."
+    )
+    yield ""
+    found = ratios(took["gate"], took["bandit"])
+    yield from table(
+        ["", "min / median / max", "× `bandit -r`"],
+        [
+            ["`bandit -r`", seconds(took["bandit"]), "1"],
+            ["the gate", seconds(took["gate"]), f"**{median(found):.2f}**"],
+        ],
+    )
+
+
+def good(numbers: Numbers) -> bool:
+    """Tell whether the gate finds the same and is quicker."""
+    took = numbers["seconds"]
+    return bool(numbers["same findings"]) and median(ratios(took["gate"], took["bandit"])) < 1
+
+
+BENCHMARK = Benchmark(
+    name="bandit_gate",
+    title="The bandit gate",
+    measure=measure,
+    section=section,
+    good=good,
+    rounds=1,
+)
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(BENCHMARK.main())

@@ -1,6 +1,6 @@
 """Counts what clients lose while a service is deployed, fails, goes back and its edge reloads.
 
-Usage: python benchmarks/load_proof.py [--full] [--deployments N] [--failed N] [--rollbacks N]
+Usage: python -m benchmarks.load_proof [--full] [--deployments N] [--failed N] [--rollbacks N]
                                        [--reloads N] [--write]
 
 72 clients at one time: on kept, idle and new connections, with POST bodies, 5 s answers, streams,
@@ -15,11 +15,7 @@ reloads. --write keeps the numbers in RESULTS.md.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import re
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -28,16 +24,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+from tests.support.sandbox import Finished, Sandbox, free_port, sandbox
+from tests.support.traffic import FULL, Total, Traffic
 
-from tests.support.sandbox import Finished, Sandbox, free_port, sandbox  # noqa: E402
-from tests.support.traffic import FULL, Total, Traffic  # noqa: E402
+from benchmarks import results
+from benchmarks.measuring import Numbers, machine, save, spread, table
+from benchmarks.results import Benchmark
+from deploy_action.checks.probe import upper_bound
 
-from deploy_action.checks.probe import upper_bound  # noqa: E402
-
-RESULTS = Path(__file__).with_name("RESULTS.md")
-BEGIN, END = "<!-- load_proof -->", "<!-- /load_proof -->"
 ACTS = ("deployment", "failed", "rollback", "reload")
 SHORT = dict(zip(ACTS, (5, 1, 1, 1), strict=True))
 FULL_COUNTS = dict(zip(ACTS, (50, 10, 10, 10), strict=True))
@@ -89,6 +83,18 @@ def main() -> int:
     options = vars(parser.parse_args())
     counts = dict(FULL_COUNTS if options["full"] else SHORT)
     counts |= {act: options[act] for act in ACTS if options[act] is not None}
+    numbers = {"machine": machine()} | prove(counts)
+    print("\n".join(section(numbers)))
+    for example in numbers["examples"]:
+        print(f"- {example}")
+    if options["write"]:
+        save(BENCHMARK.name, numbers)
+        results.write()
+    return 0 if good(numbers) else 1
+
+
+def prove(counts: dict[str, int]) -> Numbers:
+    """Do all acts under the load, and count."""
     with tempfile.TemporaryDirectory() as folder, sandbox(Path(folder)) as box:
         proof = _prepare(box)
         before = _reloads(box)
@@ -99,13 +105,8 @@ def main() -> int:
                 total = traffic.total()
                 lost = f"{total.all_lost} lost of {total.all_sent}"
                 print(f"{act:12} {proof.seconds[act][-1]:5.1f} s   {lost}", file=sys.stderr)
-        text = "\n".join(
-            _report(proof, traffic.total(), time.monotonic() - begun, _reloads(box) - before)
-        )
-    print(text)
-    if options["write"]:
-        _write(text)
-    return 1 if traffic.total().all_lost else 0
+        seconds = time.monotonic() - begun
+        return _numbers(proof, traffic.total(), seconds, _reloads(box) - before)
 
 
 def _prepare(box: Sandbox) -> Proof:
@@ -146,54 +147,55 @@ def _reloads(box: Sandbox) -> int:
     return int(found[1])
 
 
-def _report(proof: Proof, total: Total, seconds: float, reloads: int) -> Iterator[str]:
-    bound = upper_bound(total.all_sent, total.all_lost)
+def _numbers(proof: Proof, total: Total, seconds: float, reloads: int) -> Numbers:
+    return {
+        "clients": FULL.clients,
+        "run_seconds": round(seconds),
+        "reloads": reloads,
+        "sent": total.sent,
+        "lost": total.lost,
+        "seconds": {act: [round(one, 1) for one in took] for act, took in proof.seconds.items()},
+        "times": {act: len(took) for act, took in proof.seconds.items()},
+        "examples": total.examples[:20],
+    }
+
+
+def section(numbers: Numbers) -> Iterator[str]:
+    """Tell it as Markdown."""
+    sent, lost = sum(numbers["sent"].values()), sum(numbers["lost"].values())
     yield (
-        f"{FULL.clients} clients for {seconds:.0f} s: **{total.all_sent:,} requests, streams and "
-        f"websockets, {total.all_lost:,} lost** (at most {bound:.4%} at 95 % confidence); "
-        f"the edge reloaded {reloads} times."
+        f"{numbers['clients']} clients for {numbers['run_seconds']} s: **{sent:,} requests, streams "
+        f"and websockets, {lost:,} lost** (at most {upper_bound(sent, lost):.4%} at 95 % "
+        f"confidence); the edge reloaded {numbers['reloads']} times. `--full` is the long run."
     )
     yield ""
-    yield "| clients | sent | lost |"
-    yield "|---|--:|--:|"
-    for kind, sent in total.sent.items():
-        yield f"| {kind} | {sent:,} | {total.lost[kind]:,} |"
-    yield ""
-    yield "| | times | min | median | max |"
-    yield "|---|--:|--:|--:|--:|"
-    for act, took in proof.seconds.items():
-        least, middle, most = min(took), statistics.median(took), max(took)
-        yield f"| {act} | {len(took)} | {least:.1f} s | {middle:.1f} s | {most:.1f} s |"
-    yield ""
+    rows = [[kind, f"{n:,}", f"{numbers['lost'][kind]:,}"] for kind, n in numbers["sent"].items()]
+    yield from table(["clients", "sent", "lost"], rows)
+    rows = [
+        [act, str(numbers["times"][act]), *(f"{text} s" for text in spread(took, "{:.1f}"))]
+        for act, took in numbers["seconds"].items()
+    ]
+    yield from table(["", "times", "min", "median", "max"], rows)
     yield (
         "The times are those of the whole command, under this load, with the draining of the 8 s "
-        f"polls and websockets in it. {_machine()}"
+        "polls and websockets in it; clients, edge and application share the cores."
     )
-    for example in total.examples[:20]:
-        yield f"- {example}"
+    yield ""
 
 
-def _machine() -> str:
-    engine = subprocess.run(
-        ["docker", "version", "--format", "{{.Server.Version}}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    return (
-        f"Measured on {os.cpu_count()} cores of {platform.machine()}, Linux {platform.release()}, "
-        f"Docker {engine}, Python {platform.python_version()}; clients, edge and application "
-        "share them."
-    )
+def good(numbers: Numbers) -> bool:
+    """Tell whether nothing was lost."""
+    return not any(numbers["lost"].values())
 
 
-def _write(text: str) -> None:
-    section = f"{BEGIN}\n## Load proof\n\n`{' '.join(sys.argv)}`\n\n{text}\n{END}\n"
-    old = RESULTS.read_text() if RESULTS.exists() else "# Results of `make bench`\n\n"
-    start, _, rest = old.partition(BEGIN)
-    _, _, after = rest.partition(f"{END}\n")
-    RESULTS.write_text(start + section + after)
-
+BENCHMARK = Benchmark(
+    name="load_proof",
+    title="Load proof",
+    measure=lambda _: prove(SHORT),
+    section=section,
+    good=good,
+    rounds=1,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -17,7 +17,7 @@ from benchmarks.measuring import RESULTS, Numbers, load, machine, save
 __all__ = ["NAMES", "PAGE", "Benchmark", "benchmarks", "render"]
 
 PAGE = Path(__file__).with_name("RESULTS.md")
-NAMES = ("budgets", "scaling", "hosts")
+NAMES = ("budgets", "peers", "load_proof", "scaling", "hosts", "startup", "bandit_gate")
 """In the order of the page. Each is a module with a BENCHMARK."""
 _HEAD = """\
 # Results of `make bench`

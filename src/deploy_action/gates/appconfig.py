@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from deploy_action.config.model import ConfigFileGate
-from deploy_action.gates.result import Broken, Finding, Findings, GateResult, Passed
+from deploy_action.gates.result import CONFIG, Broken, Finding, Findings, GateResult, Passed
 from deploy_action.problem import Problem, Severity
 from deploy_action.process import ProcessTimeout
 from deploy_action.process import run as run_process
 
 __all__ = ["NAME", "check_files", "run"]
 
-NAME = "config"
+NAME = CONFIG
 
 _TIMEOUT_SECONDS = 20.0
 _WORKER = Path(__file__).with_name("appconfig_worker.py")

@@ -19,12 +19,12 @@ from deploy_action.gates import bandit_baseline
 from deploy_action.gates.bandit_pool import Checks, FileScan, ScanFailed, scan_files
 from deploy_action.gates.bandit_worker import SECRET_TESTS
 from deploy_action.gates.python_files import Selection, select
-from deploy_action.gates.result import Broken, Finding, Findings, GateResult, Level, Passed
+from deploy_action.gates.result import BANDIT, Broken, Finding, Findings, GateResult, Level, Passed
 from deploy_action.problem import Problem
 
 __all__ = ["NAME", "run"]
 
-NAME = "bandit"
+NAME = BANDIT
 RANKS: tuple[Level, ...] = ("undefined", "low", "medium", "high")
 MOST_NAMED = 5
 """So many files with suppressed findings are named; of the others only the number is."""

@@ -9,7 +9,21 @@ from typing import Literal
 
 from deploy_action.problem import Problem
 
-__all__ = ["Broken", "Finding", "Findings", "GateResult", "Level", "NotRun", "Passed"]
+__all__ = [
+    "BANDIT",
+    "CONFIG",
+    "Broken",
+    "Finding",
+    "Findings",
+    "GateResult",
+    "Level",
+    "NotRun",
+    "Passed",
+]
+
+# Here, so that what is not configured need not be imported to be named.
+BANDIT = "bandit"
+CONFIG = "config"
 
 Level = Literal["undefined", "low", "medium", "high"]
 

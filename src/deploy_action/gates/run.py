@@ -10,8 +10,16 @@ from typing import assert_never
 
 from deploy_action.config.model import Gates
 from deploy_action.errors import GateRefused
-from deploy_action.gates import appconfig, bandit
-from deploy_action.gates.result import Broken, Finding, Findings, GateResult, NotRun, Passed
+from deploy_action.gates.result import (
+    BANDIT,
+    CONFIG,
+    Broken,
+    Finding,
+    Findings,
+    GateResult,
+    NotRun,
+    Passed,
+)
 from deploy_action.problem import Problem
 
 __all__ = ["require_passed", "run_gates"]
@@ -25,12 +33,25 @@ def run_gates(gates: Gates, root: Path) -> tuple[GateResult, ...]:
         root: the directory of deploy.yaml, which all paths in it are relative to; the paths in
             the results are relative to the working directory.
     """
-    results = (
-        bandit.run(gates.bandit, root) if gates.bandit else NotRun(gate=bandit.NAME),
-        appconfig.run(gates.config, root) if gates.config else NotRun(gate=appconfig.NAME),
-    )
+    results = (_bandit(gates, root), _config(gates, root))
     below = os.path.relpath(root)
     return results if below == os.curdir else tuple(_moved(result, below) for result in results)
+
+
+def _bandit(gates: Gates, root: Path) -> GateResult:
+    if not gates.bandit:
+        return NotRun(gate=BANDIT)
+    from deploy_action.gates import bandit
+
+    return bandit.run(gates.bandit, root)
+
+
+def _config(gates: Gates, root: Path) -> GateResult:
+    if not gates.config:
+        return NotRun(gate=CONFIG)
+    from deploy_action.gates import appconfig
+
+    return appconfig.run(gates.config, root)
 
 
 def _moved(result: GateResult, below: str) -> GateResult:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import secrets as randomness
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -51,7 +51,7 @@ class Engagement:
         return self.engines[self.environment.hosts[0]]
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[Held]:
+    def locked(self, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Held]:
         """Hold the lock of every host: the first one's, and with it the right to take the others'.
 
         All commands begin with the same host, so that of many at one time one gets them all; the
@@ -59,6 +59,9 @@ class Engagement:
         other, before either has changed anything.
 
         What an earlier run left unfinished is not settled yet: `Held.settled` does that.
+
+        Args:
+            meanwhile: is called while the first lock is under way.
 
         Raises:
             LockHeld: somebody else has one; those already taken are given back.
@@ -71,8 +74,8 @@ class Engagement:
 
         first, *others = sorted(self.engines)
         try:
-            for hosts in ([first], others):
-                side_by_side(take, hosts, cancel)
+            side_by_side(take, [first], cancel, meanwhile)
+            side_by_side(take, others, cancel)
             yield Held(engagement=self, sites=tuple(taken[host][1] for host in sorted(taken)))
         finally:
             # Those that were taken before one failed, too.

@@ -20,6 +20,7 @@ def side_by_side(
     act: Callable[[_Item], _Result],
     items: Sequence[_Item],
     cancel: threading.Event | None = None,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> list[_Result]:
     """Do the same for all items at once; the first failure is raised when all have ended.
 
@@ -27,6 +28,7 @@ def side_by_side(
 
     Args:
         cancel: set when a signal came, so that what waits can end.
+        meanwhile: what this thread does instead of only waiting.
     """
     if not items:
         return []
@@ -36,6 +38,7 @@ def side_by_side(
             # A call that has begun has to be known here: it is waited for, whatever comes.
             with postponed():
                 futures = [pool.submit(act, item) for item in items]
+            meanwhile()
             wait(futures)
         except BaseException:
             if cancel is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
@@ -11,7 +13,6 @@ from deploy_action.hosts.engagement import engage
 from deploy_action.operations.proving import prove, require_provable
 from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
-from deploy_action.rollout.going_live import go_live, make_release, plan_only
 from deploy_action.targets.certificates import certificate_of
 from deploy_action.targets.choosing import choose
 from deploy_action.targets.secret_values import required_secrets
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from deploy_action.progress import Progress
 
 __all__ = ["bring", "run"]
+
+_GOING_LIVE = "deploy_action.rollout.going_live"
 
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
@@ -73,10 +76,15 @@ def bring(
         # What is promoted was built earlier than what is checked out now.
         commit = image.commit or inputs.commit
         if inputs.dry_run:
+            from deploy_action.rollout.going_live import make_release, plan_only
+
             key = engagement.fingerprint_key()
             release = make_release(wanted, image, secrets, key, commit)
             return plan_only(engagement, release, wanted, kind, gates)
-        with engagement.locked() as held:
+        # To import all of a rollout takes half as long as the engine needs for the lock.
+        with engagement.locked(functools.partial(importlib.import_module, _GOING_LIVE)) as held:
+            from deploy_action.rollout.going_live import go_live, make_release
+
             key = held.fingerprint_key()
             release = make_release(wanted, image, secrets, key, commit)
             outcome = go_live(
