@@ -135,6 +135,19 @@ COMMANDS = (
         exits=_JUDGES,
     ),
     Command(
+        name="build",
+        summary="build the image of deploy.yaml, push it once, and say its digest",
+        story=(
+            "Builds what `build:` describes with the Docker command line (BuildKit where it is"
+            " there), pushes it to the registry that `image:` names where `push: true` says so, and"
+            " prints the digest. Deployments with `--digest` build nothing, and an environment with"
+            " `after:` never builds: every environment gets the bytes that were tested."
+        ),
+        examples=(("deploy-action build --version 1.4.2", "then: deploy -e staging --digest …"),),
+        options=(_ENVIRONMENT, _VERSION, _IMAGE, _COMMIT),
+        exits=_LOOKS,
+    ),
+    Command(
         name="plan",
         summary="show what a deployment would do, step by step",
         story=(

@@ -18,6 +18,7 @@ COMMANDS = (
     "plan",
     "validate",
     "check",
+    "build",
     "status",
     "history",
     "monitor",
@@ -88,7 +89,7 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
         # To a person `version` is the one that shall serve, whatever the command is.
         wanted["to"] = wanted["to"] or wanted["version"]
         wanted["version"] = ""
-    elif command in ("deploy", "plan"):
+    elif command in ("deploy", "plan", "build"):
         wanted["version"] = wanted["version"] or context.version
     argv = [command, "--config", inputs.get("config") or "deploy.yaml"]
     for name, value in wanted.items():
