@@ -153,9 +153,22 @@ COMMANDS = (
         story=(
             "Observes the hosts and prints the steps that `deploy` with the same options would"
             " take. Changes nothing. The plan that is printed is the plan that would be executed."
+            " With `--offline` it is the plan for hosts on which nothing runs yet; that needs no"
+            " secret, no host and no registry, so a pull request from a fork can have it."
         ),
-        examples=(("deploy-action plan -e production --version 1.4.2", "look before you leap"),),
-        options=(_ENVIRONMENT, _VERSION, _IMAGE, _DIGEST, _COMMIT, _PROOF),
+        examples=(
+            ("deploy-action plan -e production --version 1.4.2", "look before you leap"),
+            ("deploy-action plan -e production --offline", "in a pull request from a fork"),
+        ),
+        options=(
+            _ENVIRONMENT,
+            _VERSION,
+            _IMAGE,
+            _DIGEST,
+            _COMMIT,
+            _option("offline", "--offline", "", "ask no host and no registry", "switch"),
+            _PROOF,
+        ),
         exits=(*_JUDGES, ExitCode.DEPLOYMENT_FAILED),
     ),
     Command(

@@ -41,8 +41,10 @@ _PASSED_ON = (
     "reason",
     "lock-wait",
     "dry-run",
+    "offline",
     "limit",
 )
+_SWITCHES = ("dry-run", "offline")
 _OURS = (
     "command",
     "config",
@@ -83,7 +85,7 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
         )
     wanted = {name: inputs.get(name, "") for name in _PASSED_ON} | {
         "lock-wait": "" if inputs.get("lock-wait") in ("0", "0s") else inputs.get("lock-wait", ""),
-        "dry-run": "true" if _true("dry-run", inputs.get("dry-run", "")) else "",
+        **{n: "true" if _true(n, inputs.get(n, "")) else "" for n in _SWITCHES},
     }
     if command == "rollback" and wanted["version"]:
         # To a person `version` is the one that shall serve, whatever the command is.
@@ -100,7 +102,7 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
                 remedy=f"leave it out, or use one of: {', '.join(able)}",
             )
         if value:
-            argv.append(f"--{name}" if name == "dry-run" else f"--{name}={value}")
+            argv.append(f"--{name}" if name in _SWITCHES else f"--{name}={value}")
     return [*argv, *_words(command, inputs.get("arguments", ""))]
 
 

@@ -18,11 +18,14 @@ from deploy_action.targets.sourcing import SourcedImage, credentials, source
 from deploy_action.targets.succession import require_passed_before
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy_action.config.model import DeployConfig, Environment
+    from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
     from deploy_action.progress import Progress
 
-__all__ = ["bring", "run"]
+__all__ = ["bring", "refusal", "run"]
 
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
@@ -51,16 +54,9 @@ def bring(
         image: what to deploy when it is known already (a promotion).
     """
     gates = run_gates(wanted.gates, inputs.config.parent)
-    try:
-        require_passed(gates)
-    except GateRefused as refused:
-        return Outcome(
-            result=Result.REFUSED,
-            service=wanted.service,
-            environment=wanted.name,
-            gates=gates,
-            error=refused,
-        )
+    refused = refusal(wanted, gates)
+    if refused is not None:
+        return refused
     secrets = required_secrets(wanted, inputs)
     login = credentials(wanted, inputs.environ)
     certificate = certificate_of(wanted, inputs)
@@ -88,3 +84,18 @@ def bring(
                 certificate=certificate,
                 gates=gates,
             )
+
+
+def refusal(wanted: Environment, gates: Sequence[GateResult]) -> Outcome | None:
+    """Return the outcome of gates that did not pass; None where all did."""
+    try:
+        require_passed(gates)
+    except GateRefused as refused:
+        return Outcome(
+            result=Result.REFUSED,
+            service=wanted.service,
+            environment=wanted.name,
+            gates=tuple(gates),
+            error=refused,
+        )
+    return None
