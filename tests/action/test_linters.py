@@ -110,8 +110,9 @@ def test_zizmor_finds_nothing_in_what_is_shipped() -> None:
     _lint("zizmor", "--offline", "--pedantic", "--no-config", "--quiet", ".", cwd=ROOT)
 
 
-def test_zizmor_finds_nothing_in_the_examples(repository: Path) -> None:
-    """The examples are copied, so they are held to the same."""
+@pytest.mark.parametrize("name", ["examples", "init"])
+def test_zizmor_finds_nothing_in_what_is_copied(repository: Path, name: str) -> None:
+    """What `init` writes and what people copy is held to the same."""
     config = ("--config", str(repository / "zizmor.yml"))
     argv = ("zizmor", "--offline", "--pedantic", "--quiet", *config)
-    _lint(*argv, str(repository / "examples"), cwd=repository)
+    _lint(*argv, str(repository / name), cwd=repository)

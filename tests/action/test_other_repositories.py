@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.act import ROOT, Repository
+from tests.support.act import ROOT, Repository, copy_of_this_repository
 from tests.support.registry import registry
+
+from deploy_action import __version__
 
 pytestmark = [pytest.mark.act, pytest.mark.docker]
 
@@ -58,7 +60,7 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
 ) -> None:
     """Three repositories: a service calls the organisation's pipeline with secrets, that calls
     ours; what was built and pushed once is what serves in both environments, and the version comes
-    back to the pipeline. (To the service too, on GitHub: act forgets what is two calls away.)"""
+    back to the pipeline; a schedule finds both well. (To the service too, on GitHub: act forgets what is two calls away.)"""
     pipelines = tmp_path / "pipelines"
     pipeline = pipelines / ".github/workflows/organisation-pipeline.yml"
     pipeline.parent.mkdir(parents=True)
@@ -92,6 +94,11 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
     assert run.exit_code == 0, run.text
     version, digest = run.outputs()["version"], run.outputs()["digest"]
     known = docker("inspect", "-f", "{{.RepoDigests}}", f"{shop_image}:{version}")
+    service.write(".github/workflows/monitor.yml", (EXAMPLES / "monitor.yml").read_text())
+    watched = service.run("monitor.yml", event="schedule")
+
+    assert watched.exit_code == 0, watched.text
+    assert watched.log.count("::set-output:: outcome=healthy") == 2
     assert "it is a bash" in run.log
     assert f"the pipeline sees {version}" in run.log
     assert f"{shop_image}@{digest}" in known
@@ -142,10 +149,28 @@ def test_a_pull_request_from_a_fork_is_checked_and_planned_without_a_secret(
     assert made == ""
 
 
-def test_single_steps_are_actions_of_their_own(
-    caller: Repository, edge: str, ports: tuple[int, int]
+@pytest.fixture
+def released(tmp_path: Path) -> Iterator[Path]:
+    """Our repository as a release leaves it: its actions take an image from a registry."""
+    copy = copy_of_this_repository(tmp_path / "released")
+    with registry() as store:
+        digest = store.push(f"deploy-action:{__version__}", "deploy-action:release")
+        image = f"127.0.0.1:{store.inner}/deploy-action@{digest}"
+        subprocess.run([copy / "scripts/release", "pin", image], check=True)
+        yield copy
+        docker("rmi", "-f", image)
+
+
+def test_single_steps_of_a_release_are_actions_of_their_own(
+    released: Path, tmp_path: Path, edge: str, ports: tuple[int, int]
 ) -> None:
-    """validate, plan and rollback by their folders, between two deployments, in one job."""
+    """validate, plan and rollback by their folders, between two deployments, in one job; the image
+    is the one that the release names by its digest, and none is built."""
+    caller = Repository(
+        path=tmp_path / "steps",
+        action=released,
+        secrets={"DEPLOY_SECRETS": "TOKEN=tr0ub4dor-and-3\n"},
+    )
     text = SHOP.format(
         image="deploy-action-demo", pull="never", edge=edge, staging=ports[0], production=ports[1]
     )
@@ -184,3 +209,5 @@ jobs:
 
     assert run.exit_code == 0, run.text
     assert "outcomes: valid planned rolled-back 1.0.0" in run.log
+    assert "Step 1/" not in run.log, "an image was built"
+    assert "deploy-action@sha256:" in run.log
