@@ -201,4 +201,6 @@ def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ, sys.stdout, sys.stderr))
+    # The actions in the folders beside action.yml name their command as the container's argument.
+    fixed = {"INPUT_COMMAND": sys.argv[1]} if len(sys.argv) > 1 else {}
+    sys.exit(main({**os.environ, **fixed}, sys.stdout, sys.stderr))

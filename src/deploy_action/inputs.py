@@ -50,6 +50,8 @@ class Inputs:
     run_url: str = ""
     lock_wait_seconds: float = 0.0
     dry_run: bool = False
+    offline: bool = False
+    """plan: ask no host and no registry."""
     force: bool = False
     limit: int = 20
     """history: at most this many deployments."""

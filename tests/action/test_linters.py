@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,11 @@ from deploy_action.init import initialise
 
 pytestmark = pytest.mark.act
 
-# Callers name our release by its tag, as everybody does who does not pin.
-_CONFIG = 'rules: {unpinned-uses: {config: {policies: {"org/*": ref-pin, "*": hash-pin}}}}\n'
+# Callers name our release by its tag, as everybody does who does not pin, and their own likewise.
+_CONFIG = """\
+rules:
+  unpinned-uses: {config: {policies: {"org/*": ref-pin, "acme/*": ref-pin, "*": hash-pin}}}
+"""
 
 
 def _lint(*argv: str, cwd: Path) -> None:
@@ -60,7 +64,7 @@ def test_only_one_line_differs_from_what_is_shipped(action: Path) -> None:
         theirs = (action / ".github/workflows" / shipped.name).read_text().splitlines()
         differing = {pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]}
         assert {(a.strip(), b.strip()) for a, b in differing} <= {(SELF, CALLED)}
-        assert "workflow_call" not in shipped.read_text() or differing
+        assert SELF not in shipped.read_text() or differing
 
 
 @pytest.mark.parametrize("name", ["shipped", "examples", "init"])
@@ -71,13 +75,44 @@ def test_actionlint_finds_nothing(repository: Path, name: str) -> None:
     _lint("actionlint", "-shellcheck=", "-pyflakes=", *files, cwd=repository)
 
 
+@pytest.mark.parametrize("name", ["shipped", "examples", "init"])
+def test_workflows_are_such_as_the_published_schema_describes(repository: Path, name: str) -> None:
+    """json.schemastore.org/github-workflow.json, as check-jsonschema brings it."""
+    files = sorted(str(path) for path in (repository / name).rglob("*.yml"))
+    assert files
+    _lint("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *files, cwd=ROOT)
+
+
+def test_actions_are_such_as_the_published_schema_describes() -> None:
+    """json.schemastore.org/github-action.json: the whole action and those with one command."""
+    files = sorted(str(path) for path in (*ROOT.glob("action.yml"), *ROOT.glob("*/action.yml")))
+    assert len(files) == 4
+    _lint("check-jsonschema", "--builtin-schema", "vendor.github-actions", *files, cwd=ROOT)
+
+
+IGNORED = re.compile(r"^(?P<before>.*)\n.*# zizmor: ignore\[[a-z-]+\]", re.MULTILINE)
+
+
+def test_a_finding_that_is_ignored_has_its_reason_above_it() -> None:
+    """Whoever reads the line learns why it is right."""
+    folders = (ROOT, ROOT / ".github/workflows", ROOT / "examples/workflows")
+    files = [
+        path for folder in folders for path in (*folder.glob("*.yml"), *folder.glob("*/*.yml"))
+    ]
+    texts = {path: path.read_text() for path in files}
+    ignored = {path: IGNORED.findall(text) for path, text in texts.items() if "zizmor:" in text}
+    assert sum(map(len, ignored.values())) == sum(t.count("zizmor:") for t in texts.values())
+    assert all(line.lstrip().startswith("# ") for lines in ignored.values() for line in lines)
+
+
 def test_zizmor_finds_nothing_in_what_is_shipped() -> None:
     """Pedantically: no injection, no stored credential, no right too many, nothing unpinned."""
     _lint("zizmor", "--offline", "--pedantic", "--no-config", "--quiet", ".", cwd=ROOT)
 
 
-def test_zizmor_finds_nothing_in_the_examples(repository: Path) -> None:
-    """The examples are copied, so they are held to the same."""
+@pytest.mark.parametrize("name", ["examples", "init"])
+def test_zizmor_finds_nothing_in_what_is_copied(repository: Path, name: str) -> None:
+    """What `init` writes and what people copy is held to the same."""
     config = ("--config", str(repository / "zizmor.yml"))
     argv = ("zizmor", "--offline", "--pedantic", "--quiet", *config)
-    _lint(*argv, str(repository / "examples"), cwd=repository)
+    _lint(*argv, str(repository / name), cwd=repository)

@@ -3,6 +3,9 @@
 The repository under test is handed to act as `org/deploy-action@v1`. Only one line differs from
 what is shipped: `uses: $/` (this repository at the running commit), which act does not know, is
 written as `uses: org/deploy-action@v1`, which act takes from the same copy.
+
+GitHub's own actions for artifacts and code scanning need GitHub and node. What stands in for them
+only makes sure that the files are there, and says so.
 """
 
 from __future__ import annotations
@@ -16,11 +19,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["ROOT", "Repository", "Run", "copy_of_this_repository"]
+__all__ = ["ROOT", "Repository", "Run", "copy_of_this_repository", "stand_ins"]
 
 ROOT = Path(__file__).parents[2]
 SELF, CALLED = "uses: $/", "uses: org/deploy-action@v1"
 _SECONDS = 600
+
+_PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)((?:/[\w.-]+)*)@([0-9a-f]{40})")
+_OF_ACT = "actions/checkout"
+"""What act does by itself."""
+_STAND_IN = """\
+name: stand-in
+description: makes sure that the file is there
+inputs:
+  name: {description: name, default: ""}
+  path: {description: a file, default: ""}
+  sarif_file: {description: a file, default: ""}
+  category: {description: category, default: ""}
+  if-no-files-found: {description: what then, default: ""}
+  retention-days: {description: how long, default: ""}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      run: |
+        [[ -z $FILE || -s $FILE ]] && echo "stand-in keeps $NAME $FILE"
+      env:
+        FILE: ${{ inputs.path || inputs.sarif_file }}
+        NAME: ${{ inputs.name || inputs.category }}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +66,11 @@ class Run:
     def annotations(self, level: str) -> list[Mapping[str, object]]:
         """Return the `error`, `warning` or `notice` commands with their properties."""
         return [e for e in self.events if e.get("command") == level]
+
+    def results(self) -> dict[str, str]:
+        """Return how each job that ran ended, by its name."""
+        ended = (e for e in self.events if e.get("jobResult"))
+        return {str(e["job"]).strip(): str(e["jobResult"]) for e in ended}
 
     def outputs(self, job: str = "") -> dict[str, str]:
         """Return every output that a step set, the last one of a name winning."""
@@ -73,6 +105,20 @@ def copy_of_this_repository(target: Path) -> Path:
     return target
 
 
+def stand_ins(target: Path) -> dict[str, Path]:
+    """Make a repository for each action of others that our workflows use."""
+    made = {}
+    for workflow in sorted((ROOT / ".github/workflows").glob("*.yml")):
+        for name, below, commit in _PINNED.findall(workflow.read_text()):
+            if name == _OF_ACT:
+                continue
+            folder = target / name.replace("/", "-")
+            (folder / below.lstrip("/")).mkdir(parents=True, exist_ok=True)
+            (folder / below.lstrip("/") / "action.yml").write_text(_STAND_IN)
+            made[f"{name}@{commit}"] = folder
+    return made
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
     """A repository of somebody who uses the action."""
@@ -80,6 +126,8 @@ class Repository:
     path: Path
     action: Path
     secrets: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, Path] = field(default_factory=dict)
+    """Repositories that its workflows call besides: name@ref to a folder."""
 
     def write(self, name: str, text: str) -> Path:
         """Write a file."""
@@ -94,10 +142,14 @@ class Repository:
         *,
         event: str = "push",
         inputs: Mapping[str, str] | None = None,
+        payload: Mapping[str, object] | None = None,
     ) -> Run:
         """Run one workflow file of the repository with act.
 
         Secrets are handed over in a file, so that they are not in the process list.
+
+        Args:
+            payload: what GitHub would say of the event.
         """
         if not (self.path / ".git").exists():
             self._commit()
@@ -110,6 +162,13 @@ class Repository:
             *("--action-cache-path", str(self.path / ".git" / "actions")),
             *("--local-repository", f"org/deploy-action@v1={self.action}"),
         ]
+        known = stand_ins(self.path / ".git" / "stand-ins")
+        for name, folder in {**known, **self.others}.items():
+            argv += ["--local-repository", f"{name}={folder}"]
+        if payload is not None:
+            event_file = self.path / ".git" / "event.json"
+            event_file.write_text(json.dumps(payload))
+            argv += ["--eventpath", str(event_file)]
         for name, value in (inputs or {}).items():
             argv += ["--input", f"{name}={value}"]
         path = f"{os.environ['PATH']}:{Path.home()}/go/bin"

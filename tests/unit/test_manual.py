@@ -47,6 +47,7 @@ def test_every_command_of_the_product_is_there_in_the_order_of_use() -> None:
         "init",
         "validate",
         "check",
+        "build",
         "plan",
         "deploy",
         "promote",

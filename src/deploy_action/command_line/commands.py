@@ -152,14 +152,40 @@ COMMANDS = (
         exits=_JUDGES,
     ),
     Command(
+        name="build",
+        summary="build the image of deploy.yaml, push it once, and say its digest",
+        story=(
+            "Builds what `build:` describes with the Docker command line (BuildKit where it is"
+            " there), pushes it to the registry that `image:` names where `push: true` says so, and"
+            " prints the digest. Deployments with `--digest` build nothing, and an environment with"
+            " `after:` never builds: every environment gets the bytes that were tested."
+        ),
+        examples=(("deploy-action build --version 1.4.2", "then: deploy -e staging --digest …"),),
+        options=(_ENVIRONMENT, _VERSION, _IMAGE, _COMMIT),
+        exits=_LOOKS,
+    ),
+    Command(
         name="plan",
         summary="show what a deployment would do, step by step",
         story=(
             "Observes the hosts and prints the steps that `deploy` with the same options would"
             " take. Changes nothing. The plan that is printed is the plan that would be executed."
+            " With `--offline` it is the plan for hosts on which nothing runs yet; that needs no"
+            " secret, no host and no registry, so a pull request from a fork can have it."
         ),
-        examples=(("deploy-action plan -e production --version 1.4.2", "look before you leap"),),
-        options=(_ENVIRONMENT, _VERSION, _IMAGE, _DIGEST, _COMMIT, *_PROOF),
+        examples=(
+            ("deploy-action plan -e production --version 1.4.2", "look before you leap"),
+            ("deploy-action plan -e production --offline", "in a pull request from a fork"),
+        ),
+        options=(
+            _ENVIRONMENT,
+            _VERSION,
+            _IMAGE,
+            _DIGEST,
+            _COMMIT,
+            _option("offline", "--offline", "", "ask no host and no registry", "switch"),
+            *_PROOF,
+        ),
         exits=(*_JUDGES, ExitCode.DEPLOYMENT_FAILED),
     ),
     Command(

@@ -41,7 +41,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """How to build the image when it is not pulled: paths are relative to deploy.yaml."""
+    """How to build the image when it is not pulled.
+
+    `context` is relative to deploy.yaml, `dockerfile` to the context.
+    """
 
     context: str = "."
     dockerfile: str = "Dockerfile"
@@ -49,6 +52,8 @@ class Build:
     args: Mapping[str, str] = field(default_factory=dict)
     push: bool = False
     """Push after building, so that several hosts can pull by digest."""
+    cache: str | None = None
+    """A tag that each push moves on, and whose layers the next build takes where nothing changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

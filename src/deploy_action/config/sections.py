@@ -78,7 +78,7 @@ def build(value: str | Section) -> model.Build:
         return model.Build(context=value)
     return model.Build(
         args=text_map(value.get("args", {})),
-        **_given(value, "context", "dockerfile", "target", "push"),
+        **_given(value, "context", "dockerfile", "target", "push", "cache"),
     )
 
 

@@ -18,6 +18,7 @@ COMMANDS = (
     "plan",
     "validate",
     "check",
+    "build",
     "status",
     "history",
     "monitor",
@@ -40,10 +41,12 @@ _PASSED_ON = (
     "reason",
     "lock-wait",
     "dry-run",
+    "offline",
     "limit",
     "proof",
     "proof-age",
 )
+_SWITCHES = ("dry-run", "offline")
 _OURS = (
     "command",
     "config",
@@ -94,13 +97,13 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
         )
     wanted = {name: inputs.get(name, "") for name in _PASSED_ON} | {
         "lock-wait": "" if inputs.get("lock-wait") in ("0", "0s") else inputs.get("lock-wait", ""),
-        "dry-run": "true" if is_true("dry-run", inputs.get("dry-run", "")) else "",
+        **{n: "true" if is_true(n, inputs.get(n, "")) else "" for n in _SWITCHES},
     }
     if command == "rollback" and wanted["version"]:
         # To a person `version` is the one that shall serve, whatever the command is.
         wanted["to"] = wanted["to"] or wanted["version"]
         wanted["version"] = ""
-    elif command in ("deploy", "plan"):
+    elif command in ("deploy", "plan", "build"):
         wanted["version"] = wanted["version"] or context.version
     argv = [command, "--config", inputs.get("config") or "deploy.yaml"]
     for name, value in wanted.items():
@@ -111,7 +114,7 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
                 remedy=f"leave it out, or use one of: {', '.join(able)}",
             )
         if value:
-            argv.append(f"--{name}" if name == "dry-run" else f"--{name}={value}")
+            argv.append(f"--{name}" if name in _SWITCHES else f"--{name}={value}")
     return [*argv, *_words(command, inputs.get("arguments", ""))]
 
 

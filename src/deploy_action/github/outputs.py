@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from deploy_action.report.acts import Built
 from deploy_action.report.answers import Drift, Monitoring, Report, Status
 from deploy_action.report.outcome import Outcome
 
@@ -66,6 +67,12 @@ def outputs(report: Report, release_notes: str = "") -> Mapping[str, str]:
                 "serving": release.version,
                 "deployment-id": report.live.id,
             }
+    elif isinstance(report, Built):
+        values |= {
+            "version": report.version,
+            "digest": report.digest,
+            "duration-seconds": f"{report.duration_seconds:g}",
+        }
     elif isinstance(report, Monitoring | Drift):
         values |= {"version": report.version, "serving": report.version}
     return values

@@ -15,6 +15,18 @@ ACTION = "org/deploy-action"
 TAG = "v1"
 SCHEMA = f"https://raw.githubusercontent.com/{ACTION}/{TAG}/schemas/deploy.schema.json"
 
+EXAMPLE = f"https://github.com/{ACTION}/blob/{TAG}/examples/workflows/single-service.yml"
+SECRETS = """\
+    # Secrets of this repository, or of its environments staging and production. While the hosts are
+    # [local] and deploy.yaml declares no secrets, none of them is needed.
+    secrets:
+      # The values of what deploy.yaml declares, one NAME=value a line.
+      DEPLOY_SECRETS: ${{ secrets.DEPLOY_SECRETS }}
+      # For hosts over ssh: the private key, and the hosts' keys as ssh-keyscan prints them.
+      DEPLOY_SSH_KEY: ${{ secrets.DEPLOY_SSH_KEY }}
+      DEPLOY_KNOWN_HOSTS: ${{ secrets.DEPLOY_KNOWN_HOSTS }}
+"""
+
 _PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_-]*")
 _SAYS_OTHERWISE = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|[.+-]?[0-9][0-9_.e+-]*")
 _NO_IMAGE = "ghcr.io/your-organisation"
@@ -87,6 +99,7 @@ def _gates(survey: Survey) -> Iterable[str]:
     yield "  bandit:"
     yield f"    paths: [{', '.join(map(_scalar, survey.python_paths))}]"
     yield '    exclude: ["**/test", "**/tests"]'
+    yield "    skips: [B104]  # a container has to listen on 0.0.0.0"
 
 
 def _environments(survey: Survey) -> Iterable[str]:
@@ -123,13 +136,13 @@ permissions: {{}}
 jobs:
   deploy:
     permissions:
-      contents: read
-      deployments: write
-      packages: write
+      contents: read  # to read deploy.yaml
+      packages: read  # to pull the image
+    # Where the hosts are other machines the image has to be in a registry: call ci.yml before this.
+    # {EXAMPLE}
     uses: {ACTION}/.github/workflows/deploy.yml@{TAG}
 {_with({"config": config} if config != "deploy.yaml" else {})}\
-    secrets: inherit
-"""
+{SECRETS}"""
 
 
 def rollback_workflow(survey: Survey, config: str) -> str:
@@ -167,13 +180,11 @@ permissions: {{}}
 jobs:
   rollback:
     permissions:
-      contents: read
-      deployments: write
-      packages: read
+      contents: read  # to read deploy.yaml
+      packages: read  # to pull an image that is not on the host any more
     uses: {ACTION}/.github/workflows/rollback.yml@{TAG}
 {_with(inputs)}\
-    secrets: inherit
-"""
+{SECRETS}"""
 
 
 def _workflow_name(what: str, survey: Survey, config: str) -> str:

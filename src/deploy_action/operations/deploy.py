@@ -20,11 +20,14 @@ from deploy_action.targets.sourcing import SourcedImage, credentials, source
 from deploy_action.targets.succession import require_passed_before
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy_action.config.model import DeployConfig, Environment
+    from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
     from deploy_action.progress import Progress
 
-__all__ = ["bring", "run"]
+__all__ = ["bring", "refusal", "run"]
 
 _GOING_LIVE = "deploy_action.rollout.going_live"
 
@@ -56,16 +59,9 @@ def bring(
     """
     require_provable(inputs)
     gates = run_gates(wanted.gates, inputs.config.parent)
-    try:
-        require_passed(gates)
-    except GateRefused as refused:
-        return Outcome(
-            result=Result.REFUSED,
-            service=wanted.service,
-            environment=wanted.name,
-            gates=gates,
-            error=refused,
-        )
+    refused = refusal(wanted, gates)
+    if refused is not None:
+        return refused
     secrets = required_secrets(wanted, inputs)
     login = credentials(wanted, inputs.environ)
     certificate = certificate_of(wanted, inputs)
@@ -99,3 +95,18 @@ def bring(
                 gates=gates,
             )
         return prove(outcome, inputs, engagement.clock.now())
+
+
+def refusal(wanted: Environment, gates: Sequence[GateResult]) -> Outcome | None:
+    """Return the outcome of gates that did not pass; None where all did."""
+    try:
+        require_passed(gates)
+    except GateRefused as refused:
+        return Outcome(
+            result=Result.REFUSED,
+            service=wanted.service,
+            environment=wanted.name,
+            gates=tuple(gates),
+            error=refused,
+        )
+    return None

@@ -1,4 +1,4 @@
-"""What the commands that act beside a deployment answer: maintenance and run."""
+"""What the commands that act beside a deployment answer: maintenance, run and build."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from deploy_action.errors import ExitCode
 
-__all__ = ["Maintained", "TaskRun"]
+__all__ = ["Built", "Maintained", "TaskRun"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,3 +59,29 @@ class TaskRun:
     def exit_code(self) -> ExitCode:
         """Anything but 0 is a failure; which one, `code` says."""
         return ExitCode.DONE if self.code == 0 else ExitCode.DEPLOYMENT_FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Built:
+    """An image that was built.
+
+    `digest` is what the registry has, for every deployment that follows; empty when it was not
+    pushed: no other machine can have it then.
+    """
+
+    service: str
+    image: str
+    version: str
+    digest: str = ""
+    duration_seconds: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def result(self) -> str:
+        """The word for programs: pushed or built."""
+        return "pushed" if self.digest else "built"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What could not be built is an error, not an answer."""
+        return ExitCode.DONE

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import ExitCode
-from deploy_action.report.acts import Maintained, TaskRun
+from deploy_action.report.acts import Built, Maintained, TaskRun
 from deploy_action.report.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -260,5 +260,16 @@ class Written:
         return ExitCode.DONE
 
 
-Answer = History | Status | Drift | Monitoring | Diagnosis | Page | Written | Maintained | TaskRun
+Answer = (
+    History
+    | Status
+    | Drift
+    | Monitoring
+    | Diagnosis
+    | Page
+    | Written
+    | Maintained
+    | TaskRun
+    | Built
+)
 Report = Outcome | Answer

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from deploy_action.release import State
-from deploy_action.report.acts import Maintained, TaskRun
+from deploy_action.report.acts import Built, Maintained, TaskRun
 from deploy_action.report.answers import (
     Answer,
     Diagnosis,
@@ -49,6 +49,8 @@ def show_answer(answer: Answer, paper: Paper) -> list[str]:
             lines = _maintained(answer, paper)
         case TaskRun():
             lines = _task(answer, paper)
+        case Built():
+            lines = _built(answer, paper)
         case _:
             assert_never(answer)
     return [*lines, *(x for note in answer.notes for x in wrap(note, paper.width, first="note: "))]
@@ -220,3 +222,10 @@ def _task(answer: TaskRun, paper: Paper) -> list[str]:
     what = f"{answer.argv[0]} in {answer.service} {answer.version} on {answer.host}"
     took = paper.palette.quiet(f" ({duration(answer.duration_seconds)})")
     return [f"{mark} {printable(what)}: {ended}{took}"]
+
+
+def _built(answer: Built, paper: Paper) -> list[str]:
+    what = f"{answer.image}:{answer.version}"
+    took = paper.palette.quiet(f" ({duration(answer.duration_seconds)})")
+    lines = [f"{paper.palette.good('✓')} {printable(what)}: {answer.result}{took}"]
+    return [*lines, f"  {answer.digest}"] if answer.digest else lines

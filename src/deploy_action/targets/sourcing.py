@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.targets.building import build_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy_action.config.model import Build, Environment
+    from deploy_action.config.model import Environment
     from deploy_action.engines.engine import Engine
     from deploy_action.inputs import Inputs
     from deploy_action.progress import Progress
 
-__all__ = ["SourcedImage", "credentials", "source"]
+__all__ = ["Name", "SourcedImage", "credentials", "name_of", "source"]
 
-_BUILD_SECONDS = 3600.0
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What a tag may be: https://github.com/distribution/reference"""
 
@@ -55,14 +55,27 @@ def credentials(environment: Environment, environ: Mapping[str, str]) -> tuple[s
     return login.username, password
 
 
-def source(
-    environment: Environment, inputs: Inputs, engine: Engine, progress: Progress
-) -> SourcedImage:
-    """Find, or build, the image and pin it down by its digest. Nothing is pulled yet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Name:
+    """What is asked for: a version of a repository, and perhaps its digest."""
+
+    repository: str
+    version: str
+    tag: str
+    """What the registry calls it: deploy.yaml's own tag, where it has one, else the version."""
+    digest: str | None
+
+    @property
+    def reference(self) -> str:
+        """Repository and tag."""
+        return f"{self.repository}:{self.tag}"
+
+
+def name_of(environment: Environment, inputs: Inputs) -> Name:
+    """Tell which image is meant, from the flags first and from deploy.yaml where they are silent.
 
     Raises:
         BadInput: neither an image nor a version was given, or one that can be no tag.
-        DeploymentFailed: the registry has no such tag, or does not answer.
     """
     repository, tag, digest = _split(inputs.image or environment.image or environment.service)
     digest = inputs.digest or digest
@@ -78,14 +91,40 @@ def source(
             cause="images are tagged with it: letters, digits, '.', '_' and '-', at most 128",
             remedy="--version 1.2.3",
         )
-    if environment.build is not None and digest is None:
-        reference = f"{repository}:{version}"
-        login = credentials(environment, inputs.environ)
-        _build(environment.build, reference, inputs, progress, login)
-        if not environment.build.push:
-            return _local(engine, repository, version, reference)
+    built = environment.build is not None
+    return Name(
+        repository=repository,
+        version=version,
+        tag=version if built else tag or version,
+        digest=digest,
+    )
+
+
+def source(
+    environment: Environment, inputs: Inputs, engine: Engine, progress: Progress
+) -> SourcedImage:
+    """Find, or build, the image and pin it down by its digest. Nothing is pulled yet.
+
+    An environment with an `after` takes what was built for the one before: building anew would
+    make other bytes of the same source. Nor is anything built when a digest is given, and a plan
+    pushes nothing.
+
+    Raises:
+        BadInput: neither an image nor a version was given, or one that can be no tag.
+        DeploymentFailed: the registry has no such tag, or does not answer.
+    """
+    name = name_of(environment, inputs)
+    repository, version, digest = name.repository, name.version, name.digest
+    build = environment.build
+    if build is not None and digest is None:
+        if environment.after is None and not (inputs.dry_run and build.push):
+            login = credentials(environment, inputs.environ)
+            digest = build_image(build, name.reference, inputs.config.parent, progress, login)
+        if not build.push:
+            return _local(engine, repository, version, name.reference)
+        reference = f"{repository}@{digest}" if digest else name.reference
         return _from_registry(environment, inputs, engine, repository, version, reference)
-    reference = f"{repository}@{digest}" if digest else f"{repository}:{tag or version}"
+    reference = f"{repository}@{digest}" if digest else name.reference
     if environment.pull == "never":
         return _local(engine, repository, version, reference)
     if environment.pull == "missing" and engine.image(reference) is not None:
@@ -137,35 +176,3 @@ def _split(reference: str) -> tuple[str, str | None, str | None]:
     if colon and "/" not in tag:
         return head, tag, digest or None
     return rest, None, digest or None
-
-
-def _build(
-    build: Build,
-    reference: str,
-    inputs: Inputs,
-    progress: Progress,
-    login: tuple[str, str] | None,
-) -> None:
-    """Build with the Docker command line, which brings BuildKit and its cache."""
-    from deploy_action.process import run
-    from deploy_action.targets.registry_login import logged_in
-
-    root = inputs.config.parent
-    argv = ["docker", "build", "-q", "-t", reference, "-f", str(root / build.dockerfile)]
-    if build.target:
-        argv += ["--target", build.target]
-    for name, value in build.args.items():
-        argv += ["--build-arg", f"{name}={value}"]
-    progress.say(f"building {reference}")
-    steps = [[*argv, "--", str(root / build.context)]]
-    if build.push:
-        steps.append(["docker", "push", "-q", "--", reference])
-    for step in steps:
-        with logged_in(reference, login) as env:
-            done = run(step, timeout_seconds=_BUILD_SECONDS, env=env)
-        if done.exit_code != 0:
-            progress.quote(" ".join(step[:2]), done.stderr.splitlines()[-40:])
-            raise DeploymentFailed(
-                f"{' '.join(step[:2])} of {reference} failed with exit code {done.exit_code}",
-                cause=(done.stderr.strip().splitlines() or [""])[-1][:300],
-            )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,20 @@ import pytest
 import yaml
 
 from deploy_action.command_line.commands import COMMANDS as OF_THE_COMMAND_LINE
-from deploy_action.github.given import COMMANDS, INPUTS
+from deploy_action.github.context import Context
+from deploy_action.github.given import COMMANDS, INPUTS, arguments
 from deploy_action.github.outputs import OUTPUTS
 from deploy_action.init import initialise
 
 ROOT = Path(__file__).parents[3]
-SELF = ("$/", "org/deploy-action@v1")
+SINGLE = ("plan", "rollback", "validate")
+"""The actions with one command, each in its folder."""
+SELF = ("$/", "org/deploy-action@v1", *(f"org/deploy-action/{name}@v1" for name in SINGLE))
 CALLED = re.compile(r"org/deploy-action/\.github/workflows/([a-z]+\.yml)@v1")
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 LEVELS = ("none", "read", "write")
+SWITCHES = ("dry-run", "offline")
+CONTEXT = Context.read({"GITHUB_SHA": "0123456789abcdef"})
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -41,6 +47,20 @@ def ids(path: Path) -> str:
 def steps(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for job in workflow["jobs"].values():
         yield from job.get("steps", ())
+
+
+def callee(job: Mapping[str, Any]) -> Path:
+    """Return the workflow that a job calls: ours, or one of the examples' own."""
+    found = CALLED.fullmatch(job["uses"])
+    if found is not None:
+        return ROOT / ".github/workflows" / found[1]
+    name: str = job["uses"].rpartition("/")[2].partition("@")[0]
+    return ROOT / "examples/workflows" / name
+
+
+def callers(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the jobs that call a workflow."""
+    yield from (job for job in load(path)["jobs"].values() if "uses" in job)
 
 
 def test_inputs_are_those_that_the_code_reads() -> None:
@@ -84,6 +104,25 @@ def test_the_image_is_built_from_what_is_checked_out() -> None:
     assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile"}
 
 
+@pytest.mark.parametrize("name", SINGLE)
+def test_an_action_with_one_command_is_the_same_action(name: str) -> None:
+    """The same image with the command as its argument; inputs and outputs are as in action.yml, so
+    that what is written twice cannot become two things."""
+    single = load(ROOT / name / "action.yml")
+    assert single["runs"] == {"using": "docker", "image": "../Dockerfile", "args": [name]}
+    assert (ROOT / name / single["runs"]["image"]).resolve() == ROOT / "Dockerfile"
+    for section in ("inputs", "outputs"):
+        for key, entry in single[section].items():
+            whole = ACTION[section][key]
+            words = str(whole["description"]).removeprefix(f"{name}: ")
+            assert entry == {**whole, "description": words[0].upper() + words[1:]} or entry == {
+                **whole,
+                "description": words,
+            }
+    asked = {key: "1" for key in single["inputs"] if key not in SWITCHES}
+    assert arguments({"command": name, **asked}, CONTEXT)[0] == name
+
+
 def test_the_folder_on_top_is_the_one_that_github_reads() -> None:
     """One copy: the link leads to it, and not the other way round, which act reads as empty."""
     link = ROOT / "workflows"
@@ -97,8 +136,10 @@ def test_a_step_gives_only_inputs_that_exist(path: Path) -> None:
     """A misspelt one would be dropped with a warning that nobody reads."""
     ours = [step for step in steps(load(path)) if step.get("uses") in SELF]
     for step in ours:
-        assert set(step.get("with", {})) <= set(INPUTS)
-        assert step.get("with", {}).get("command", "deploy") in (*COMMANDS, "${{ matrix.command }}")
+        folder = step["uses"].removeprefix("org/deploy-action").removeprefix("/").partition("@")[0]
+        takes = load(ROOT / folder.removeprefix("$/") / "action.yml")["inputs"]
+        assert set(step.get("with", {})) <= set(takes)
+        assert step.get("with", {}).get("command", "deploy") in COMMANDS
 
 
 @pytest.mark.parametrize("path", EVERY, ids=ids)
@@ -106,11 +147,13 @@ def test_outputs_that_are_read_exist(path: Path) -> None:
     """An expression over an unknown output is empty, silently."""
     workflow = load(path)
     ours = {step["id"] for step in steps(workflow) if step.get("uses") in SELF and "id" in step}
-    read = re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", path.read_text())
+    text = re.sub(r"^#.*$", "", path.read_text(), flags=re.MULTILINE)
+    read = re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", text)
     assert all(name in OUTPUTS for step, name in read if step in ours)
-    of_jobs = re.findall(r"(?:needs|jobs)\.([\w-]+)\.outputs\.([\w-]+)", path.read_text())
-    for job, name in of_jobs:
-        assert name in workflow["jobs"][job]["outputs"]
+    for name, output in re.findall(r"(?:needs|jobs)\.([\w-]+)\.outputs\.([\w-]+)", text):
+        job = workflow["jobs"][name]
+        called = load(callee(job)) if "uses" in job else None
+        assert output in (called["on"]["workflow_call"] if called else job)["outputs"]
 
 
 @pytest.mark.parametrize("path", EVERY, ids=ids)
@@ -122,7 +165,7 @@ def test_inputs_and_secrets_that_are_read_are_declared(path: Path) -> None:
     assert set(re.findall(r"\binputs\.([\w-]+)", text)) == declared
     if "workflow_call" in on:
         read = set(re.findall(r"\bsecrets\.([\w-]+)", text))
-        assert read == set(on["workflow_call"]["secrets"])
+        assert read == set(on["workflow_call"].get("secrets", {}))
 
 
 def test_the_button_asks_for_what_the_call_takes() -> None:
@@ -186,28 +229,64 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return found
 
 
-def calls(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for job in load(path)["jobs"].values():
-        found = CALLED.fullmatch(job.get("uses", ""))
-        if found is not None:
-            yield found[1], job
+def test_every_workflow_is_called_by_an_example(written: list[Path]) -> None:
+    """Nobody has to find out by trying how it is called."""
+    made = {callee(job) for path in (*EXAMPLES, *written) for job in callers(path)}
+    assert {path for path in SHIPPED if "workflow_call" in load(path)["on"]} <= made
 
 
 def test_callers_give_what_the_workflows_take(written: list[Path]) -> None:
     """Inputs and secrets exist, required ones are there, and the caller has the rights that the
-    called jobs ask for: GitHub refuses to start otherwise."""
-    made = [call for path in (*EXAMPLES, *written) for call in calls(path)]
-    assert {name for name, _ in made} == {"deploy.yml", "rollback.yml"}
-    for name, job in made:
-        called = load(ROOT / ".github/workflows" / name)
+    called jobs ask for: GitHub refuses to start otherwise, also for a job that would be skipped."""
+    for job in (job for path in (*EXAMPLES, *written) for job in callers(path)):
+        workflow = callee(job)
+        called = load(workflow)
         takes = called["on"]["workflow_call"]
         required = {key for key, entry in takes["inputs"].items() if entry.get("required")}
         assert required <= set(job.get("with", {})) <= set(takes["inputs"])
-        if job["secrets"] != "inherit":
-            assert set(job["secrets"]) <= set(takes["secrets"])
+        if job.get("secrets") != "inherit":
+            assert set(job.get("secrets", {})) <= set(takes.get("secrets", {}))
         for inner in called["jobs"].values():
             for scope, level in inner["permissions"].items():
                 allowed = job["permissions"].get(scope, "none")
                 assert LEVELS.index(allowed) >= LEVELS.index(level), (
-                    f"{name} needs {scope}: {level}"
+                    f"{workflow.name} needs {scope}: {level}"
                 )
+
+
+def rows(page: str, section: str, first: str) -> list[tuple[str, ...]]:
+    """Return the rows of a section's table whose first column has this heading."""
+    text = page.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    table = text.partition(f"| {first} |")[2].partition("\n\n")[0]
+    lines = table.splitlines()[2:]
+    return [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in lines]
+
+
+def default_of(entry: Mapping[str, Any]) -> str:
+    """Write a default as the page does."""
+    value = entry.get("default", "")
+    if entry.get("required"):
+        return "required"
+    return f"`{json.dumps(value) if isinstance(value, bool) else value}`" if value != "" else ""
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in SHIPPED if "workflow_call" in load(p)["on"]], ids=lambda p: p.stem
+)
+def test_the_page_says_what_a_workflow_takes_and_gives(path: Path) -> None:
+    """docs/workflows.md: inputs with their defaults, secrets, outputs and permissions."""
+    page = (ROOT / "docs/workflows.md").read_text(encoding="utf-8")
+    called = load(path)["on"]["workflow_call"]
+    assert rows(page, path.stem, "input") == [
+        (f"`{name}`", " ".join(entry["description"].split()), default_of(entry))
+        for name, entry in called["inputs"].items()
+    ]
+    for kind in ("secret", "output"):
+        assert rows(page, path.stem, kind) == [
+            (f"`{name}`", entry["description"])
+            for name, entry in called.get(f"{kind}s", {}).items()
+        ]
+    section = page.partition(f"\n## {path.stem}\n")[2].partition("\n## ")[0]
+    said = section.partition("\nPermissions: ")[2].partition("\n\n")[0]
+    for job in load(path)["jobs"].values():
+        assert all(f"`{scope}: {level}`" in said for scope, level in job["permissions"].items())

@@ -9,7 +9,7 @@ import pytest
 from deploy_action.errors import BadInput, ConfigError
 from deploy_action.gates.result import Broken, Findings, NotRun, Passed
 from deploy_action.inputs import Inputs
-from deploy_action.operations import check, docs, doctor, perform, validate
+from deploy_action.operations import check, docs, doctor, perform, plan, validate
 from deploy_action.progress import Silent
 from deploy_action.report.answers import Diagnosis, Need, NeedState, Page
 from deploy_action.report.outcome import Outcome, Result
@@ -184,3 +184,23 @@ def test_an_outcome_of_an_error_keeps_the_environment(root: Path) -> None:
     report = perform("check", Inputs(environment="nowhere"), Silent())
     assert isinstance(report, Outcome)
     assert (report.result, report.environment) == (Result.INVALID, "nowhere")
+
+
+def test_a_plan_without_a_host_says_what_a_first_deployment_would_do(root: Path) -> None:
+    """Nobody is asked for it: the hosts do not exist, and the declared secret is not there."""
+    write(root)
+    outcome = plan.run(Inputs(environment="staging", version="1.0.0", offline=True), Silent())
+    assert outcome.result is Result.PLANNED
+    assert outcome.plan[0] == "pull ghcr.io/acme/shop:1.0.0"
+    assert any("start" in line for line in outcome.plan)
+    assert "no host and no registry was asked" in outcome.notes[-1]
+
+
+def test_a_plan_without_a_host_is_refused_by_what_would_refuse_the_deployment(root: Path) -> None:
+    """A gate that finds something, and a version that is missing."""
+    write(root, f"{VALID}gates: {{bandit: {{paths: [src]}}}}\n")
+    asked = Inputs(environment="staging", version="1.0.0", offline=True)
+    assert plan.run(asked, Silent()).result is Result.REFUSED
+    write(root)
+    with pytest.raises(BadInput, match="which version"):
+        plan.run(Inputs(environment="staging", offline=True), Silent())

@@ -16,7 +16,7 @@ from tests.unit.report.test_answers import BAD_CHECK, REPLICA
 from deploy_action.errors import DeploymentFailed
 from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
-from deploy_action.report.acts import Maintained, TaskRun
+from deploy_action.report.acts import Built, Maintained, TaskRun
 from deploy_action.report.answers import (
     Diagnosis,
     Difference,
@@ -100,6 +100,7 @@ REPORTS: list[tuple[str, Report]] = [
             output=("done",),
         ),
     ),
+    ("build", Built(service="s", image="i", version="1", digest="sha256:1", duration_seconds=0.5)),
     ("doctor", Diagnosis(needs=(Need(subject="git", state=NeedState.OK),))),
     ("docs", Page(text="# x")),
     ("init", Written(files=(WrittenPath(path="deploy.yaml", guesses=("g",)),))),

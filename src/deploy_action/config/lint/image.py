@@ -94,6 +94,17 @@ def _build_not_pushed(scope: Scope) -> Iterator[Finding]:
         )
 
 
+def _cache_without_push(scope: Scope) -> Iterator[Finding]:
+    build = scope.environment.build
+    if build is not None and build.cache and not build.push:
+        yield Finding(
+            path=("build", "cache"),
+            message="the cache is pushed with the image, and this image is not pushed",
+            hint="add push: true to the build, or leave cache out: the engine keeps layers itself",
+            rule="cache-without-push",
+        )
+
+
 def _is_remote(host: str) -> bool:
     try:
         return parse_host(host).kind in ("tcp", "ssh")
@@ -101,4 +112,11 @@ def _is_remote(host: str) -> bool:
         return False
 
 
-RULES: tuple[Rule, ...] = (_moving_tag, _edge_tag, _no_image, _push_without_name, _build_not_pushed)
+RULES: tuple[Rule, ...] = (
+    _moving_tag,
+    _edge_tag,
+    _no_image,
+    _push_without_name,
+    _build_not_pushed,
+    _cache_without_push,
+)
