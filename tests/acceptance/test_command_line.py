@@ -75,6 +75,7 @@ def test_without_a_configuration_every_command_says_so(command: str, tmp_path: P
     arguments = {
         "unlock": ["--force", "--reason", "x"],
         "maintenance": ["on"],
+        "canary": ["abort"],
         "run": ["--", "true"],
     }.get(command, [])
     ran = deploy_action(command, "--json", *arguments, cwd=tmp_path)

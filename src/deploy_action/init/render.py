@@ -137,6 +137,7 @@ jobs:
   deploy:
     permissions:
       contents: read  # to read deploy.yaml
+      deployments: write  # to record the deployment on GitHub
       packages: read  # to pull the image
     # Where the hosts are other machines the image has to be in a registry: call ci.yml before this.
     # {EXAMPLE}
@@ -181,6 +182,7 @@ jobs:
   rollback:
     permissions:
       contents: read  # to read deploy.yaml
+      deployments: write  # to record the rollback on GitHub
       packages: read  # to pull an image that is not on the host any more
     uses: {ACTION}/.github/workflows/rollback.yml@{TAG}
 {_with(inputs)}\

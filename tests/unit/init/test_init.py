@@ -138,7 +138,8 @@ def test_what_is_written_validates(
         [job] = yaml.safe_load(file.path.read_text())["jobs"].values()
         assert job["uses"] == f"{ACTION}/.github/workflows/{file.path.name}@v1"
         assert set(job) <= {"permissions", "uses", "with", "secrets"}
-        assert set(job["permissions"].values()) == {"read"}
+        asked = {scope for scope, level in job["permissions"].items() if level == "write"}
+        assert asked == {"deployments"}
         for name in job["secrets"]:
             assert file.path.read_text().count(name) == 2
 
