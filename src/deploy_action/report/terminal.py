@@ -123,7 +123,8 @@ def _sentence(outcome: Outcome) -> str:
         case Result.DEPLOYED:
             return f"{what} is live{where}"
         case Result.UNCHANGED:
-            return f"{what} is live{where} already; nothing was changed"
+            mended = "what had changed was mended" if outcome.notes else "nothing was changed"
+            return f"{what} is live{where} already; {mended}"
         case Result.ROLLED_BACK:
             return f"rolled back: {what} is live{where} again"
         case Result.REFUSED | Result.LOCKED | Result.UNLOCKED | Result.TOLD:

@@ -187,7 +187,8 @@ class Conversation:
         return SessionLost(
             f"{self.host}: the lock is gone: its session ended",
             cause="it was removed by force, or this process was silent for longer than the lease",
-            remedy="deploy-action status",
+            remedy="what serves now is not known here: deploy-action status says it, and the next "
+            "command on these hosts settles what was left",
         )
 
 

@@ -75,7 +75,7 @@ def name_of(environment: Environment, inputs: Inputs) -> Name:
     """Tell which image is meant, from the flags first and from deploy.yaml where they are silent.
 
     Raises:
-        BadInput: neither an image nor a version was given, or one that can be no tag.
+        BadInput: neither an image nor a version was given, or one that can be no tag or moves.
     """
     repository, tag, digest = _split(inputs.image or environment.image or environment.service)
     digest = inputs.digest or digest
@@ -90,6 +90,11 @@ def name_of(environment: Environment, inputs: Inputs) -> Name:
             f"{version[:140]!r} cannot be a version",
             cause="images are tagged with it: letters, digits, '.', '_' and '-', at most 128",
             remedy="--version 1.2.3",
+        )
+    if version == "latest":
+        raise BadInput(
+            "'latest' does not say what is deployed, and it could not be restored by that name",
+            remedy="--version 1.2.3, or the commit's id",
         )
     built = environment.build is not None
     return Name(

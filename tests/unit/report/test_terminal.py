@@ -154,6 +154,11 @@ def test_unchanged_does_not_show_the_times_of_an_earlier_deployment_as_its_own()
     assert said.startswith("✓ shop 1.4.2 is live in production already; nothing was changed\n")
     assert "d-7" in said
     assert "█" not in said
+    note = ("local: shop-1.4.2-1 was stopped and is started again",)
+    mended = Outcome(
+        result=Result.UNCHANGED, environment="production", deployment=DEPLOYED, notes=note
+    )
+    assert "already; what had changed was mended\n" in text(mended)
 
 
 def test_check_does_not_claim_that_gates_passed_which_never_ran() -> None:
