@@ -22,6 +22,7 @@ from statistics import median
 
 from tests.support.sandbox import Finished, Sandbox, sandbox
 
+from benchmarks.chart import Bar, bars
 from benchmarks.floor import Floor, floor
 from benchmarks.measuring import Numbers, in_turn, ratios, seconds, spread, table, wait_until
 from benchmarks.results import Benchmark
@@ -196,6 +197,14 @@ def section(numbers: Numbers) -> Iterator[str]:
         f"(budget {CRASH_BUDGET_SECONDS:g} s: {_verdict(max(crash) <= CRASH_BUDGET_SECONDS)})."
     )
     yield ""
+    yield (
+        "The floor starts one container. A deployment starts two, since the lock is one, stops and "
+        "keeps one, and starts Python; what serves is looked at twice and asked who it is, and five "
+        "times something is written so that a power cut does not undo it."
+    )
+    yield ""
+    yield "![ratios and budgets](results/budgets.svg)"
+    yield ""
     yield "Where the time of a deployment goes, medians:"
     yield ""
     names = list(dict.fromkeys(name for one in numbers["phases"] for name, _ in one))
@@ -205,6 +214,19 @@ def section(numbers: Numbers) -> Iterator[str]:
         part = median(sum(s for n, s in one if n == name) for one in numbers["phases"])
         rows.append([WORDS.get(name, name), f"{1000 * part:.0f} ms", f"{part / whole:.0%}"])
     yield from table(["phase", "time", "share"], rows)
+
+
+def pictures(numbers: Numbers) -> dict[str, str]:
+    """Draw the ratios with their budgets, a red line each."""
+    took, serving = numbers["seconds"], numbers["serving"]
+    rows = [Bar(name="docker run, first 200", values=[1.0])]
+    for name, (title, budget) in BUDGETS.items():
+        found = ratios(took[name], took["floor"])
+        rows.append(Bar(name=title, values=found, limit=budget, ours=True))
+        until = ratios(serving[name], took["floor"])
+        rows.append(Bar(name="… until it serves", values=until, ours=True))
+    title = "In units of a bare docker run: median, least to most, and the budget"
+    return {"budgets.svg": bars(title, rows, shape="{:.2f} ×")}
 
 
 WORDS = {
@@ -237,6 +259,7 @@ BENCHMARK = Benchmark(
     section=section,
     good=good,
     rounds=15,
+    pictures=pictures,
 )
 
 if __name__ == "__main__":

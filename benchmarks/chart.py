@@ -35,9 +35,13 @@ class Panel:
     series: Mapping[str, Mapping[int, Sequence[float]]]
 
 
-def bars(title: str, rows: Sequence[Bar], *, unit: str) -> str:
-    """Draw horizontal bars of the medians, with a whisker from the least to the most."""
-    left, right, top, step = 250, 230, 52, 34
+def bars(title: str, rows: Sequence[Bar], *, shape: str) -> str:
+    """Draw horizontal bars of the medians, with a whisker from the least to the most.
+
+    Args:
+        shape: how a value is written, as `str.format` takes it.
+    """
+    left, right, top, step = 310, 190, 52, 34
     room = _WIDTH - left - right
     most = max(max(row.values) for row in rows)
     scale = room / _nice(max(most, *(row.limit or 0 for row in rows)))
@@ -53,7 +57,7 @@ def bars(title: str, rows: Sequence[Bar], *, unit: str) -> str:
             x = left + row.limit * scale
             lines.append(_line(x, y - 2, x, y + 26, "#cf222e", width=2))
         end = left + max(high, row.limit or 0) * scale + 10
-        said = f"{middle:.2f} {unit}" + (f"  {row.note}" if row.note else "")
+        said = shape.format(middle) + row.note
         lines.append(_text(end, y + 16, said, colour=_PALE))
     return _svg(title, top + len(rows) * step + 14, lines)
 

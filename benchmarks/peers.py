@@ -266,14 +266,14 @@ def pictures(numbers: Numbers) -> dict[str, str]:
     """Draw what is lost each time."""
     rows = [
         Bar(
-            name=title.replace("`", ""),
+            name=title.replace("`", "").replace(", HAProxy before it", " + HAProxy"),
             values=[numbers["lost"][peer] / numbers["rounds"]],
-            note=f"lost, {median(numbers['seconds'][peer]):.1f} s",
+            note=f"; the command takes {median(numbers['seconds'][peer]):.1f} s",
             ours=peer == "ours",
         )
         for peer, title in TITLES.items()
     ]
-    return {"peers.svg": bars("Requests lost each time, at 200 a second", rows, unit="")}
+    return {"peers.svg": bars("Requests lost each time, at 200 a second", rows, shape="{:.0f}")}
 
 
 BENCHMARK = Benchmark(

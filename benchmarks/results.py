@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
-from benchmarks.measuring import RESULTS, Numbers, load, machine, save
+from benchmarks.measuring import RESULTS, Numbers, load, machine, ratios, save
 
-__all__ = ["NAMES", "PAGE", "Benchmark", "benchmarks", "render"]
+__all__ = ["NAMES", "PAGE", "Benchmark", "benchmarks", "claims", "render"]
 
 PAGE = Path(__file__).with_name("RESULTS.md")
 NAMES = ("budgets", "peers", "load_proof", "scaling", "hosts", "startup", "bandit_gate")
@@ -71,6 +72,58 @@ def render() -> str:
     for benchmark in benchmarks():
         lines += ["", *_section(benchmark, load(benchmark.name))]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def claims() -> tuple[str, ...]:
+    """Write the README's rows of numbers; a test holds the README to them."""
+    peers, proof, gate = load("peers"), load("load_proof"), load("bandit_gate")
+    hosts, budgets = load("hosts"), load("budgets")
+    each = " · ".join(
+        f"{peers['lost'][peer] / peers['rounds']:.0f}" for peer in ("run", "compose", "swarm")
+    )
+    ours = peers["lost"]["ours"] / peers["rounds"]
+    sent, lost = sum(proof["sent"].values()), sum(proof["lost"].values())
+    floor = median(ratios(budgets["seconds"]["deploy"], budgets["seconds"]["floor"]))
+    bandit = median(ratios(gate["seconds"]["gate"], gate["seconds"]["bandit"]))
+    far = importlib.import_module("benchmarks.hosts")
+    ratio = far.ratio_at(hosts, far.FAR)
+    rows = (
+        (
+            (
+                "requests lost each time that a service is replaced at 200 a second: "
+                "`docker stop` and `run` · Compose · `docker service update` · deploy-action"
+            ),
+            f"{each} · **{ours:.0f}**",
+            "peers",
+        ),
+        (
+            (
+                "lost in 50 deployments, 10 failed ones, 10 rollbacks and 10 reloads of the edge, by "
+                f"{proof['clients']} clients with uploads, streams, websockets and long polls"
+            ),
+            f"{lost} of {sent:,}",
+            "load_proof --full",
+        ),
+        (
+            f"a deployment to 16 hosts that are {far.FAR} ms away against one to one such host",
+            f"{ratio:.1f} × the time",
+            "hosts",
+        ),
+        (
+            "a whole deployment against a bare `docker run` and its first answer",
+            f"{floor:.1f} × the time",
+            "budgets",
+        ),
+        (
+            "bandit's gate against `bandit -r` on Python's standard library, same findings",
+            f"{bandit:.2f} × the time",
+            "bandit_gate",
+        ),
+    )
+    return tuple(
+        f"| {what} | {value} | `.venv/bin/python -m benchmarks.{how}` |"
+        for what, value, how in rows
+    )
 
 
 def pictures() -> dict[str, str]:

@@ -22,6 +22,12 @@ def test_the_pictures_are_drawn_from_the_samples() -> None:
     assert {path.name: path.read_text() for path in RESULTS.glob("*.svg")} == drawn
 
 
+def test_the_readme_tells_these_numbers_and_no_others() -> None:
+    """Its rows that name a benchmark are the computed ones: see `results.claims`."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert [line for line in lines if "-m benchmarks." in line] == list(results.claims())
+
+
 def test_every_benchmark_has_results_and_is_run_by_make_bench() -> None:
     """What nobody runs nobody has measured."""
     makefile = (ROOT / "Makefile").read_text()
