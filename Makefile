@@ -11,8 +11,9 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/go/bin
 # What a test skips here it should have run: tests/conftest.py makes that a failure.
 export DEPLOY_ACTION_NO_SKIPS := 1
 PYTEST := .venv/bin/python -m pytest
-# Most of the time a test waits for something to happen; those under act cannot run side by side.
-BESIDE := -n 2 --dist worksteal
+# Most of the time a test waits for something to happen, so that more of them run than there are
+# cores; those that share something, act's names above all, stay in one group.
+BESIDE := -n 3 --dist loadgroup
 REPORTS := build/reports
 BENCHMARKS := budgets peers load_proof scaling hosts startup bandit_gate
 
@@ -29,7 +30,7 @@ clean-demo: python ## Remove what the demo made
 	@.venv/bin/python -m demo --clean
 
 .PHONY: test
-test: lint types unit acceptance integration action ## Run every check and every test (but the long faults)
+test: lint types unit acceptance integration ## Run every check and every test (but the long faults)
 
 .PHONY: lint
 lint: python ## Check style and common mistakes
@@ -49,12 +50,8 @@ acceptance: images ## Test the command line as a user types it
 	$(PYTEST) tests/acceptance -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/acceptance.xml
 
 .PHONY: integration
-integration: images apps hosts ## Test on a real engine, with the fast faults
-	$(PYTEST) tests/integration tests/contract tests/faults -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/integration.xml
-
-.PHONY: action
-action: images act action-image hosts ## Run the action and the workflows under act
-	$(PYTEST) tests/action -m 'not faults' --junit-xml=$(REPORTS)/action.xml
+integration: images apps act action-image hosts ## Test on real engines with the fast faults, and under act
+	$(PYTEST) tests/integration tests/contract tests/faults tests/action -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: faults
 faults: images apps act action-image hosts ## Inject every fault of docs/reliability.md; takes long

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.act import ROOT, Repository
 
-pytestmark = [pytest.mark.act, pytest.mark.docker]
+pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
 
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 SHOP = """\

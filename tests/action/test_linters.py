@@ -13,7 +13,7 @@ from tests.support.act import CALLED, ROOT, SELF
 
 from deploy_action.init import initialise
 
-pytestmark = pytest.mark.act
+pytestmark = [pytest.mark.act, pytest.mark.xdist_group("linters")]
 
 # Callers name our release by its tag, as everybody does who does not pin, and their own likewise.
 _CONFIG = """\

@@ -13,7 +13,7 @@ from tests.support.registry import registry
 
 from deploy_action import __version__
 
-pytestmark = [pytest.mark.act, pytest.mark.docker]
+pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
 
 EXAMPLES = ROOT / "examples/workflows"
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"

@@ -17,7 +17,8 @@ from tests.support.sandbox import Sandbox, sandbox, until
 
 from deploy_action.edge import artifact
 
-pytestmark = pytest.mark.docker
+# Side by side they would each start what the module shares.
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("hosts that fail")]
 LONG = pytest.mark.faults
 
 VERSIONS = ("1.0.0", "2.0.0")

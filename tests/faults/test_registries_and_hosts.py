@@ -17,7 +17,8 @@ import pytest
 from tests.support.registry import Registry, registry
 from tests.support.sandbox import Finished, Sandbox, docker, free_port, sandbox
 
-pytestmark = pytest.mark.docker
+# Side by side they would each start what the module shares.
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("registries")]
 LONG = pytest.mark.faults
 
 

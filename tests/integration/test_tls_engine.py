@@ -12,7 +12,8 @@ from tests.support.sandbox import Sandbox, sandbox
 
 from deploy_action.edge import artifact
 
-pytestmark = pytest.mark.docker
+# Side by side they would each start what the module shares.
+pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("engine on TCP")]
 
 
 @pytest.fixture(scope="module")
