@@ -39,7 +39,9 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     Masking comes first: nothing is written before every secret is known to the runner.
     """
     # Process 1 of a container ignores SIGTERM unless it says otherwise.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where whoever started it ignores one of them, as a shell does for what is in its background.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     commands = Commands(stdout)
     try:
         for value in declared_secrets(environ):
