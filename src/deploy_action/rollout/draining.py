@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.edge.left_behind import sessions_left_behind
+from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.replicas import backend_for
+from deploy_action.state.conversation import SessionLost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["drain"]
 
 _POLL_SECONDS = 0.05
+_UNKNOWN = "a process of the edge from before a reload"
 
 
 def drain(
@@ -49,5 +52,11 @@ def _busy(site: Site, staying: set[str]) -> Mapping[str, int]:
     open_ = {name: count for name, count in here.items() if count and name not in staying}
     if open_:
         return open_
-    before = sessions_left_behind(site.talk, site.backend)
+    try:
+        before = sessions_left_behind(site.talk, site.backend)
+    except SessionLost:
+        raise
+    except DeploymentFailed:
+        # What is not known may be a request under way.
+        return {_UNKNOWN: 1}
     return {name: count for name, count in before.items() if count and name not in staying}
