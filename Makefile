@@ -11,9 +11,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/go/bin
 # What a test skips here it should have run: tests/conftest.py makes that a failure.
 export DEPLOY_ACTION_NO_SKIPS := 1
 PYTEST := .venv/bin/python -m pytest
-# Most of the time a test waits for something to happen, so that more of them run than there are
-# cores; those that share something, act's names above all, stay in one group.
-BESIDE := -n 3 --dist loadgroup
+# Most of the time a test waits for something to happen; those that share something stay in one group.
+BESIDE := -n 2 --dist loadgroup
+# What takes too long for every change: `make faults` runs it.
+SHORT := -m 'not faults and not long'
 REPORTS := build/reports
 BENCHMARKS := budgets peers load_proof scaling hosts startup bandit_gate
 
@@ -30,7 +31,7 @@ clean-demo: python ## Remove what the demo made
 	@.venv/bin/python -m demo --clean
 
 .PHONY: test
-test: lint types unit acceptance integration ## Run every check and every test (but the long faults)
+test: lint types unit acceptance integration action ## Run every check and every test (but the long faults)
 
 .PHONY: lint
 lint: python ## Check style and common mistakes
@@ -43,19 +44,24 @@ types: python ## Check the types
 
 .PHONY: unit
 unit: python ## Test the parts, without Docker
-	$(PYTEST) tests/unit -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/unit.xml
+	$(PYTEST) tests/unit $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/unit.xml
 
 .PHONY: acceptance
 acceptance: images ## Test the command line as a user types it
-	$(PYTEST) tests/acceptance -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/acceptance.xml
+	$(PYTEST) tests/acceptance $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/acceptance.xml
 
 .PHONY: integration
-integration: images apps act action-image hosts ## Test on real engines with the fast faults, and under act
-	$(PYTEST) tests/integration tests/contract tests/faults tests/action -m 'not faults' $(BESIDE) --junit-xml=$(REPORTS)/integration.xml
+integration: images apps hosts ## Test on real engines, with the fast faults
+	$(PYTEST) tests/integration tests/contract tests/faults $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/integration.xml
+
+.PHONY: action
+action: images act action-image hosts ## Run the action and the workflows under act
+	$(PYTEST) tests/action $(SHORT) --junit-xml=$(REPORTS)/action.xml
 
 .PHONY: faults
-faults: images apps act action-image hosts ## Inject every fault of docs/reliability.md; takes long
+faults: images apps act action-image hosts ## Inject every fault of docs/reliability.md, and all else that takes long
 	$(PYTEST) tests/faults tests/unit/rollout $(BESIDE) --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
+	$(PYTEST) tests/integration -m long --junit-xml=$(REPORTS)/long.xml || failed=$$?; \
 	.venv/bin/python -m tests.faults.table $(REPORTS)/faults.xml; exit $${failed:-0}
 
 .PHONY: bench

@@ -81,7 +81,7 @@ def test_process_one_ends_at_sigterm_before_it_has_begun_anything(tmp_path: Path
     with sandbox(tmp_path) as box:
         holder = box.start("deploy", "--version", "1.0.0")
         try:
-            until(lambda: not box.lock_is_free(), "somebody deploys")
+            until(box.lock_is_taken, "somebody deploys")
             holder.send_signal(signal.SIGSTOP)
             with started(box, command="deploy", version="2.0.0", **{"lock-wait": "5m"}) as step:
                 step.reads("stop-commands")

@@ -47,6 +47,7 @@ def neighbour(box: Sandbox, tmp_path: Path) -> Sandbox:
     return made
 
 
+@pytest.mark.long
 def test_what_the_edge_held_before_a_reload_is_drained_too(
     box: Sandbox, neighbour: Sandbox
 ) -> None:
@@ -88,6 +89,7 @@ def _version(connection: http.client.HTTPConnection) -> str | None:
     return answer.headers["X-Version"]
 
 
+@pytest.mark.long
 def test_an_older_edge_is_replaced_and_cuts_nothing(box: Sandbox) -> None:
     """The next deployment brings a newer edge, which takes the sockets over; websockets and slow
     answers that the older one carries live to their end."""

@@ -33,6 +33,7 @@ MENDING = {
 }
 
 
+@pytest.mark.long
 def test_a_container_removed_by_hand_is_mended_by_whatever_comes_next(shop: Sandbox) -> None:
     """Nothing serves: drift and monitor say so, any command repairs it, and nothing is "lost"."""
     for words, (argv, serves) in MENDING.items():

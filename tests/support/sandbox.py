@@ -33,6 +33,7 @@ __all__ = [
     "until",
 ]
 
+_ENDING_SECONDS = 3.0
 _COUNTED: list[ProbeResult] = []
 
 SHOP: Mapping[str, Any] = {
@@ -167,8 +168,17 @@ class Sandbox:
         return self.docker(*argv, *filters).split()
 
     def lock_is_free(self) -> bool:
-        """Tell whether nobody holds the lock."""
-        return not self.containers("lock", all=False)
+        """Tell whether nobody holds the lock, or its container is on its way out by itself."""
+        deadline = time.monotonic() + _ENDING_SECONDS
+        while self.containers("lock", all=False):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def lock_is_taken(self) -> bool:
+        """Tell whether there is a lock now; of a command before, it may still be on its way out."""
+        return bool(self.containers("lock", all=False))
 
     def clean(self) -> None:
         """Take everything of this sandbox away, and nothing else."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import EdgeOptions
@@ -138,7 +138,9 @@ def ensure_edge(engine: Engine, options: EdgeOptions, ports: Collection[int], cl
     return _await_edge(engine, options, clock)
 
 
-def renew_edge(engine: Engine, options: EdgeOptions, clock: Clock) -> str:
+def renew_edge(
+    engine: Engine, options: EdgeOptions, clock: Clock, begun: Callable[[], None] = lambda: None
+) -> str:
     """Replace an edge that runs and is older than ours; return what was done, in words.
 
     Without the host's network a port can be published by one container only: there the edge stays
@@ -150,7 +152,7 @@ def renew_edge(engine: Engine, options: EdgeOptions, clock: Clock) -> str:
     if options.network != "host":
         return ""
     try:
-        return upgrade.replace_edge(engine, options, _edge_spec(options, ()), found, clock)
+        return upgrade.replace_edge(engine, options, _edge_spec(options, ()), found, clock, begun)
     except DeploymentFailed as error:
         # A deployment is no worse off with the edge that it had.
         return str(error)

@@ -39,9 +39,17 @@ def is_older(engine: Engine, options: EdgeOptions, found: Container) -> bool:
 
 
 def replace_edge(
-    engine: Engine, options: EdgeOptions, spec: ContainerSpec, old: Container, clock: Clock
+    engine: Engine,
+    options: EdgeOptions,
+    spec: ContainerSpec,
+    old: Container,
+    clock: Clock,
+    begun: Callable[[], None] = lambda: None,
 ) -> str:
     """Put a newer edge in the place of one that runs, and say in words what was done.
+
+    Args:
+        begun: called when the newer one serves, beside the older one still.
 
     Raises:
         DeploymentFailed: the newer one does not start; the old one goes on serving.
@@ -71,6 +79,7 @@ def replace_edge(
             f"{engine.host}: the newer edge did not start, the old one serves: {said}",
             remedy=f"docker logs {options.name}; edge.image in deploy.yaml keeps an image of yours",
         )
+    begun()
     # From here on two edges accept connections, until the old one has heard that it is to end.
     engine.set_restart(created, "unless-stopped")
     engine.set_restart(old.id, "no")

@@ -97,10 +97,9 @@ class Site:
         """Replace an edge that is older than ours without losing a request; say what was done."""
         if self.environment.route is None:
             return ""
-        said = edge_host.renew_edge(self.engine, self.environment.edge, self.clock)
-        if said:
-            self.edge.trust()
-        return said
+        return edge_host.renew_edge(
+            self.engine, self.environment.edge, self.clock, begun=self.edge.trust
+        )
 
     def start_replica(
         self,
