@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 
 from deploy_action.release import Deployment, HostOutcome, Kind, Phase, Release, State
+from deploy_action.state.conversation import Talk
 from deploy_action.state.ledger import (
     Ledger,
     decode,
@@ -152,3 +154,32 @@ def test_a_release_is_its_content() -> None:
     assert base.id != release("1", digest="sha256:other").id
     assert base.reference == "ghcr.io/acme/shop@sha256:1"
     assert release("1", local=True).reference == "sha256:1"
+
+
+class Volume:
+    """Files of a ledger, the oldest first, as a session gives them."""
+
+    def __init__(self, entries: list[Deployment]) -> None:
+        self.files = tuple((f"{e.number:08d}.json", encode(e)) for e in entries)
+
+    def recent(self, _: str, count: int) -> tuple[tuple[str, bytes], ...]:
+        return self.files[-count:]
+
+
+def test_a_long_row_of_failures_hides_neither_what_serves_nor_what_was_before() -> None:
+    """Else a failing deployment would take for a first one what is not, and withdraw the service."""
+    story: Story = [(D, "1", OK), (D, "2", OK), *[(D, "3", BAD)] * 450]
+    entries = [
+        dataclasses.replace(made, number=number)
+        for number, made in enumerate((entry(1, *rest) for rest in story), 1)
+    ]
+    ledger = Ledger.read(cast("Talk", Volume(entries)), "shop", "production")
+    serving = live(ledger.entries)
+    assert serving is not None
+    assert serving.release.version == "2"
+    before = previous_stable(ledger.entries)
+    assert before is not None
+    assert before.release.version == "1"
+    many: Story = [(D, str(number), OK) for number in range(450)]
+    entries = [entry(1, *rest) for rest in many]
+    assert len(Ledger.read(cast("Talk", Volume(entries)), "shop", "production").entries) == 200
