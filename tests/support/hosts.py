@@ -139,14 +139,6 @@ class Hosts:
         """DOCKER_CERT_PATH of somebody who may use the engines on TCP."""
         return self.directory / "client"
 
-    def delay(self, milliseconds: int) -> None:
-        """Add latency to everything that crosses the network between deployer and hosts."""
-        for host in self.hosts:
-            _run(
-                *("tc", "qdisc", "replace", "dev", f"v{host.name}", "root", "netem"),
-                *("delay", f"{milliseconds}ms"),
-            )
-
     def cut(self, host: Host) -> None:
         """Take a host's network away, as if the cable was pulled."""
         _run("ip", "link", "set", f"v{host.name}", "down")
