@@ -25,11 +25,11 @@ HEAD = """\
 `make faults` makes each fault on a real engine, with real containers and, where it says so,
 under load, and writes this page from its own report. A row that has no test says why.
 
-Of every failure the tests hold: no request was lost, the release that served before serves, the
-exit code is not 0, the ledger has the outcome and the cause, the lock is free, nothing of the
-failed release is left, and the message names host, step and remedy. The column *expected* says
-what comes on top. *Sent* and *lost* count the requests of the load probe; a dash means that the
-test puts no load on the service. *Seconds* are those of all tests of the row together.
+Of every failure the tests hold: no request of the load probe was lost, the release that served
+before serves, the exit code is not 0, the ledger has the outcome and the cause, the lock is free,
+nothing of the failed release is left, and the message names host, step and remedy. The column
+*expected* says what comes on top. *Sent* and *lost* count the requests of the load probe; a dash
+means that the test puts no load on the service. *Seconds* are those of all tests of the row together.
 
 """
 
