@@ -181,12 +181,8 @@ def _await_edge(engine: Engine, options: EdgeOptions, clock: Clock) -> None:
     deadline = clock.monotonic() + _READY_SECONDS
     while clock.monotonic() < deadline:
         found = engine.container(options.name)
-        if found is not None and found.running:
-            ready = engine.execute(
-                found.id, ("test", "-S", "/state/run/haproxy.sock"), timeout_seconds=5
-            )
-            if ready.exit_code == 0:
-                return
+        if found is not None and upgrade.serves(engine, found.id):
+            return
         clock.sleep(0.02)
     said = engine.logs(options.name, lines=20)
     raise DeploymentFailed(f"{engine.host}: the edge did not start: {said.strip()}")

@@ -17,14 +17,18 @@ from deploy_action.edge import artifact
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
 
-__all__ = ["REVISION", "finish", "is_older", "replace_edge", "sweep_ended"]
+__all__ = ["REVISION", "finish", "is_older", "replace_edge", "serves", "sweep_ended"]
 
 REVISION = "deploy-action.edge-revision"
 _READY_SECONDS = 10.0
 _OTHERS_SECONDS = 20.0
 _POLL_SECONDS = 0.05
 _ENDING_SECONDS = 1.0
-_READY = ("/usr/local/bin/edge", "ready")
+_ASK_THE_MASTER = (
+    "sh",
+    "-c",
+    "echo 'show proc' | socat -t 5 - UNIX-CONNECT:/state/run/master.sock",
+)
 _SOCKETS = "/state/run/"
 
 
@@ -71,7 +75,7 @@ def replace_edge(
             ) from None
         created = found.id
         engine.start(created)
-    if not _until(lambda: _serves(engine, created), clock, _READY_SECONDS):
+    if not _until(lambda: serves(engine, created), clock, _READY_SECONDS):
         said = engine.logs(created, lines=10).strip()
         engine.remove(created)
         _give_back(engine, old)
@@ -139,11 +143,13 @@ def _others_did_it(engine: Engine, options: EdgeOptions, clock: Clock) -> bool:
     return _until(done, clock, _OTHERS_SECONDS)
 
 
-def _serves(engine: Engine, container_id: str) -> bool:
+def serves(engine: Engine, container_id: str) -> bool:
+    """Say whether this edge has a worker: its master tells."""
     found = engine.container(container_id)
     if found is None or not found.running:
         return False
-    return engine.execute(container_id, _READY, timeout_seconds=5).exit_code == 0
+    said = engine.execute(container_id, _ASK_THE_MASTER, timeout_seconds=5)
+    return said.exit_code == 0 and " worker " in said.output
 
 
 def _give_back(engine: Engine, old: Container) -> None:
