@@ -8,11 +8,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.support.act import ROOT, Repository
+from tests.support.act import CHECKOUT, ROOT, Repository
 
 pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
 
-CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 SHOP = """\
 version: 1
 service: shop

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.act import ROOT, Repository, copy_of_this_repository
+from tests.support.act import CHECKOUT, ROOT, Repository, copy_of_this_repository
 from tests.support.registry import registry
 
 from deploy_action import __version__
@@ -16,7 +16,6 @@ from deploy_action import __version__
 pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
 
 EXAMPLES = ROOT / "examples/workflows"
-CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 SHOP = """\
 version: 1
 service: shop

@@ -338,11 +338,7 @@ class FakeGitHub:
 
     def _change(self, number: int, body: dict[str, Any]) -> dict[str, Any]:
         _check_body(body)
-        found = next((i for i in self.issues if i["number"] == number), None)
-        if found is None:
-            raise Refused(404, "Not Found")
-        found.update(body)
-        return found
+        return _amended(self.issues, "number", number, body)
 
     def _comments_of(self, number: int) -> list[dict[str, Any]]:
         return [c for c in self.comments if c["issue"] == number]
@@ -356,11 +352,7 @@ class FakeGitHub:
 
     def _edit(self, number: int, body: dict[str, Any]) -> dict[str, Any]:
         _check_body(body)
-        found = next((c for c in self.comments if c["id"] == number), None)
-        if found is None:
-            raise Refused(404, "Not Found")
-        found.update(body)
-        return found
+        return _amended(self.comments, "id", number, body)
 
     def _tag(self, body: dict[str, Any]) -> dict[str, Any]:
         if body["object"] not in self.commits:
@@ -429,6 +421,17 @@ def _check_fields(endpoint: Endpoint, body: Any) -> None:
         fits = value in kind if values else isinstance(value, kind)
         if not fits or (isinstance(value, bool) and kind is not bool):
             raise Refused(422, f"Invalid request.\n\nFor '{name}', {value!r} is not a {kind}.")
+
+
+def _amended(
+    items: list[dict[str, Any]], key: str, number: int, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Change the item with this number, which has to be there."""
+    found = next((item for item in items if item[key] == number), None)
+    if found is None:
+        raise Refused(404, "Not Found")
+    found.update(body)
+    return found
 
 
 def _check_body(body: dict[str, Any]) -> None:

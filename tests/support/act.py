@@ -19,9 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["ROOT", "Repository", "Run", "copy_of_this_repository", "stand_ins"]
+__all__ = ["CHECKOUT", "ROOT", "Repository", "Run", "copy_of_this_repository", "stand_ins"]
 
 ROOT = Path(__file__).parents[2]
+CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 SELF, CALLED = "uses: $/", "uses: org/deploy-action@v1"
 _SECONDS = 600
 

@@ -178,11 +178,7 @@ def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
 
 
 def _await_edge(engine: Engine, options: EdgeOptions, clock: Clock) -> None:
-    deadline = clock.monotonic() + _READY_SECONDS
-    while clock.monotonic() < deadline:
-        found = engine.container(options.name)
-        if found is not None and upgrade.serves(engine, found.id):
-            return
-        clock.sleep(0.02)
+    if upgrade.until(lambda: upgrade.serves(engine, options.name), clock, _READY_SECONDS):
+        return
     said = engine.logs(options.name, lines=20)
     raise DeploymentFailed(f"{engine.host}: the edge did not start: {said.strip()}")

@@ -17,12 +17,12 @@ from deploy_action.edge import artifact
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
 
-__all__ = ["REVISION", "finish", "is_older", "replace_edge", "serves", "sweep_ended"]
+__all__ = ["REVISION", "finish", "is_older", "replace_edge", "serves", "sweep_ended", "until"]
 
 REVISION = "deploy-action.edge-revision"
 _READY_SECONDS = 10.0
 _OTHERS_SECONDS = 20.0
-_POLL_SECONDS = 0.05
+_POLL_SECONDS = 0.02
 _ENDING_SECONDS = 1.0
 _ASK_THE_MASTER = (
     "sh",
@@ -75,7 +75,7 @@ def replace_edge(
             ) from None
         created = found.id
         engine.start(created)
-    if not _until(lambda: serves(engine, created), clock, _READY_SECONDS):
+    if not until(lambda: serves(engine, created), clock, _READY_SECONDS):
         said = engine.logs(created, lines=10).strip()
         engine.remove(created)
         _give_back(engine, old)
@@ -140,15 +140,15 @@ def _others_did_it(engine: Engine, options: EdgeOptions, clock: Clock) -> bool:
         found = engine.container(options.name)
         return found is not None and found.running and not is_older(engine, options, found)
 
-    return _until(done, clock, _OTHERS_SECONDS)
+    return until(done, clock, _OTHERS_SECONDS)
 
 
-def serves(engine: Engine, container_id: str) -> bool:
+def serves(engine: Engine, id_or_name: str) -> bool:
     """Say whether this edge has a worker: its master tells."""
-    found = engine.container(container_id)
+    found = engine.container(id_or_name)
     if found is None or not found.running:
         return False
-    said = engine.execute(container_id, _ASK_THE_MASTER, timeout_seconds=5)
+    said = engine.execute(found.id, _ASK_THE_MASTER, timeout_seconds=5)
     return said.exit_code == 0 and " worker " in said.output
 
 
@@ -161,7 +161,8 @@ def _give_back(engine: Engine, old: Container) -> None:
     )
 
 
-def _until(condition: Callable[[], bool], clock: Clock, seconds: float) -> bool:
+def until(condition: Callable[[], bool], clock: Clock, seconds: float) -> bool:
+    """Wait for a condition; False when the time is over."""
     deadline = clock.monotonic() + seconds
     while not condition():
         if clock.monotonic() >= deadline:
