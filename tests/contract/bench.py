@@ -18,7 +18,7 @@ from tests.fakes.process import Process
 from deploy_action.clock import Clock, SystemClock
 from deploy_action.config.model import EdgeOptions
 from deploy_action.edge import artifact
-from deploy_action.edge.host import free_addresses, prepare
+from deploy_action.edge.host import bring_image, ensure_network, free_addresses
 from deploy_action.engines import Engine, connect
 from deploy_action.engines.engine import ContainerSpec, NetworkSpec
 
@@ -135,6 +135,7 @@ def fake_bench() -> Iterator[Bench]:
 
 
 def with_network(bench: Bench) -> Bench:
-    """Bring image, volume and network of an edge."""
-    prepare(bench.engine, bench.options)
+    """Bring image and network of an edge."""
+    bring_image(bench.engine, bench.options)
+    ensure_network(bench.engine, bench.options.name)
     return bench

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.contract.bench import Bench, with_network
 
-from deploy_action.engines.engine import NameTaken, NetworkSpec
+from deploy_action.engines.engine import ContainerSpec, ImageMissing, NameTaken, NetworkSpec
 from deploy_action.errors import DeploymentFailed
 
 HEEDS = "trap 'exit 7' TERM; sleep 60 & wait"
@@ -200,12 +200,19 @@ def test_a_network_in_use_stays(bench: Bench) -> None:
     engine.remove_network(f"{bench.name}-none")
 
 
-def test_volumes_are_made_and_removed_without_asking_whether_they_are_there(bench: Bench) -> None:
-    """Twice is as good as once."""
-    for _ in range(2):
-        bench.engine.create_volume(bench.name)
+def test_a_volume_comes_with_the_container_that_names_it(bench: Bench) -> None:
+    """To remove it twice is as good as once."""
+    made = bench.create("sleep 60", binds=(f"{bench.name}:/state",))
+    bench.engine.remove(made)
     for _ in range(2):
         bench.engine.remove_volume(bench.name)
+
+
+def test_an_image_that_is_missing_is_told_apart_from_other_refusals(bench: Bench) -> None:
+    """The lock is created before anybody has looked whether its image is there."""
+    spec = ContainerSpec(name=f"{bench.name}-a", image="deploy-action-no-such-image:0")
+    with pytest.raises(ImageMissing, match=r"[Nn]o such image"):
+        bench.engine.create(spec)
 
 
 def test_a_command_in_a_container_says_how_it_ended(bench: Bench) -> None:

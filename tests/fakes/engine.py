@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from tests.fakes.application import Reply, serve
-from tests.fakes.machine import FakeContainer, FakeImage, FakeMachine
+from tests.fakes.machine import FakeContainer, FakeImage, FakeMachine, FakeVolume
 from tests.fakes.process import Process
 from tests.fakes.session import FakeSession
 
@@ -20,6 +20,7 @@ from deploy_action.engines.engine import (
     EngineInfo,
     Execution,
     Image,
+    ImageMissing,
     NameTaken,
 )
 from deploy_action.errors import DeploymentFailed
@@ -148,11 +149,13 @@ class FakeEngine:
                 raise NameTaken(spec.name)
             image = self._image(spec.image)
             if image is None:
-                raise DeploymentFailed(f"{self.host}: create {spec.name}: No such image")
+                raise ImageMissing(f"{self.host}: create {spec.name}: No such image")
             for network in spec.networks:
                 if network.name not in machine.networks:
                     raise DeploymentFailed(f"{self.host}: network {network.name} not found")
             machine.created += 1
+            for bind in spec.binds:
+                machine.volumes.setdefault(bind.partition(":")[0], FakeVolume())
             created = FakeContainer(
                 id=f"{machine.created:064x}",
                 spec=spec,
@@ -366,13 +369,6 @@ class FakeEngine:
         with self._call("remove network", name) as machine:
             if not any(name in c.addresses for c in machine.containers.values()):
                 machine.networks.pop(name, None)
-
-    def create_volume(self, name: str) -> None:
-        """Create a volume."""
-        from tests.fakes.machine import FakeVolume
-
-        with self._call("create volume", name) as machine:
-            machine.volumes.setdefault(name, FakeVolume())
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume."""

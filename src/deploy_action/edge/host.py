@@ -12,11 +12,12 @@ from deploy_action.engines.engine import ContainerSpec, Engine, NameTaken, Netwo
 from deploy_action.errors import DeploymentFailed
 
 __all__ = [
+    "bring_image",
     "edge_image",
     "ensure_edge",
+    "ensure_network",
     "free_addresses",
     "lock_spec",
-    "prepare",
     "reader_argv",
     "renew_edge",
 ]
@@ -54,26 +55,25 @@ def reader_argv() -> tuple[str, ...]:
     return (_SESSION, "0")
 
 
-def prepare(engine: Engine, options: EdgeOptions) -> None:
-    """Bring image, volume and network onto the host; what is there stays as it is."""
+def bring_image(engine: Engine, options: EdgeOptions) -> None:
+    """Have the image of edge and lock on the host; what is there stays as it is."""
     if options.image is None:
         engine.load_edge_image(edge_image(options))
     elif engine.image(options.image) is None:
         engine.pull(options.image, None)
-    engine.create_volume(options.name)
-    _ensure_network(engine, options.name)
 
 
-def _ensure_network(engine: Engine, name: str) -> None:
+def ensure_network(engine: Engine, name: str) -> str:
+    """Have the network of replicas on the host, and return its subnet."""
     networks = engine.networks()
     if name in networks:
-        return
-    for subnet in _free_subnets(networks.values()):
-        dynamic = list(subnet.subnets(new_prefix=24))[-1]
-        if engine.create_network(name, subnet=str(subnet), dynamic_range=str(dynamic)):
-            return
-        if name in engine.networks():
-            return
+        return networks[name]
+    for network in _free_subnets(networks.values()):
+        subnet, dynamic = str(network), list(network.subnets(new_prefix=24))[-1]
+        if engine.create_network(name, subnet=subnet, dynamic_range=str(dynamic)):
+            return subnet
+        if name in (now := engine.networks()):
+            return now[name]
     raise DeploymentFailed(
         f"{engine.host}: no free subnet for the network {name} in {_SUBNETS}",
         remedy=f"create it by hand: docker network create --subnet … --ip-range … {name}",

@@ -5,11 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import docker
+from docker.tls import TLSConfig
 
-__all__ = ["Client"]
+from deploy_action.engines.transport import Transport
+
+__all__ = ["connected"]
+
+_CALL_SECONDS = 60
 
 
-class Client(docker.APIClient):
+def connected(transport: Transport) -> docker.APIClient:
+    """Return a client of the engine at the other end of `transport`; it asks for the version."""
+    files = transport.tls()
+    tls = TLSConfig(client_cert=files[:2], ca_cert=files[2], verify=True) if files else False
+    return _Client(base_url=transport.base_url, tls=tls, timeout=_CALL_SECONDS)
+
+
+class _Client(docker.APIClient):
     """A client that trusts DOCKER_CERT_PATH's ca.pem and nothing else.
 
     requests lets REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE replace a session's own authority where a

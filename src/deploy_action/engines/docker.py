@@ -1,8 +1,4 @@
-"""A Docker engine behind the Engine protocol: with engines/transport.py the only caller of it.
-
-The calls go through the Docker SDK for Python; streams are opened by hand (engines/stream.py),
-since the SDK's hijacked sockets lose bytes that arrive with the answer's head.
-"""
+"""A Docker engine behind the Engine protocol: containers, their streams, networks and volumes."""
 
 from __future__ import annotations
 
@@ -11,17 +7,19 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal, cast
+from typing import Literal
 
+from deploy_action.engines.api import Refused
 from deploy_action.engines.engine import (
     Container,
     ContainerSpec,
     EngineInfo,
     Execution,
+    ImageMissing,
     NameTaken,
 )
 from deploy_action.engines.images import DockerImages
-from deploy_action.engines.stream import hijack, pump
+from deploy_action.engines.stream import hijack, payloads, pump
 from deploy_action.engines.translation import (
     RESTARTS,
     address_in,
@@ -35,6 +33,8 @@ from deploy_action.errors import DeploymentFailed
 __all__ = ["DockerEngine"]
 
 _OUTPUT_LIMIT = 65536
+_STOPPING_SECONDS = 60.0
+"""How much longer than the container's own time the engine may need to stop it."""
 
 
 class DockerEngine(DockerImages):
@@ -43,7 +43,7 @@ class DockerEngine(DockerImages):
     def info(self) -> EngineInfo:
         """Ask the engine who it is."""
         with self._named("info"):
-            found = self._api.info()
+            found = self._api.get("info")
         architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(
             found["Architecture"], found["Architecture"]
         )
@@ -60,7 +60,7 @@ class DockerEngine(DockerImages):
         """List by labels and inspect each."""
         wanted = [f"{key}={value}" if value else key for key, value in labels.items()]
         with self._named("list containers"):
-            listed = self._api.containers(all=True, filters={"label": wanted})
+            listed = self._api.get("containers", "json", all=True, filters={"label": wanted})
         if not listed:
             return ()
         with ThreadPoolExecutor(max_workers=min(8, len(listed))) as pool:
@@ -69,30 +69,36 @@ class DockerEngine(DockerImages):
 
     def container(self, id_or_name: str) -> Container | None:
         """Inspect; None when there is none."""
-        found = self._maybe(f"inspect {id_or_name}", self._api.inspect_container, id_or_name)
+        found = self._maybe(
+            f"inspect {id_or_name}", lambda: self._api.get("containers", id_or_name, "json")
+        )
         return None if found is None else container(found)
 
     def create(self, spec: ContainerSpec) -> str:
-        """Create; a taken name is told apart from other refusals."""
-        import docker.errors
-
+        """Create; a taken name and a missing image are told apart from other refusals."""
         with self._named(f"create {spec.name}"):
             try:
-                created = self._api.create_container_from_config(
-                    body(self._api, spec), name=spec.name
-                )
-            except docker.errors.APIError as error:
-                if error.status_code == 409:
+                created = self._api.post("containers", "create", name=spec.name, body=body(spec))
+            except Refused as error:
+                if error.status == 409:
                     raise NameTaken(spec.name) from error
+                if error.status == 404 and "no such image" in error.said.lower():
+                    raise ImageMissing(
+                        f"{self.host}: create {spec.name}: {error.said}",
+                        remedy="deploy-action doctor",
+                    ) from error
                 raise
+            container_id = str(created["Id"])
             for network in spec.networks[1:]:
-                self._api.connect_container_to_network(created["Id"], network.name)
-        return cast("str", created["Id"])
+                self._api.post(
+                    "networks", network.name, "connect", body={"Container": container_id}
+                )
+        return container_id
 
     def start(self, container_id: str) -> None:
         """Start; the engine answers the same for one that runs."""
         with self._named(f"start {container_id[:12]}"):
-            self._api.start(container_id)
+            self._api.post("containers", container_id, "start")
 
     def stop(self, container_id: str, *, timeout_seconds: float, signal: str | None = None) -> None:
         """Stop gracefully: the signal first when it is not the image's own."""
@@ -102,40 +108,38 @@ class DockerEngine(DockerImages):
                 return
             timeout_seconds = 0
         with self._named(f"stop {container_id[:12]}"):
-            self._api.stop(container_id, timeout=round(timeout_seconds))
+            self._api.post(
+                *("containers", container_id, "stop"),
+                t=round(timeout_seconds),
+                seconds=timeout_seconds + _STOPPING_SECONDS,
+            )
 
     def kill(self, container_id: str, signal: str = "KILL") -> None:
         """Signal; a container that ended or is gone is fine."""
-        import docker.errors
-
         with self._named(f"signal {container_id[:12]}"):
             try:
-                self._api.kill(container_id, signal)
-            except docker.errors.APIError as error:
-                if error.status_code not in (404, 409, 500):
+                self._api.post("containers", container_id, "kill", signal=signal)
+            except Refused as error:
+                if error.status not in (404, 409, 500):
                     raise
 
     def remove(self, container_id: str) -> None:
         """Remove with its anonymous volumes."""
-        import docker.errors
-
         with self._named(f"remove {container_id[:12]}"):
             try:
-                self._api.remove_container(container_id, force=True, v=True)
-            except docker.errors.APIError as error:
+                self._api.call("DELETE", "containers", container_id, force=True, v=True)
+            except Refused as error:
                 # 409: a removal is under way already, or the automatic one was faster.
-                if error.status_code not in (404, 409):
+                if error.status not in (404, 409):
                     raise
 
     def rename(self, container_id: str, name: str) -> None:
         """Rename; the engine answers 409 where the name is taken, also by the container itself."""
-        import docker.errors
-
         with self._named(f"rename {container_id[:12]}"):
             try:
-                self._api.rename(container_id, name)
-            except docker.errors.APIError as error:
-                if error.status_code not in (400, 409):
+                self._api.post("containers", container_id, "rename", name=name)
+            except Refused as error:
+                if error.status not in (400, 409):
                     raise
                 found = self.container(name)
                 if found is None or found.id != container_id:
@@ -144,26 +148,28 @@ class DockerEngine(DockerImages):
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
         """Update the restart policy in place."""
         with self._named(f"update {container_id[:12]}"):
-            self._api.update_container(container_id, restart_policy=RESTARTS[policy])
+            self._api.post(
+                *("containers", container_id, "update"), body={"RestartPolicy": RESTARTS[policy]}
+            )
 
     def wait(self, container_id: str, *, timeout_seconds: float) -> int | None:
         """Wait for the end."""
-        import requests.exceptions
-
         with self._named(f"wait for {container_id[:12]}"):
             try:
-                return int(self._api.wait(container_id, timeout=timeout_seconds)["StatusCode"])
-            except requests.exceptions.ReadTimeout:
+                ended = self._api.post("containers", container_id, "wait", seconds=timeout_seconds)
+            except TimeoutError:
                 return None
-            except requests.exceptions.ConnectionError as error:
-                if "timed out" in str(error).lower():
-                    return None
-                raise
+            return int(ended["StatusCode"])
 
     def logs(self, container_id: str, *, lines: int = 50) -> str:
         """Return the last lines; bytes that are not UTF-8 are replaced."""
-        said = self._maybe(f"logs of {container_id[:12]}", self._api.logs, container_id, tail=lines)
-        return (said or b"").decode(errors="replace")
+        said = self._maybe(
+            f"logs of {container_id[:12]}",
+            lambda: self._api.get(
+                *("containers", container_id, "logs"), stdout=True, stderr=True, tail=lines
+            ),
+        )
+        return payloads(said or b"").decode(errors="replace")
 
     # Streams
 
@@ -193,7 +199,7 @@ class DockerEngine(DockerImages):
                 exit_code=124, output=f"no end within {timeout_seconds:g} s: {tail(output)}"
             )
         with self._named("inspect a command"):
-            code = self._api.exec_inspect(execution)["ExitCode"]
+            code = self._api.get("exec", execution, "json")["ExitCode"]
         return Execution(exit_code=124 if code is None else int(code), output=tail(output))
 
     def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
@@ -204,24 +210,26 @@ class DockerEngine(DockerImages):
         """Attach to the main process's input and output."""
         return pump(
             self._stream(
-                f"/v{self._api.api_version}/containers/{container_id}/attach"
-                "?stream=1&stdin=1&stdout=1",
+                f"/containers/{container_id}/attach?stream=1&stdin=1&stdout=1",
                 None,
             )
         )
 
     def output(self, container_id: str) -> socket.socket:
         """Attach to what the main process says, on both streams."""
-        path = f"/v{self._api.api_version}/containers/{container_id}/attach"
-        return pump(self._stream(f"{path}?stream=1&stdout=1&stderr=1", None), errors=True)
+        path = f"/containers/{container_id}/attach?stream=1&stdout=1&stderr=1"
+        return pump(self._stream(path, None), errors=True)
 
     def _exec(
         self, container_id: str, argv: Sequence[str], *, stdin: bool
     ) -> tuple[str, socket.socket]:
         with self._named(f"exec in {container_id[:12]}"):
-            execution = self._api.exec_create(container_id, list(argv), stdin=stdin)["Id"]
-        path = f"/v{self._api.api_version}/exec/{execution}/start"
-        return execution, self._stream(path, {"Detach": False, "Tty": False})
+            streams = {"AttachStdin": stdin, "AttachStdout": True, "AttachStderr": True}
+            created = self._api.post(
+                *("containers", container_id, "exec"), body={**streams, "Cmd": list(argv)}
+            )
+        execution = str(created["Id"])
+        return execution, self._stream(f"/exec/{execution}/start", {"Detach": False, "Tty": False})
 
     def _stream(self, path: str, body: Mapping[str, object] | None) -> socket.socket:
         with self._named("open a stream"):
@@ -238,7 +246,7 @@ class DockerEngine(DockerImages):
     def networks(self) -> Mapping[str, str]:
         """List names and first subnets."""
         with self._named("list networks"):
-            found = self._api.networks()
+            found = self._api.get("networks")
         return {
             entry["Name"]: ((entry["IPAM"].get("Config") or [{}])[0]).get("Subnet", "")
             for entry in found
@@ -247,28 +255,24 @@ class DockerEngine(DockerImages):
     def addresses(self, network: str) -> frozenset[str]:
         """List the network's containers; what is stopped has the address that it asked for."""
         with self._named(f"list containers of {network}"):
-            found = self._api.containers(all=True, filters={"network": network})
+            found = self._api.get("containers", "json", all=True, filters={"network": [network]})
         endpoints = (entry["NetworkSettings"]["Networks"].get(network) for entry in found)
         return frozenset(address_in(endpoint) for endpoint in endpoints if endpoint) - {""}
 
     def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
         """Create a bridge with a subnet; False when either is taken."""
-        import docker.errors
-        from docker.types import IPAMConfig, IPAMPool
-
-        pool = IPAMPool(subnet=subnet, iprange=dynamic_range)
+        wanted = {
+            "Name": name,
+            "Driver": "bridge",
+            "CheckDuplicate": True,
+            "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet, "IPRange": dynamic_range}]},
+            "Labels": {"deploy-action.edge": name},
+        }
         with self._named(f"create network {name}"):
             try:
-                self._api.create_network(
-                    name,
-                    driver="bridge",
-                    ipam=IPAMConfig(pool_configs=[pool]),
-                    check_duplicate=True,
-                    labels={"deploy-action.edge": name},
-                )
-            except docker.errors.APIError as error:
-                said = (error.explanation or "").lower()
-                if error.status_code in (403, 409) or "overlap" in said:
+                self._api.post("networks", "create", body=wanted)
+            except Refused as error:
+                if error.status in (403, 409) or "overlap" in error.said.lower():
                     return False
                 raise
         return True
@@ -276,13 +280,10 @@ class DockerEngine(DockerImages):
     def remove_network(self, name: str) -> None:
         """Remove a network."""
         with contextlib.suppress(DeploymentFailed):
-            self._maybe(f"remove network {name}", self._api.remove_network, name)
-
-    def create_volume(self, name: str) -> None:
-        """Create a volume; an existing one is left as it is."""
-        with self._named(f"create volume {name}"):
-            self._api.create_volume(name)
+            self._maybe(
+                f"remove network {name}", lambda: self._api.call("DELETE", "networks", name)
+            )
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume."""
-        self._maybe(f"remove volume {name}", self._api.remove_volume, name)
+        self._maybe(f"remove volume {name}", lambda: self._api.call("DELETE", "volumes", name))

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from deploy_action.errors import DeploymentFailed
+
 __all__ = [
     "Container",
     "ContainerSpec",
@@ -14,6 +16,7 @@ __all__ = [
     "EngineInfo",
     "Execution",
     "Image",
+    "ImageMissing",
     "NameTaken",
     "NetworkSpec",
 ]
@@ -21,6 +24,10 @@ __all__ = [
 
 class NameTaken(Exception):
     """A container of that name exists already: creation by name is atomic."""
+
+
+class ImageMissing(DeploymentFailed):
+    """A container cannot be created, since the engine lacks its image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +171,8 @@ class Engine(Protocol):
         """Look one container up."""
 
     def create(self, spec: ContainerSpec) -> str:
-        """Create a container and return its id; raises NameTaken."""
+        """Create a container, and the volumes that it names, and return its id; raises NameTaken
+        and ImageMissing."""
 
     def start(self, container_id: str) -> None:
         """Start it; a running one is left alone."""
@@ -220,9 +228,6 @@ class Engine(Protocol):
 
     def remove_network(self, name: str) -> None:
         """Remove a network; absent or in use is fine."""
-
-    def create_volume(self, name: str) -> None:
-        """Create a named volume unless it exists."""
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; absent is fine."""

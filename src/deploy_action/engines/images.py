@@ -1,14 +1,18 @@
-"""The images of one host's Docker engine: look up, fetch, name, forget, and bring the edge's."""
+"""The images of one host's Docker engine: look up, fetch, name, forget, and bring the edge's.
+
+What needs a registry's credentials, a build or an archive goes through the Docker SDK for Python: it
+knows `docker login`, its helpers, and how a build's files are sent.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from deploy_action.edge import artifact
 from deploy_action.engines.calls import DockerCalls
 from deploy_action.engines.engine import Image
-from deploy_action.engines.translation import auth
 from deploy_action.engines.transport import UnixEndpoint, open_transport
 from deploy_action.errors import DeploymentFailed, HostUnreachable
 
@@ -20,7 +24,9 @@ class DockerImages(DockerCalls):
 
     def image(self, reference: str) -> Image | None:
         """Look an image up; None when the engine lacks it."""
-        found = self._maybe(f"inspect image {reference}", self._api.inspect_image, reference)
+        found = self._maybe(
+            f"inspect image {reference}", lambda: self._api.get("images", reference, "json")
+        )
         if found is None:
             return None
         config = found.get("Config") or {}
@@ -37,8 +43,8 @@ class DockerImages(DockerCalls):
         self, reference: str, credentials: tuple[str, str] | None
     ) -> tuple[str, frozenset[str]]:
         """Ask the registry, through the engine, so that its mirrors and certificates apply."""
-        with self._named(f"resolve {reference}"):
-            found = self._api.inspect_distribution(reference, auth_config=auth(credentials))
+        with self._by_sdk(f"resolve {reference}") as sdk:
+            found = sdk.inspect_distribution(reference, auth_config=_auth(credentials))
         architectures = {p.get("architecture", "") for p in found.get("Platforms") or ()}
         return found["Descriptor"]["digest"], frozenset(architectures - {"", "unknown"})
 
@@ -50,9 +56,9 @@ class DockerImages(DockerCalls):
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """Pull once: the engine itself tries every layer several times before it gives up."""
-        with self._named(f"pull {reference}"):
-            for line in self._api.pull(
-                reference, stream=True, decode=True, auth_config=auth(credentials)
+        with self._by_sdk(f"pull {reference}") as sdk:
+            for line in sdk.pull(
+                reference, stream=True, decode=True, auth_config=_auth(credentials)
             ):
                 check()
                 if "error" in line:
@@ -67,13 +73,11 @@ class DockerImages(DockerCalls):
             with contextlib.suppress(HostUnreachable):
                 local = DockerImages("local", open_transport("local"))
         if local is not None and local.image(tag) is not None:
-            with self._named(f"load {tag}"), local._named(f"save {tag}"):
-                self._api.load_image(local._api.get_image(tag))
+            with self._by_sdk(f"load {tag}") as sdk, local._by_sdk(f"save {tag}") as source:
+                sdk.load_image(source.get_image(tag))
         else:
-            with self._named(f"build {tag}"):
-                said = list(
-                    self._api.build(path=str(artifact.DIRECTORY), tag=tag, rm=True, decode=True)
-                )
+            with self._by_sdk(f"build {tag}") as sdk:
+                said = list(sdk.build(path=str(artifact.DIRECTORY), tag=tag, rm=True, decode=True))
             problem = next((line["error"] for line in said if "error" in line), None)
             if problem:
                 raise DeploymentFailed(
@@ -86,9 +90,36 @@ class DockerImages(DockerCalls):
     def tag(self, image_id: str, repository: str, tag: str) -> None:
         """Give an image a name."""
         with self._named(f"tag {repository}:{tag}"):
-            self._api.tag(image_id, repository, tag)
+            self._api.post("images", image_id, "tag", repo=repository, tag=tag)
 
     def remove_image(self, reference: str) -> None:
         """Remove a name; in use or absent is fine."""
         with contextlib.suppress(DeploymentFailed):
-            self._maybe(f"remove image {reference}", self._api.remove_image, reference)
+            self._maybe(
+                f"remove image {reference}", lambda: self._api.call("DELETE", "images", reference)
+            )
+
+    @contextlib.contextmanager
+    def _by_sdk(self, doing: str) -> Iterator[Any]:
+        """Lend the SDK's client, its errors turned into ours."""
+        import docker.errors
+        import requests.exceptions
+
+        from deploy_action.engines.client import connected
+
+        try:
+            with contextlib.closing(connected(self._transport)) as client:
+                yield client
+        except docker.errors.APIError as error:
+            raise self._refused(doing, error.explanation or str(error)) from error
+        except (
+            requests.exceptions.RequestException,
+            docker.errors.DockerException,
+            OSError,
+        ) as error:
+            raise self._unreachable(doing, error) from error
+
+
+def _auth(credentials: tuple[str, str] | None) -> dict[str, str] | None:
+    """Return credentials as the SDK takes them; without any it looks where `docker login` puts them."""
+    return {"username": credentials[0], "password": credentials[1]} if credentials else None

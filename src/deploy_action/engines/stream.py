@@ -8,6 +8,7 @@ anything that speaks over a socket (an HTTP client, TLS) can be laid over it.
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import threading
@@ -15,9 +16,10 @@ from collections.abc import Collection, Mapping
 
 from deploy_action.errors import DeploymentFailed
 
-__all__ = ["hijack", "pump"]
+__all__ = ["hijack", "payloads", "pump"]
 
 _CHUNK = 65536
+_HEAD = 8
 
 
 def hijack(raw: socket.socket, path: str, body: Mapping[str, object] | None) -> None:
@@ -41,6 +43,15 @@ def hijack(raw: socket.socket, path: str, body: Mapping[str, object] | None) -> 
     status = head.split(b"\r\n", 1)[0].decode("latin-1")
     if status.split(" ")[1:2] not in (["101"], ["200"]):
         raise DeploymentFailed(f"the Docker engine refused a stream: {status}")
+
+
+def payloads(framed: bytes) -> bytes:
+    """Return what is in the frames of an answer that is whole, of both streams."""
+    found = bytearray()
+    reader = io.BytesIO(framed)
+    while len(head := reader.read(_HEAD)) == _HEAD:
+        found += reader.read(int.from_bytes(head[4:], "big"))
+    return bytes(found)
 
 
 def pump(raw: socket.socket, *, errors: bool = False) -> socket.socket:
@@ -70,7 +81,7 @@ def _copy_in(raw: socket.socket, theirs: socket.socket) -> None:
 def _copy_out(raw: socket.socket, theirs: socket.socket, wanted: Collection[int]) -> None:
     reader = raw.makefile("rb")
     try:
-        while len(head := reader.read(8)) == 8:
+        while len(head := reader.read(_HEAD)) == _HEAD:
             data = reader.read(int.from_bytes(head[4:], "big"))
             if head[0] in wanted:
                 theirs.sendall(data)

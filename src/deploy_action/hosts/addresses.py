@@ -14,8 +14,13 @@ __all__ = ["Addresses"]
 
 @dataclass(slots=True)
 class Addresses:
-    """Gives out every address of a host once: what was given may not show in the engine yet."""
+    """Gives out every address of a host once: what was given may not show in the engine yet.
 
+    Attributes:
+        subnet: the one of the edge's network; empty where there is none.
+    """
+
+    subnet: str = ""
     _given: set[str] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -23,12 +28,12 @@ class Addresses:
         """Return an address that no container has or will have when it is started again.
 
         Raises:
-            DeploymentFailed: there is none, or there is no such network.
+            DeploymentFailed: there is none.
         """
         with self._guard:
-            subnet = engine.networks().get(network, "")
             used = engine.addresses(network) | self._given
-            address = next(iter(free_addresses(subnet, used)), None) if subnet else None
+            free = free_addresses(self.subnet, used) if self.subnet else ()
+            address = next(iter(free), None)
             if address is None:
                 raise DeploymentFailed(
                     f"{engine.host}: the network {network} has no free address",

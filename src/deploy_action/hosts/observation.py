@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy_action.edge.state import Backend, ServerStatus
 from deploy_action.hosts.replicas import Replica
-from deploy_action.state.ledger import Ledger
+from deploy_action.state.ledger import Ledger, merge
 
 __all__ = ["HostObservation", "Observation"]
 
@@ -32,6 +32,11 @@ class Observation:
 
     hosts: tuple[HostObservation, ...]
     ledger: Ledger
+
+    @classmethod
+    def of(cls, hosts: Sequence[HostObservation]) -> Observation:
+        """Put together what was found on each."""
+        return cls(hosts=tuple(hosts), ledger=merge([found.ledger for found in hosts]))
 
     def host(self, name: str) -> HostObservation:
         """Return the observation of one host."""

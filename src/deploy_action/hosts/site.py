@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from uuid import uuid4
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
@@ -23,9 +22,8 @@ from deploy_action.hosts.replicas import Replica, address_of, replica_spec, sele
 from deploy_action.release import Release
 from deploy_action.state.conversation import Conversation, Talk
 from deploy_action.state.ledger import Ledger
-from deploy_action.state.lock import Lock, acquire, lock_name
 
-__all__ = ["ReplicaDialer", "Site", "lock_site", "observe", "reading"]
+__all__ = ["ReplicaDialer", "Site", "observe", "reading"]
 
 _ADDRESS_TRIES = 8
 _RECENT_IMAGES = 10
@@ -60,6 +58,11 @@ class Site:
     def backend(self) -> str:
         """Name of the environment's backend."""
         return key(self.environment.service, self.environment.name)
+
+    @property
+    def key_path(self) -> str:
+        """Where the key of secret fingerprints is kept."""
+        return f"ledger/{self.environment.service}/{self.environment.name}/fingerprint.key"
 
     def replicas(self) -> tuple[Replica, ...]:
         """List the service's containers, stopped ones too."""
@@ -187,36 +190,6 @@ class ReplicaDialer:
         return connection
 
 
-def lock_site(
-    host: str,
-    engine: Engine,
-    environment: Environment,
-    *,
-    labels: Mapping[str, str],
-    wait_seconds: float,
-    clock: Clock,
-    cancel: threading.Event,
-) -> tuple[Lock, Site]:
-    """Prepare a host and take its lock.
-
-    Raises:
-        LockHeld: somebody else is deploying there.
-    """
-    edge_host.prepare(engine, environment.edge)
-    name = lock_name(environment.edge.name, environment.service, environment.name)
-    spec = edge_host.lock_spec(environment.edge, name, labels)
-    lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel)
-    site = Site(
-        host=host,
-        engine=engine,
-        environment=environment,
-        clock=clock,
-        talk=lock.talk,
-        carrier=lock.container_id,
-    )
-    return lock, site
-
-
 def observe(
     host: str, engine: Engine, talk: Talk, environment: Environment, images: Iterable[str]
 ) -> HostObservation:
@@ -272,7 +245,7 @@ def reading(
         yield None
         return
     else:
-        spec = edge_host.lock_spec(options, f"{options.name}-reader-{uuid4().hex[:12]}", {})
+        spec = edge_host.lock_spec(options, f"{options.name}-reader-{os.urandom(6).hex()}", {})
         carrier, stream = _begin_reading(engine, spec)
     with contextlib.closing(Conversation(engine.host, stream)) as talk:
         yield Site(

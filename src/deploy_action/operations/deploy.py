@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
@@ -77,8 +75,7 @@ def bring(
             key = engagement.fingerprint_key()
             release = make_release(wanted, image, secrets, key, commit)
             return plan_only(engagement, release, wanted, kind, gates)
-        # To import all of a rollout takes half as long as the engine needs for the lock.
-        with engagement.locked(functools.partial(importlib.import_module, _GOING_LIVE)) as held:
+        with engagement.locked(_GOING_LIVE) as held:
             from deploy_action.rollout.going_live import go_live, make_release
 
             key = held.fingerprint_key()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from deploy_action.config import load, to_plain
 from deploy_action.errors import LockHeld
 from deploy_action.hosts.drift import differences
-from deploy_action.hosts.engagement import engage, good_releases
+from deploy_action.hosts.engagement import engage
 from deploy_action.report.answers import Drift
-from deploy_action.state.ledger import live
+from deploy_action.state.ledger import good_releases, live
 from deploy_action.state.lock import current, lock_name, read_holder
 from deploy_action.targets.choosing import choose
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
-import importlib
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
 from deploy_action.errors import BadInput, DeployActionError, DeploymentFailed
-from deploy_action.hosts.engagement import Engagement, Held, engage
+from deploy_action.hosts.engagement import Engagement, engage
 from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
 from deploy_action.state.ledger import live
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
     from deploy_action.config.model import Environment
     from deploy_action.engines import Engine
+    from deploy_action.hosts.held import Held
     from deploy_action.hosts.observation import Observation
     from deploy_action.inputs import Inputs
     from deploy_action.progress import Progress
@@ -45,8 +44,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     with engage(wanted, inputs, progress) as engagement:
         if inputs.dry_run:
             return _dry(engagement, wanted, inputs)
-        # To import all of a rollout takes half as long as the engine needs for the lock.
-        with engagement.locked(functools.partial(importlib.import_module, _GOING_LIVE)) as held:
+        with engagement.locked(_GOING_LIVE) as held:
             return _roll_back(held, wanted, inputs, progress)
 
 

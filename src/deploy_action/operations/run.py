@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from deploy_action.config import from_plain, load
 from deploy_action.errors import BadInput
@@ -57,7 +57,7 @@ def run(inputs: Inputs, progress: Progress) -> TaskRun:
             past,
             serving.release,
             inputs.argv,
-            name=uuid4().hex[:8],
+            name=os.urandom(4).hex(),
             secrets=_secrets(past, wanted, serving, observation, inputs),
             bare=inputs.no_entrypoint,
         )

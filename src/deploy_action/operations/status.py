@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
-from deploy_action.hosts.engagement import engage, good_releases
+from deploy_action.hosts.engagement import engage
 from deploy_action.report.answers import HostStatus, ReplicaStatus, Status
-from deploy_action.state.ledger import live
+from deploy_action.state.ledger import good_releases, live
 from deploy_action.state.lock import current, lock_name, read_holder
 from deploy_action.targets.choosing import choose
 from deploy_action.targets.restoring import restorable

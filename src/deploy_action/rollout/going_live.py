@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeployActionError
-from deploy_action.hosts.engagement import Engagement, Held, good_releases
 from deploy_action.release import Deployment, Kind, Release
 from deploy_action.report.outcome import Excerpt, Outcome, Result
 from deploy_action.rollout.certifying import renew
@@ -17,13 +16,15 @@ from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan, make_plan
 from deploy_action.rollout.smoking import Smoking
 from deploy_action.rollout.verify import Cancel
-from deploy_action.state.ledger import live
+from deploy_action.state.ledger import good_releases, live
 from deploy_action.targets.secret_values import fingerprints
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.edge.certificates import Bundle
     from deploy_action.gates.result import GateResult
+    from deploy_action.hosts.engagement import Engagement
+    from deploy_action.hosts.held import Held
     from deploy_action.hosts.observation import Observation
     from deploy_action.targets.sourcing import SourcedImage
 

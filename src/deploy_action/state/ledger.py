@@ -20,6 +20,7 @@ __all__ = [
     "Ledger",
     "decode",
     "encode",
+    "good_releases",
     "live",
     "live_at",
     "merge",
@@ -187,3 +188,9 @@ def note_unlock(talk: Talk, service: str, environment: str, note: str) -> None:
     for entry in ledger.entries:
         warnings = (*entry.warnings, note)
         Ledger.write(talk, dataclasses.replace(entry, warnings=warnings))
+
+
+def good_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:
+    """Return the ids of releases that have succeeded, newest first."""
+    ids = [entry.release.id for entry in reversed(entries) if entry.state is State.SUCCEEDED]
+    return tuple(dict.fromkeys(ids))

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 from deploy_action.config import from_plain
 from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.hosts.engagement import good_releases
 from deploy_action.hosts.replicas import of_release
 from deploy_action.release import Deployment, Release, State
-from deploy_action.state.ledger import live, live_at, previous_stable, with_version
+from deploy_action.state.ledger import good_releases, live, live_at, previous_stable, with_version
 from deploy_action.targets.secret_values import available_secrets, fingerprints
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from tests.contract.bench import Bench, fake_bench
+from tests.contract.bench import Bench, fake_bench, with_network
 from tests.fakes.engine import FakeEngine
 from tests.fakes.process import Died, Fault, Process
 
 from deploy_action.edge import artifact, upgrade
-from deploy_action.edge.host import ensure_edge, prepare, renew_edge
+from deploy_action.edge.host import ensure_edge, renew_edge
 from deploy_action.engines.engine import Container, Execution
 from deploy_action.errors import DeploymentFailed
 from deploy_action.operations.host_needs import host_needs
@@ -26,8 +26,7 @@ REVISIONS = {3: "6bcb10283254"}
 def bench() -> Iterator[Bench]:
     """A host on which an edge of an older revision serves."""
     with fake_bench() as made:
-        prepare(made.engine, made.options)
-        age(made)
+        age(with_network(made))
         yield made
 
 
@@ -162,8 +161,7 @@ def age_again(bench: Bench) -> None:
 def test_a_name_that_is_never_given_back_is_told() -> None:
     """A stranger's container with the next edge's name ends in words, not in a traceback."""
     with fake_bench() as bench:
-        prepare(bench.engine, bench.options)
-        age(bench)
+        age(with_network(bench))
         bench.run("sleep 1000", name="next")
         with pytest.raises(DeploymentFailed, match="not an edge"):
             upgrade.replace_edge(

@@ -18,7 +18,8 @@ def test_what_was_given_is_not_given_again(tmp_path: Path, monkeypatch: pytest.M
     world = make_world(tmp_path, monkeypatch, replicas=2)
     world.deployed("1.0.0")
     had = {address for _, c in world.replicas() for address in c.addresses.values()}
-    addresses, engine = Addresses(), world.connect("local")
+    engine = world.connect("local")
+    addresses = Addresses(subnet=engine.networks()["deploy-action"])
     given = {addresses.take(engine, "deploy-action") for _ in range(MANY)}
     assert len(given) == MANY
     assert len(had) == 2
