@@ -20,6 +20,7 @@ from deploy_action.state.ledger import (
     previous_stable,
     with_version,
 )
+from deploy_action.state.requests import Answer, Request
 
 Story = list[tuple[Kind, str, State]]
 D, R = Kind.DEPLOY, Kind.ROLLBACK
@@ -162,8 +163,10 @@ class Volume:
     def __init__(self, entries: list[Deployment]) -> None:
         self.files = tuple((f"{e.number:08d}.json", encode(e)) for e in entries)
 
-    def recent(self, _: str, count: int) -> tuple[tuple[str, bytes], ...]:
-        return self.files[-count:]
+    def ask(self, request: Request[Ledger]) -> Ledger:
+        count = int(request.sent[0].split()[2])
+        files = (b"%d %s\n%s" % (len(c), name.encode(), c) for name, c in self.files[-count:])
+        return request.read([Answer(status="ok", content=b"".join(files))])
 
 
 def test_a_long_row_of_failures_hides_neither_what_serves_nor_what_was_before() -> None:

@@ -6,18 +6,27 @@ import csv
 import dataclasses
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy_action.edge.render import parse, render
 from deploy_action.edge.state import Backend, EdgeState, ServerStatus
 from deploy_action.edge.transition import transition, trust
 from deploy_action.errors import DeploymentFailed
 from deploy_action.state.conversation import Stale, Talk
+from deploy_action.state.requests import Request, get, haproxy
 
-__all__ = ["Edge"]
+__all__ = ["Edge", "Memory", "server_statuses", "written_state"]
 
 _FILE = "edge/haproxy.cfg"
 _TRIES = 20
+
+
+@dataclass(slots=True)
+class Memory:
+    """What was read or written last: a change begins with it, and whether it is still so is for the
+    session to say, by the generation."""
+
+    state: EdgeState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +35,12 @@ class Edge:
 
     host: str
     talk: Talk
+    memory: Memory = field(default_factory=Memory)
 
     def state(self) -> EdgeState:
         """Read what the edge should do, as its configuration file says."""
-        content = self.talk.get(_FILE)
-        return EdgeState() if content is None else parse(content.decode())
+        self.memory.state = self.talk.ask(written_state())
+        return self.memory.state
 
     def backend(self, name: str) -> Backend | None:
         """Read one backend."""
@@ -41,7 +51,8 @@ class Edge:
 
         Args:
             make: computes the new backend from the present one; called again when another
-                service changed the edge in between.
+                service changed the edge in between. The present one is that of `memory`: who has
+                the lock is the only one to change this backend.
 
         Raises:
             DeploymentFailed: HAProxy refuses the new configuration; the old one stays.
@@ -71,7 +82,7 @@ class Edge:
 
     def _replace(self, name: str, make: Callable[[Backend | None], Backend | None]) -> None:
         for _ in range(_TRIES):
-            state = self.state()
+            state = self.memory.state or self.state()
             old = state.backends.get(name)
             new = make(old)
             if old == new:
@@ -82,6 +93,8 @@ class Edge:
             # then; one that is added to the running edge is checked at once and starts as down.
             target, fresh = _split(old, new) if step.reload else (new, False)
             wanted = state.with_backend(name, target)
+            # What is refused, or never answered, is not known to be either.
+            self.memory.state = None
             try:
                 answer = self.talk.change_edge(
                     render(wanted),
@@ -91,6 +104,7 @@ class Edge:
                 )
             except Stale:
                 continue
+            self.memory.state = wanted
             self._believe(answer)
             if step.reload:
                 self.trust()
@@ -128,9 +142,22 @@ class Edge:
 
     def servers(self, name: str) -> dict[str, ServerStatus]:
         """Ask how the servers of a backend are."""
-        answer = self.talk.haproxy(f"show stat {name} 4 -1\n")
+        return self.talk.ask(server_statuses(name))
+
+
+def written_state() -> Request[EdgeState]:
+    """Ask what the edge should do, as its configuration file says."""
+    return get(_FILE).then(lambda file: EdgeState() if file is None else parse(file.decode()))
+
+
+def server_statuses(name: str) -> Request[dict[str, ServerStatus]]:
+    """Ask the running edge how the servers of a backend are; a backend that is not there has none."""
+
+    def read(answer: str) -> dict[str, ServerStatus]:
         rows = csv.DictReader(io.StringIO(answer.lstrip("# ")))
         return {row["svname"]: _status(row) for row in rows if row.get("svname")}
+
+    return haproxy(f"show stat {name} 4 -1\n").then(read)
 
 
 def _split(old: Backend | None, new: Backend | None) -> tuple[Backend | None, bool]:

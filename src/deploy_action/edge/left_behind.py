@@ -12,18 +12,22 @@ import io
 from collections import Counter
 from collections.abc import Mapping
 
-from deploy_action.state.conversation import Talk
+from deploy_action.state.requests import Request, before
 
 __all__ = ["sessions_left_behind"]
 
 
-def sessions_left_behind(talk: Talk, backend: str) -> Mapping[str, int]:
-    """Count the requests that are still under way there, by server."""
-    found: Counter[str] = Counter()
-    mark = "# pxname,"
-    # Each of them answers with a table of its own.
-    for table in talk.before(f"show stat {backend} 4 -1\n").split(mark)[1:]:
-        for row in csv.DictReader(io.StringIO(mark.removeprefix("# ") + table)):
-            if row["pxname"] == backend and row.get("svname"):
-                found[row["svname"]] += int(row["scur"] or 0)
-    return found
+def sessions_left_behind(backend: str) -> Request[Mapping[str, int]]:
+    """Ask for the number of requests that are still under way there, by server."""
+
+    def read(answer: str) -> Mapping[str, int]:
+        found: Counter[str] = Counter()
+        mark = "# pxname,"
+        # Each of them answers with a table of its own.
+        for table in answer.split(mark)[1:]:
+            for row in csv.DictReader(io.StringIO(mark.removeprefix("# ") + table)):
+                if row["pxname"] == backend and row.get("svname"):
+                    found[row["svname"]] += int(row["scur"] or 0)
+        return found
+
+    return before(f"show stat {backend} 4 -1\n").then(read)

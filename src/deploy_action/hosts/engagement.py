@@ -121,7 +121,7 @@ class Engagement:
                         backend=None,
                         images=frozenset(i for i in images if engine.image(i) is not None),
                     )
-                return observe(host, engine, site.talk, self.environment, images)
+                return observe(site, images)
 
         return Observation.of(side_by_side(one, self.environment.hosts))
 

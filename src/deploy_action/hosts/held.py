@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.config import from_plain
 from deploy_action.errors import DeployActionError, Interrupted, RollbackFailed
-from deploy_action.hosts.observation import HostObservation, Observation
+from deploy_action.hosts.observation import Observation
 from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.site import Site, observe
 from deploy_action.release import Deployment, HostOutcome, State
@@ -45,16 +45,13 @@ class Held:
     def observe(self, images: Sequence[str] = ()) -> Observation:
         """Look at every host."""
 
-        def one(site: Site) -> HostObservation:
-            return observe(site.host, site.engine, site.talk, self.environment, images)
-
-        found = side_by_side(one, self.sites)
+        found = side_by_side(lambda site: observe(site, images), self.sites)
         by_host = {observation.host: observation for observation in found}
         return Observation.of([by_host[host] for host in self.environment.hosts])
 
-    def fingerprint_key(self) -> bytes:
+    def fingerprint_key(self, observation: Observation) -> bytes:
         """Return the key of secret fingerprints, made on first use and the same on every host."""
-        known = side_by_side(lambda site: site.talk.get(site.key_path), self.sites)
+        known = [observation.host(site.host).key for site in self.sites]
         key = next((found for found in known if found), None) or randomness.token_bytes(32)
         for site, found in zip(self.sites, known, strict=True):
             if found != key:

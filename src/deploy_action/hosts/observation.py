@@ -24,6 +24,8 @@ class HostObservation:
     """References that the host has, of those asked for and of recent releases."""
     servers: Mapping[str, ServerStatus] | None = None
     """What the running edge says of the backend; None where there is no edge or no backend."""
+    key: bytes | None = None
+    """The key of secret fingerprints; None where none was made yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.edge import host as edge_host
-from deploy_action.edge.edge import Edge
-from deploy_action.edge.state import ServerStatus, key, socket_of
+from deploy_action.edge.edge import Edge, Memory, server_statuses, written_state
+from deploy_action.edge.state import key, socket_of
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.addresses import Addresses
@@ -22,6 +22,7 @@ from deploy_action.hosts.replicas import Replica, address_of, replica_spec, sele
 from deploy_action.release import Release
 from deploy_action.state.conversation import Conversation, Talk
 from deploy_action.state.ledger import Ledger
+from deploy_action.state.requests import both, get, optional
 
 __all__ = ["ReplicaDialer", "Site", "observe", "reading"]
 
@@ -48,11 +49,12 @@ class Site:
     talk: Talk
     carrier: str
     addresses: Addresses = field(default_factory=Addresses)
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def edge(self) -> Edge:
         """The host's edge."""
-        return Edge(host=self.host, talk=self.talk)
+        return Edge(host=self.host, talk=self.talk, memory=self.memory)
 
     @property
     def backend(self) -> str:
@@ -190,42 +192,40 @@ class ReplicaDialer:
         return connection
 
 
-def observe(
-    host: str, engine: Engine, talk: Talk, environment: Environment, images: Iterable[str]
-) -> HostObservation:
+def observe(site: Site, images: Iterable[str]) -> HostObservation:
     """Look at a host without changing anything.
 
     Args:
         images: references to look for, besides those of recent releases.
     """
-    name = key(environment.service, environment.name)
-    edge = Edge(host=host, talk=talk)
-    ledger = Ledger.read(talk, environment.service, environment.name)
-    recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
-    wanted = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
+    engine, environment, name = site.engine, site.environment, site.backend
+    service = environment.service
     # The engine and the session are asked at one time: what is far away costs once.
     with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
         replicas = pool.submit(engine.containers, selector(environment))
+        (ledger, secret), (edge, servers) = site.talk.ask(
+            both(
+                both(Ledger.reading(service, environment.name), get(site.key_path)),
+                # The edge may be down while its configuration is there.
+                both(written_state(), optional(server_statuses(name))),
+            )
+        )
+        site.memory.state = edge
+        backend = edge.backends.get(name)
+        ledger = ledger.completed(site.talk, service, environment.name)
+        recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
+        wanted = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
         present = [pool.submit(engine.image, image) for image in wanted]
-        backend = edge.backend(name)
-        servers = None if backend is None else _servers(edge, name)
     found = zip(wanted, present, strict=True)
     return HostObservation(
-        host=host,
+        host=site.host,
         ledger=ledger,
         replicas=tuple(map(Replica.read, replicas.result())),
         backend=backend,
         images=frozenset(image for image, answer in found if answer.result() is not None),
-        servers=servers,
+        servers=None if backend is None else servers,
+        key=secret,
     )
-
-
-def _servers(edge: Edge, name: str) -> Mapping[str, ServerStatus] | None:
-    """Ask the running edge; it may be down while its configuration is there."""
-    try:
-        return edge.servers(name)
-    except DeploymentFailed:
-        return None
 
 
 @contextlib.contextmanager

@@ -78,11 +78,12 @@ def bring(
         with engagement.locked(_GOING_LIVE) as held:
             from deploy_action.rollout.going_live import go_live, make_release
 
-            key = held.fingerprint_key()
+            observation = held.settled([image.reference])
+            key = held.fingerprint_key(observation)
             release = make_release(wanted, image, secrets, key, commit)
             outcome = go_live(
                 held,
-                held.settled([release.reference]),
+                observation,
                 release,
                 wanted,
                 kind,

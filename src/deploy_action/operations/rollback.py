@@ -62,8 +62,8 @@ def _dry(engagement: Engagement, wanted: Environment, inputs: Inputs) -> Outcome
 def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progress) -> Outcome:
     from deploy_action.rollout.going_live import go_live
 
-    engines, key = held.engagement.engines, held.fingerprint_key()
     observation = held.settled()
+    engines, key = held.engagement.engines, held.fingerprint_key(observation)
     chosen = _choose(observation, wanted, inputs, engines, key)
     if isinstance(chosen, Outcome):
         return chosen

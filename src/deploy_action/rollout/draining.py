@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.edge.edge import server_statuses
 from deploy_action.edge.left_behind import sessions_left_behind
-from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.replicas import backend_for
-from deploy_action.state.conversation import SessionLost
+from deploy_action.state.requests import both, optional
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,15 +48,14 @@ def drain(
 
 def _busy(site: Site, staying: set[str]) -> Mapping[str, int]:
     """Count what is open on the replicas that leave, here first and then in what a reload left."""
-    here = {name: status.sessions for name, status in site.edge.servers(site.backend).items()}
-    open_ = {name: count for name, count in here.items() if count and name not in staying}
-    if open_:
-        return open_
-    try:
-        before = sessions_left_behind(site.talk, site.backend)
-    except SessionLost:
-        raise
-    except DeploymentFailed:
-        # What is not known may be a request under way.
-        return {_UNKNOWN: 1}
-    return {name: count for name, count in before.items() if count and name not in staying}
+    present, before = site.talk.ask(
+        both(server_statuses(site.backend), optional(sessions_left_behind(site.backend)))
+    )
+    here = {name: status.sessions for name, status in present.items()}
+    # What is not known may be a request under way.
+    left = {_UNKNOWN: 1} if before is None else before
+    for counted in (here, left):
+        open_ = {name: count for name, count in counted.items() if count and name not in staying}
+        if open_:
+            return open_
+    return {}

@@ -31,8 +31,9 @@ from deploy_action.rollout.steps import Record, Retire, Step
 from deploy_action.rollout.telling import Telling, explain, first_line
 from deploy_action.rollout.way_back import WayBack, require_a_lock
 from deploy_action.state.conversation import SessionLost
-from deploy_action.state.intervention import clear
+from deploy_action.state.intervention import clearing
 from deploy_action.state.ledger import Ledger
+from deploy_action.state.requests import in_turn, reserve
 
 __all__ = ["Rollout"]
 
@@ -109,12 +110,13 @@ class Rollout:
             first = str(self.plan.stages[0].steps[0])
             self.deployment = dataclasses.replace(self.deployment, step=first)
 
-        def begin(site: Site) -> None:
-            site.talk.reserve()
-            clear(site.talk, self.deployment.release.service, self.deployment.release.environment)
-            Ledger.write(site.talk, self.deployment)
-
-        self._on_every_site(begin)
+        release = self.deployment.release
+        begin = in_turn(
+            reserve(),
+            clearing(release.service, release.environment),
+            Ledger.writing(self.deployment),
+        )
+        self._on_every_site(lambda site: site.talk.ask(begin))
         for probe in self.probes:
             probe.start()
 

@@ -241,7 +241,6 @@ class Performer:
                 )
             return shifted(self.environment, old, names, percent)
 
-        site.talk.ping()
         site.edge.change(site.backend, move)
         if percent >= 100 and self.certificate is not None:
             note = prove(site, self.certificate)

@@ -8,15 +8,23 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from deploy_action.errors import DeploymentFailed
+from deploy_action.state import requests
+from deploy_action.state.requests import Answer, Request, Stale
 
 __all__ = ["Conversation", "SessionLost", "Stale", "Talk"]
 
+T = TypeVar("T")
+
 _ANSWER_SECONDS = 60.0
+_AHEAD_BYTES = 16 * 1024
+"""How much may be sent before an earlier answer is read: a session that waits until its answer is
+taken reads nothing, and what the pipes between do not hold would wait for it in turn."""
 _DOING = {
     "edge": "the edge keeps its old routes, since it refused the new ones",
     "haproxy": "the edge does not answer",
@@ -29,12 +37,11 @@ class SessionLost(DeploymentFailed):
     """The session ended: the lock is gone, and nothing more may be changed."""
 
 
-class Stale(Exception):
-    """The edge's configuration was changed by somebody else in between."""
-
-
 class Talk(Protocol):
     """What the state and the edge need of a session."""
+
+    def ask(self, request: Request[T]) -> T:
+        """Send a request and return its answer: one round trip, of how many lines it may be."""
 
     def ping(self) -> None:
         """Make sure that the session, and with it the lock, is still there."""
@@ -102,74 +109,80 @@ class Conversation:
             finally:
                 self._guard.release()
 
-    def ping(self) -> None:
-        self._ask("ping")
+    def ask(self, request: Request[T]) -> T:
+        """Send a request and return its answer; answers of all lines are read before any counts.
 
-    def get(self, path: str) -> bytes | None:
-        status, content = self._ask(f"get {path}")
-        return None if status == "none" else content
-
-    def recent(self, directory: str, count: int) -> tuple[tuple[str, bytes], ...]:
-        _, content = self._ask(f"recent {directory} {count}")
-        found = []
-        while content:
-            head, _, content = content.partition(b"\n")
-            size, name = head.split(b" ", 1)
-            found.append((name.decode(), content[: int(size)]))
-            content = content[int(size) :]
-        return tuple(found)
-
-    def names(self, directory: str) -> tuple[str, ...]:
-        return tuple(self._ask(f"list {directory}")[1].decode().split())
-
-    def put(self, path: str, content: bytes) -> None:
-        self._ask(f"put {path} {len(content)}", content)
-
-    def delete(self, path: str) -> None:
-        self._ask(f"delete {path}")
-
-    def reserve(self) -> None:
-        self._ask("reserve")
-
-    def change_edge(
-        self, configuration: str, *, generation: int, reload: bool, commands: str
-    ) -> str:
-        new, talk = configuration.encode(), commands.encode()
-        verb = "reload" if reload else "keep"
-        status, answer = self._ask(f"edge {generation} {verb} {len(new)} {len(talk)}", new + talk)
-        if status == "stale":
-            raise Stale
-        return answer.decode(errors="replace")
-
-    def haproxy(self, commands: str) -> str:
-        sent = commands.encode()
-        return self._ask(f"haproxy {len(sent)}", sent)[1].decode(errors="replace")
-
-    def before(self, commands: str) -> str:
-        sent = commands.encode()
-        return self._ask(f"before {len(sent)}", sent)[1].decode(errors="replace")
-
-    def _ask(self, line: str, payload: bytes = b"") -> tuple[str, bytes]:
+        Raises:
+            DeploymentFailed: the session refused it.
+            SessionLost: it ended before it had answered all; what it did is not known.
+        """
         with self._guard:
             try:
-                self.stream.sendall(line.encode() + b"\n" + payload)
-                head = self._reader.readline()
-                status, _, size = head.decode().strip().partition(" ")
-                content = self._reader.read(int(size)) if size else b""
+                answers = list(self._exchange(request.sent))
             except (OSError, ValueError) as error:
                 raise self._lost() from error
+            except SessionLost:
+                raise
             except BaseException:
                 # A signal: an answer is still on its way, and the next request would take it
                 # for its own.
                 self.close()
                 raise
+        return request.read(answers)
+
+    def ping(self) -> None:
+        self.ask(requests.ping())
+
+    def get(self, path: str) -> bytes | None:
+        return self.ask(requests.get(path))
+
+    def recent(self, directory: str, count: int) -> tuple[tuple[str, bytes], ...]:
+        return self.ask(requests.recent(directory, count))
+
+    def names(self, directory: str) -> tuple[str, ...]:
+        return self.ask(requests.names(directory))
+
+    def put(self, path: str, content: bytes) -> None:
+        self.ask(requests.put(path, content))
+
+    def delete(self, path: str) -> None:
+        self.ask(requests.delete(path))
+
+    def reserve(self) -> None:
+        self.ask(requests.reserve())
+
+    def change_edge(
+        self, configuration: str, *, generation: int, reload: bool, commands: str
+    ) -> str:
+        return self.ask(
+            requests.change_edge(
+                configuration, generation=generation, reload=reload, commands=commands
+            )
+        )
+
+    def haproxy(self, commands: str) -> str:
+        return self.ask(requests.haproxy(commands))
+
+    def before(self, commands: str) -> str:
+        return self.ask(requests.before(commands))
+
+    def _exchange(self, sent: Sequence[bytes]) -> Iterator[Answer]:
+        for batch in _batches(sent):
+            self.stream.sendall(b"".join(batch))
+            for line in batch:
+                yield self._answer(line.split(maxsplit=1)[0].decode())
+
+    def _answer(self, verb: str) -> Answer:
+        head = self._reader.readline()
+        status, _, size = head.decode().strip().partition(" ")
+        content = self._reader.read(int(size)) if size else b""
         if not size or len(content) < int(size):
             raise self._lost()
+        refusal = None
         if status == "error":
-            raise self._refused(
-                line.split(" ", 1)[0], _alerts(content.decode(errors="replace").strip())
-            )
-        return status, content
+            said = _alerts(content.decode(errors="replace").strip())
+            refusal = self._refused(verb, said)
+        return Answer(status=status, content=content, refusal=refusal)
 
     def _refused(self, verb: str, said: str) -> DeploymentFailed:
         if "No space left" in said:
@@ -190,6 +203,18 @@ class Conversation:
             remedy="what serves now is not known here: deploy-action status says it, and the next "
             "command on these hosts settles what was left",
         )
+
+
+def _batches(sent: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Divide into what may be sent before an answer is read: the first, and little behind it."""
+    batch: list[bytes] = []
+    for line in sent:
+        if batch and sum(map(len, batch[1:])) + len(line) > _AHEAD_BYTES:
+            yield batch
+            batch = []
+        batch.append(line)
+    if batch:
+        yield batch
 
 
 def _alerts(said: str) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from deploy_action.state.conversation import Talk
+from deploy_action.state.requests import Request, delete
 
-__all__ = ["Intervention", "Wish", "clear", "intervene", "intervention"]
+__all__ = ["Intervention", "Wish", "clearing", "intervene", "intervention"]
 
 Wish = Literal["promote", "abort"]
 
@@ -51,9 +52,9 @@ def intervention(talk: Talk, service: str, environment: str, number: int) -> Int
     return found if found.number == number and found.wish in get_args(Wish) else None
 
 
-def clear(talk: Talk, service: str, environment: str) -> None:
-    """Remove what was told to an earlier deployment."""
-    talk.delete(_path(service, environment))
+def clearing(service: str, environment: str) -> Request[None]:
+    """Ask to remove what was told to an earlier deployment."""
+    return delete(_path(service, environment))
 
 
 def _path(service: str, environment: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from deploy_action.release import Deployment, HostOutcome, Kind, Phase, Release, State
 from deploy_action.state.conversation import Talk
+from deploy_action.state.requests import Request, put, recent
 
 __all__ = [
     "Ledger",
@@ -75,28 +76,57 @@ class Ledger:
     damaged: tuple[str, ...] = ()
 
     @classmethod
+    def of(cls, found: Sequence[tuple[str, bytes]]) -> Ledger:
+        """Put together what files say, by name."""
+        entries, damaged = [], []
+        for name, content in found:
+            try:
+                entries.append(decode(content))
+            except ValueError:
+                damaged.append(name)
+        return cls(entries=tuple(entries), damaged=tuple(damaged))
+
+    @classmethod
     def read(cls, talk: Talk, service: str, environment: str, count: int = _READ) -> Ledger:
-        """Read the last `count` entries, and more where too few of them have succeeded: what
-        serves and what can be restored must not be forgotten after a long row of failures."""
-        while True:
-            entries, damaged = [], []
-            found = talk.recent(_directory(service, environment), count)
-            for name, content in found:
-                try:
-                    entries.append(decode(content))
-                except ValueError:
-                    damaged.append(name)
-            good = sum(entry.state is State.SUCCEEDED for entry in entries)
-            if count < _READ or good >= _GOOD or len(found) < count:
-                return cls(entries=tuple(entries), damaged=tuple(damaged))
+        """Read the last `count` entries, and more where `completed` has to."""
+        return talk.ask(cls.reading(service, environment, count)).completed(
+            talk, service, environment, count
+        )
+
+    @classmethod
+    def reading(cls, service: str, environment: str, count: int = _READ) -> Request[Ledger]:
+        """Ask for the last `count` entries."""
+        return recent(_directory(service, environment), count).then(cls.of)
+
+    def completed(self, talk: Talk, service: str, environment: str, count: int = _READ) -> Ledger:
+        """Return it with more entries where too few of these have succeeded: what serves and what
+        can be restored must not be forgotten after a long row of failures.
+
+        Args:
+            count: of how many files it was read.
+        """
+        ledger = self
+        while not ledger._enough(count):
             count *= 10
+            ledger = talk.ask(self.reading(service, environment, count))
+        return ledger
+
+    def _enough(self, count: int) -> bool:
+        good = sum(entry.state is State.SUCCEEDED for entry in self.entries)
+        files = len(self.entries) + len(self.damaged)
+        return count < _READ or good >= _GOOD or files < count
 
     @staticmethod
-    def write(talk: Talk, deployment: Deployment) -> None:
-        """Add an entry or replace it."""
+    def writing(deployment: Deployment) -> Request[None]:
+        """Ask to add an entry or to replace it."""
         release = deployment.release
         directory = _directory(release.service, release.environment)
-        talk.put(f"{directory}/{deployment.number:08d}.json", encode(deployment))
+        return put(f"{directory}/{deployment.number:08d}.json", encode(deployment))
+
+    @classmethod
+    def write(cls, talk: Talk, deployment: Deployment) -> None:
+        """Add an entry or replace it."""
+        talk.ask(cls.writing(deployment))
 
     @property
     def highest(self) -> int:

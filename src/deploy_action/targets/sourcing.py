@@ -36,6 +36,11 @@ class SourcedImage:
     local: bool
     commit: str = ""
 
+    @property
+    def reference(self) -> str:
+        """The image as an engine finds it."""
+        return self.digest if self.local else f"{self.repository}@{self.digest}"
+
 
 def credentials(environment: Environment, environ: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the registry's user name and password, where deploy.yaml names them.
