@@ -121,6 +121,21 @@ def test_a_server_that_left_is_gone(site: Site) -> None:
     site.until_up("one")
 
 
+def test_what_others_changed_meanwhile_is_kept(site: Site) -> None:
+    """Whoever remembers an older state is told so, and begins again from the present one."""
+    one = site.server("one")
+    site.become(one)
+    other = Edge(host="local", talk=site.edge.talk)
+    beside = dataclasses.replace(site.backend, name="api-production", path="/api")
+    other.change(beside.name, lambda _: beside)
+    site.become(dataclasses.replace(one, weight=7))
+    assert site.edge.state().backends == {
+        NAME: dataclasses.replace(site.backend, servers=(dataclasses.replace(one, weight=7),)),
+        beside.name: beside,
+    }
+    assert site.edge.servers(NAME)["one"].weight == 7
+
+
 def test_another_health_check_means_a_reload_and_the_traffic_goes_on(site: Site) -> None:
     """What has traffic is up at once; what has none is checked before it counts."""
     one = site.server("one")

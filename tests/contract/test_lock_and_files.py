@@ -12,6 +12,7 @@ from deploy_action.engines.engine import ContainerSpec
 from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
 from deploy_action.state.conversation import SessionLost, Stale
 from deploy_action.state.lock import Lock, acquire, current
+from deploy_action.state.requests import both, delete, get, haproxy, in_turn, optional, put
 
 EMPTY = "# deploy-action {generation}\nglobal\nlisten idle\n  mode http\n  bind unix@/state/run/idle.sock\n"
 
@@ -124,6 +125,46 @@ def test_a_configuration_that_is_none_is_refused(lock: Lock) -> None:
     with pytest.raises(DeploymentFailed, match="edge"):
         lock.talk.change_edge("nonsense\n", generation=1, reload=False, commands="")
     assert lock.talk.get("edge/haproxy.cfg") == known.encode()
+
+
+def test_a_weight_that_is_none_is_refused(lock: Lock) -> None:
+    """Also where nothing else is new; and servers may get other weights, and go."""
+
+    def shop(generation: int, *weights: int) -> str:
+        lines = (f"  server s{n} 10.0.0.{n}:80 weight {w}\n" for n, w in enumerate(weights, 1))
+        return EMPTY.format(generation=generation) + "backend shop\n  mode http\n" + "".join(lines)
+
+    def change(generation: int, *weights: int) -> None:
+        lock.talk.change_edge(
+            shop(generation, *weights), generation=generation - 1, reload=False, commands=""
+        )
+
+    change(1, 0, 100)
+    change(2, 256, 0)
+    with pytest.raises(DeploymentFailed, match="edge"):
+        change(3, 257, 0)
+    assert lock.talk.get("edge/haproxy.cfg") == shop(2, 256, 0).encode()
+    change(3, 100)
+    change(4)
+    change(5, 7)
+    with pytest.raises(DeploymentFailed, match="edge"):
+        change(6, 7, 257)
+    assert lock.talk.get("edge/haproxy.cfg") == shop(5, 7).encode()
+
+
+def test_several_requests_are_done_in_their_order(lock: Lock) -> None:
+    """In one round trip: what was written is read behind it, and a refusal holds up nothing."""
+    path = "ledger/shop/a.json"
+    content = bytes(range(256)) * 100
+    with pytest.raises(DeploymentFailed):
+        lock.talk.ask(
+            both(
+                in_turn(put(path, b"{}"), put(path, content)),
+                haproxy("show stat\n").then(lambda _: None),
+            )
+        )
+    read = both(get(path), both(optional(haproxy("show stat\n")), in_turn(delete(path))))
+    assert lock.talk.ask(both(read, get(path))) == ((content, (None, None)), None)
 
 
 def test_an_edge_that_is_down_is_told(lock: Lock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -87,7 +88,7 @@ class FakeSession:
                     return "ok", "\n".join(self._names(directory))
                 case ["recent", directory, count]:
                     return "ok", self._recent(directory, int(count))
-                case ["put", path, _]:
+                case ["put", path, _, *_]:
                     return self._put(path, payload)
                 case ["delete", path]:
                     files.pop(path, None)
@@ -133,7 +134,7 @@ class FakeSession:
         present = self.volume.files.get(_FILE, b"# deploy-action 0\n").split(b"\n")[0]
         if int(present.split()[2]) != generation:
             return "stale", ""
-        refusal = self.machine.refuses_edge or ("" if b"\nglobal\n" in new else "nonsense")
+        refusal = self.machine.refuses_edge or _wrong(new)
         if refusal:
             return "error", refusal
         haproxy = self.volume.haproxy
@@ -147,7 +148,15 @@ class FakeSession:
         return "ok", haproxy.runtime(commands) if commands else ""
 
 
+def _wrong(configuration: bytes) -> str:
+    weights = (int(found[1]) for found in re.finditer(rb" weight (\d+)", configuration))
+    valid = b"\nglobal\n" in configuration and all(weight <= 256 for weight in weights)
+    return "" if valid else "nonsense"
+
+
 def _payload(words: list[str]) -> int:
     if words[0] == "edge":
         return int(words[3]) + int(words[4])
-    return int(words[-1]) if words[0] in ("put", "haproxy", "before") else 0
+    if words[0] == "put":
+        return int(words[2])
+    return int(words[1]) if words[0] in ("haproxy", "before") else 0
