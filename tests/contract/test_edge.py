@@ -12,6 +12,7 @@ from tests.support.sandbox import free_port
 from deploy_action.edge.edge import Edge
 from deploy_action.edge.host import ensure_edge, lock_spec
 from deploy_action.edge.state import Backend, Check, Server, ServerStatus
+from deploy_action.errors import DeploymentFailed
 from deploy_action.state.lock import acquire
 
 CHECK = Check(kind="http", path="/healthz", headers={"Host": "localhost"}, successes=2, failures=3)
@@ -134,6 +135,23 @@ def test_what_others_changed_meanwhile_is_kept(site: Site) -> None:
         beside.name: beside,
     }
     assert site.edge.servers(NAME)["one"].weight == 7
+
+
+def test_a_port_that_somebody_has_left_meanwhile_can_be_taken(site: Site) -> None:
+    """Nothing is refused for what is only remembered."""
+    site.become(site.server("one"))
+    other = Edge(host="local", talk=site.edge.talk)
+    port = free_port()
+    beside = dataclasses.replace(site.backend, name="db-production", protocol="tcp", port=port)
+    other.change(beside.name, lambda _: beside)
+    assert beside.name in site.edge.state().backends
+    moved = dataclasses.replace(site.backend, port=port)
+    with pytest.raises(DeploymentFailed, match="db-production has port"):
+        site.edge.change(NAME, lambda _: moved)
+    assert beside.name in site.edge.state().backends
+    other.change(beside.name, lambda _: None)
+    site.edge.change(NAME, lambda _: moved)
+    assert list(site.edge.state().backends.values()) == [moved]
 
 
 def test_another_health_check_means_a_reload_and_the_traffic_goes_on(site: Site) -> None:

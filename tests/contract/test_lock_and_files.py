@@ -79,7 +79,7 @@ def test_files_are_written_whole_and_read_as_they_are(lock: Lock) -> None:
     """Any bytes; a second writing replaces the first; what is not there is None."""
     content = bytes(range(256)) * 300
     assert lock.talk.get("ledger/shop/a.json") is None
-    for written in (b"first", content, b""):
+    for written in (b"first", content, bytes(range(1, 256)) * 300, b"\n\nlast\n\n", b""):
         lock.talk.put("ledger/shop/a.json", written)
         assert lock.talk.get("ledger/shop/a.json") == written
     lock.talk.delete("ledger/shop/a.json")

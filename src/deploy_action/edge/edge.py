@@ -82,19 +82,25 @@ class Edge:
 
     def _replace(self, name: str, make: Callable[[Backend | None], Backend | None]) -> None:
         for _ in range(_TRIES):
-            state = self.memory.state or self.state()
+            remembered = self.memory.state
+            state = remembered or self.state()
             old = state.backends.get(name)
             new = make(old)
             if old == new:
                 return
-            self._refuse(state, new)
+            # What is refused, or never answered, is not known to be either.
+            self.memory.state = None
+            clash = self._clash(state, new)
+            if clash and remembered is not None:
+                # Who had the port may have left it since.
+                continue
+            if clash:
+                raise clash
             step = transition(old, new)
             # A server that comes with a reload waits for its first check and counts as up until
             # then; one that is added to the running edge is checked at once and starts as down.
             target, fresh = _split(old, new) if step.reload else (new, False)
             wanted = state.with_backend(name, target)
-            # What is refused, or never answered, is not known to be either.
-            self.memory.state = None
             try:
                 answer = self.talk.change_edge(
                     render(wanted),
@@ -120,15 +126,16 @@ class Edge:
         for commands in trust(self.state()):
             self.talk.haproxy(commands)
 
-    def _refuse(self, state: EdgeState, new: Backend | None) -> None:
+    def _clash(self, state: EdgeState, new: Backend | None) -> DeploymentFailed | None:
         clash = "" if new is None else state.clash(new)
         if not clash and new is not None and new.tls and not new.certificate:
             clash = "there is no certificate for it on this host"
-        if clash and new is not None:
-            raise DeploymentFailed(
-                f"{self.host}: the edge cannot take {new.name} on port {new.port}: {clash}",
-                remedy="give it another port (route.port) or the certificate (route.certificate)",
-            )
+        if not clash or new is None:
+            return None
+        return DeploymentFailed(
+            f"{self.host}: the edge cannot take {new.name} on port {new.port}: {clash}",
+            remedy="give it another port (route.port) or the certificate (route.certificate)",
+        )
 
     def _believe(self, answer: str) -> None:
         """Check the runtime API's answers: it says what failed and exits the same."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from deploy_action.checks.health import Streak, explain_exit, explain_unhealthy
@@ -114,8 +115,13 @@ def prove_identity(
     Raises:
         DeploymentFailed: it is another image, or it has another address than the edge was told.
     """
-    found = site.engine.container(replica.container.id)
-    image = site.engine.image(release.reference)
+    # What is far away costs once.
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        container = pool.submit(site.engine.container, replica.container.id)
+        wanted = pool.submit(site.engine.image, release.reference)
+        # The file itself, not what this process remembers of it.
+        backend = site.edge.backend(site.backend) if environment.route is not None else None
+    found, image = container.result(), wanted.result()
     if found is None or image is None or found.image_id != image.id:
         has = "nothing" if found is None else found.image_id
         raise DeploymentFailed(
@@ -123,7 +129,6 @@ def prove_identity(
             cause="somebody else changes the containers of this service at the same time",
             remedy=f"docker inspect {replica.name}, then deploy again",
         )
-    backend = site.edge.backend(site.backend) if environment.route is not None else None
     for server in () if backend is None else backend.servers:
         if server.name == replica.name and server.address != site.replica_address(replica):
             raise DeploymentFailed(
