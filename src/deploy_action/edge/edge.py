@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from deploy_action.edge.render import parse, render
 from deploy_action.edge.state import Backend, EdgeState, ServerStatus
-from deploy_action.edge.transition import transition, trust
+from deploy_action.edge.transition import add, at_once, transition, trust
 from deploy_action.errors import DeploymentFailed
 from deploy_action.state.conversation import Stale, Talk
 
@@ -36,12 +37,19 @@ class Edge:
         """Read one backend."""
         return self.state().backends.get(name)
 
-    def change(self, name: str, make: Callable[[Backend | None], Backend | None]) -> None:
-        """Replace a backend, file first and running edge after it.
+    def change(
+        self,
+        name: str,
+        make: Callable[[Backend | None], Backend | None],
+        *,
+        later: bool = False,
+    ) -> Backend | None:
+        """Replace a backend, file first and running edge after it; return what it is now.
 
         Args:
             make: computes the new backend from the present one; called again when another
                 service changed the edge in between.
+            later: the new servers are not there yet; `admit` adds them to the running edge.
 
         Raises:
             DeploymentFailed: HAProxy refuses the new configuration; the old one stays.
@@ -51,7 +59,22 @@ class Edge:
             new = make(old)
             return None if new is None else new.keeping(old)
 
-        self._replace(name, keep)
+        return self._replace(name, keep, later=later)
+
+    def admit(self, backend: Backend | None) -> None:
+        """Add the servers to the running edge that `change` wrote down for later.
+
+        Only now: a check of an address that nobody has yet ends when its time is up, and so would
+        see the replica late.
+        """
+        if backend is None:
+            return
+        idle = (server for server in backend.servers if server.weight == 0)
+        commands = [command for server in idle for command in add(backend, server)]
+        for line in at_once(commands):
+            # One that is there already came with another service's reload.
+            if _refused(self.talk.haproxy(line), but=_THERE_ALREADY):
+                self._reload()
 
     def present(
         self, name: str, *, certificate: str | None = None, maintenance: str | None = None
@@ -69,15 +92,21 @@ class Edge:
 
         self._replace(name, set_)
 
-    def _replace(self, name: str, make: Callable[[Backend | None], Backend | None]) -> None:
+    def _replace(
+        self,
+        name: str,
+        make: Callable[[Backend | None], Backend | None],
+        *,
+        later: bool = False,
+    ) -> Backend | None:
         for _ in range(_TRIES):
             state = self.state()
             old = state.backends.get(name)
             new = make(old)
             if old == new:
-                return
+                return new
             self._refuse(state, new)
-            step = transition(old, new)
+            step = transition(old, new, later=later)
             # A server that comes with a reload waits for its first check and counts as up until
             # then; one that is added to the running edge is checked at once and starts as down.
             target, fresh = _split(old, new) if step.reload else (new, False)
@@ -91,12 +120,26 @@ class Edge:
                 )
             except Stale:
                 continue
-            self._believe(answer)
             if step.reload:
                 self.trust()
+            elif _refused(answer):
+                self._reload()
             if not fresh:
-                return
+                return new
         raise DeploymentFailed(f"{self.host}: the edge is changed by others all the time")
+
+    def _reload(self) -> None:
+        """Have the running edge do what the file says: it is the truth where the two differ, as
+        after a deployer that died between them."""
+        for _ in range(_TRIES):
+            state = self.state()
+            following = dataclasses.replace(state, generation=state.generation + 1)
+            with contextlib.suppress(Stale):
+                self.talk.change_edge(
+                    render(following), generation=state.generation, reload=True, commands=""
+                )
+                self.trust()
+                return
 
     def trust(self) -> None:
         """Count servers with traffic as healthy, in a process that has just begun.
@@ -116,21 +159,22 @@ class Edge:
                 remedy="give it another port (route.port) or the certificate (route.certificate)",
             )
 
-    def _believe(self, answer: str) -> None:
-        """Check the runtime API's answers: it says what failed and exits the same."""
-        for line in answer.splitlines():
-            text = line.strip()
-            if text and not text.startswith(_FINE):
-                raise DeploymentFailed(
-                    f"{self.host}: the edge: {text}",
-                    remedy="the configuration file is right: docker restart the edge",
-                )
-
     def servers(self, name: str) -> dict[str, ServerStatus]:
         """Ask how the servers of a backend are."""
         answer = self.talk.haproxy(f"show stat {name} 4 -1\n")
         rows = csv.DictReader(io.StringIO(answer.lstrip("# ")))
         return {row["svname"]: _status(row) for row in rows if row.get("svname")}
+
+
+def _refused(answer: str, but: str = "") -> bool:
+    """Tell whether the runtime API refused a command: it says so and goes on with the next.
+
+    Args:
+        but: how a refusal begins that is fine.
+    """
+    fine = (*_FINE, but) if but else _FINE
+    lines = (line.strip() for line in answer.splitlines())
+    return any(line and not line.startswith(fine) for line in lines)
 
 
 def _split(old: Backend | None, new: Backend | None) -> tuple[Backend | None, bool]:
@@ -150,6 +194,7 @@ _FINE = (
     # The first wait of a removal may run out; whether the removal succeeds says the last command.
     "Wait delay expired",
 )
+_THERE_ALREADY = "Already exists a server"
 
 
 def _status(row: dict[str, str]) -> ServerStatus:

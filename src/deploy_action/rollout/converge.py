@@ -8,6 +8,7 @@ be called again at any time and does nothing where nothing is to be done.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -117,9 +118,15 @@ def _bring_up(
             site.talk.ping()
             if replica is None:
                 done.notes.append(f"{site.host}: replica {index + 1} was gone and is made anew")
-                container = site.start_replica(
-                    environment, release, number=number, index=index, secrets=secrets
+                anew = functools.partial(
+                    site.create_replica,
+                    environment,
+                    release,
+                    number=number,
+                    index=index,
+                    secrets=secrets,
                 )
+                container = site.start_replica(anew(), anew)
             else:
                 done.notes.append(f"{site.host}: {replica.name} was stopped and is started again")
                 site.engine.start(replica.container.id)
