@@ -4,11 +4,14 @@ whatever is not drained before that is lost."""
 from __future__ import annotations
 
 import http.client
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.sandbox import Sandbox, docker, free_port, until
 from tests.support.traffic import FULL, Total, Traffic
+
+from deploy_action.edge import artifact
 
 pytestmark = pytest.mark.docker
 
@@ -109,6 +112,29 @@ def test_an_older_edge_is_replaced_and_cuts_nothing(box: Sandbox) -> None:
     until(lambda: _serves(box, "1.0.0"), "the new edge comes up by itself")
     box.deployed("2.0.0")
     assert _edges(box) == [box.edge]
+
+
+@pytest.fixture
+def slow_edge(box: Sandbox, tmp_path: Path) -> Iterator[str]:
+    """An edge's image whose process takes a while to begin."""
+    name = f"{box.edge}-slow:1"
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow/Dockerfile").write_text(
+        f"FROM {artifact.tag()}\nRUN sed -i '2i sleep 1' /usr/local/bin/edge\n"
+    )
+    docker("build", "-q", "-t", name, str(tmp_path / "slow"))
+    yield name
+    box.clean()
+    docker("rmi", name)
+
+
+def test_an_edge_ends_only_when_the_newer_one_has_begun(box: Sandbox, slow_edge: str) -> None:
+    """Until then the older one answers for both, also when it is asked which of them serves."""
+    box.deployed("1.0.0")
+    box.configure(edge=box.config["edge"] | {"image": slow_edge})
+    with box.unbroken():
+        box.deployed("2.0.0")
+    assert docker("inspect", "--format", "{{.Config.Image}}", box.edge).strip() == slow_edge
 
 
 def _put_an_older_edge(box: Sandbox) -> str:

@@ -24,10 +24,12 @@ _READY_SECONDS = 10.0
 _OTHERS_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 _ENDING_SECONDS = 1.0
+# By the socket that only this container has: whoever asks at the one in the volume is answered by
+# the older edge until the newer one has begun, and would end the older one too early.
 _ASK_THE_MASTER = (
     "sh",
     "-c",
-    "echo 'show proc' | socat -t 5 - UNIX-CONNECT:/state/run/master.sock",
+    "echo 'show proc' | socat -t 5 - UNIX-CONNECT:/run/master.sock",
 )
 _SOCKETS = "/state/run/"
 
@@ -144,7 +146,7 @@ def _others_did_it(engine: Engine, options: EdgeOptions, clock: Clock) -> bool:
 
 
 def serves(engine: Engine, id_or_name: str) -> bool:
-    """Say whether this edge has a worker: its master tells."""
+    """Say whether this edge, and no other, has a worker: its own master tells."""
     found = engine.container(id_or_name)
     if found is None or not found.running:
         return False
