@@ -31,7 +31,12 @@ _ASK_THE_MASTER = (
     "-c",
     "echo 'show proc' | socat -t 5 - UNIX-CONNECT:/run/master.sock",
 )
-_SOCKETS = "/state/run/"
+_GIVE_BACK = (
+    "sh",
+    "-c",
+    """cd /state/run
+    socat -u OPEN:/dev/null UNIX-CONNECT:master.sock || mv -T master-before.sock master.sock""",
+)
 
 
 def is_older(engine: Engine, options: EdgeOptions, found: Container) -> bool:
@@ -155,12 +160,11 @@ def serves(engine: Engine, id_or_name: str) -> bool:
 
 
 def _give_back(engine: Engine, old: Container) -> None:
-    """Let the old edge's master be reached again where the newer one had moved its socket."""
-    engine.execute(
-        old.id,
-        ("mv", "-T", f"{_SOCKETS}master-before.sock", f"{_SOCKETS}master.sock"),
-        timeout_seconds=5,
-    )
+    """Let the old edge's master be reached again where the newer one had moved its socket.
+
+    One that answers was not moved, and what is called `before` is of an edge before that.
+    """
+    engine.execute(old.id, _GIVE_BACK, timeout_seconds=5)
 
 
 def until(condition: Callable[[], bool], clock: Clock, seconds: float) -> bool:
