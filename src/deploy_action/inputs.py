@@ -39,7 +39,7 @@ class Inputs:
     image: str | None = None
     digest: str | None = None
     to: str | None = None
-    """rollback: the version to restore."""
+    """rollback: the version to restore, or `previous`."""
     at: str | None = None
     """rollback: restore what was live at this time (ISO 8601)."""
     from_: str | None = None

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.support.act import CALLED, ROOT, SELF
 
 from deploy_action.init import initialise
@@ -69,10 +70,26 @@ def test_only_one_line_differs_from_what_is_shipped(action: Path) -> None:
 
 @pytest.mark.parametrize("name", ["shipped", "examples", "init"])
 def test_actionlint_finds_nothing(repository: Path, name: str) -> None:
-    """Syntax, expressions, contexts, and every shell line."""
+    """Syntax, expressions, contexts, and what is given to whom."""
     files = sorted(str(path) for path in (repository / name).rglob("*.yml"))
     assert files
     _lint("actionlint", "-shellcheck=", "-pyflakes=", *files, cwd=repository)
+
+
+def test_bash_understands_every_script(repository: Path) -> None:
+    """A slip in a release's step would be found on the day of the release."""
+    jobs = [
+        job
+        for path in repository.rglob("*.yml")
+        for job in (yaml.safe_load(path.read_text()).get("jobs") or {}).values()
+    ]
+    scripts = [step["run"] for job in jobs for step in job.get("steps", ()) if "run" in step]
+    assert scripts
+    for script in scripts:
+        done = subprocess.run(
+            ["bash", "-n"], input=script, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, ""), script
 
 
 @pytest.mark.parametrize("name", ["shipped", "examples", "init"])

@@ -12,6 +12,7 @@ from tests.support.act import CHECKOUT, ROOT, Repository, copy_of_this_repositor
 from tests.support.registry import registry
 
 from deploy_action import __version__
+from deploy_action.targets.proof import PREFIX
 
 pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
 
@@ -58,8 +59,8 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
     shop_image: str, caller: Repository, tmp_path: Path, edge: str, ports: tuple[int, int]
 ) -> None:
     """Three repositories: a service calls the organisation's pipeline with secrets, that calls
-    ours; what was built and pushed once is what serves in both environments, and the version comes
-    back to the pipeline; a schedule finds both well. (To the service too, on GitHub: act forgets what is two calls away.)"""
+    ours; what was built and pushed once is what serves in both environments, with a proof, and the
+    version comes back to the pipeline; a schedule finds both well. (To the service too, on GitHub: act forgets what is two calls away.)"""
     pipelines = tmp_path / "pipelines"
     pipeline = pipelines / ".github/workflows/organisation-pipeline.yml"
     pipeline.parent.mkdir(parents=True)
@@ -74,7 +75,7 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
     service = Repository(
         path=caller.path,
         action=caller.action,
-        secrets=caller.secrets,
+        secrets={**caller.secrets, "DEPLOY_PROOF_KEY": "k" * 32},
         others={"acme/pipelines@v1": pipelines},
     )
     given = (EXAMPLES / "organisation-service.yml").read_text()
@@ -101,6 +102,7 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
     assert "it is a bash" in run.log
     assert f"the pipeline sees {version}" in run.log
     assert f"{shop_image}@{digest}" in known
+    assert run.outputs()["proof"].startswith(PREFIX)
     assert run.log.count(f"building {shop_image}") == 1
     assert all(answers(port) for port in ports)
     assert "tr0ub4dor-and-3" not in run.log

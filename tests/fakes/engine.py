@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -291,24 +292,14 @@ class FakeEngine:
             return Execution(exit_code=0 if healthy else 1, output="")
 
     def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
-        """Run `session` or `socat` in a container."""
+        """Run `session`, or what reads from its first line where to connect to, in a container."""
         machine = self.machine
         with self._sockets("connect", self._words(container_id), *argv) as (ours, theirs):
             found = self._must(container_id)
             if argv[0].endswith("session"):
                 self._session(found, theirs, at_end=lambda: None).start()
                 return ours
-            address, number = argv[4].removeprefix("TCP:").split(",")[0].split(":")
-            port = int(number)
-
-            def ask() -> Reply | None:
-                edge = address == "127.0.0.1"
-                return machine.through_edge(port) if edge else machine.reply(address, port)
-
-            if ask() is None:
-                theirs.close()
-            else:
-                serve(theirs, ask)
+            threading.Thread(target=_connect, args=(machine, theirs), daemon=True).start()
             return ours
 
     def attach(self, container_id: str) -> socket.socket:
@@ -391,3 +382,25 @@ def _command_end(spec: ContainerSpec) -> tuple[float, int]:
 def _said(script: str) -> list[str]:
     """Return what a script's `echo` commands print."""
     return re.findall(r"echo (\w+)", script)
+
+
+def _connect(machine: FakeMachine, stream: socket.socket) -> None:
+    """Read where to connect to, and be that; it closes where nobody answers."""
+    with contextlib.suppress(OSError), contextlib.ExitStack() as undo:
+        undo.callback(stream.close)
+        way = bytearray()
+        while not way.endswith(b"\n"):
+            more = stream.recv(1)
+            if not more:
+                return
+            way += more
+        address, number = way.decode().removeprefix("TCP:").split(",")[0].split(":")
+        port = int(number)
+
+        def ask() -> Reply | None:
+            edge = address == "127.0.0.1"
+            return machine.through_edge(port) if edge else machine.reply(address, port)
+
+        if ask() is not None:
+            undo.pop_all()
+            serve(stream, ask)

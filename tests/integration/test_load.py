@@ -4,11 +4,14 @@ whatever is not drained before that is lost."""
 from __future__ import annotations
 
 import http.client
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.sandbox import Sandbox, docker, free_port, until
 from tests.support.traffic import FULL, Total, Traffic
+
+from deploy_action.edge import artifact
 
 pytestmark = pytest.mark.docker
 
@@ -109,6 +112,54 @@ def test_an_older_edge_is_replaced_and_cuts_nothing(box: Sandbox) -> None:
     until(lambda: _serves(box, "1.0.0"), "the new edge comes up by itself")
     box.deployed("2.0.0")
     assert _edges(box) == [box.edge]
+
+
+@pytest.fixture
+def edge_that(box: Sandbox, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Builds images of an edge that does something else before it begins."""
+    made: list[str] = []
+
+    def build(first: str) -> str:
+        name = f"{box.edge}-image:{len(made) + 1}"
+        change = f"RUN sed -i '2i {first}' /usr/local/bin/edge"
+        (tmp_path / "Dockerfile").write_text(f"FROM {artifact.tag()}\n{change}\n")
+        docker("build", "-q", "-t", name, str(tmp_path))
+        made.append(name)
+        return name
+
+    yield build
+    box.clean()
+    docker("rmi", *made)
+
+
+def test_an_edge_ends_only_when_the_newer_one_has_begun(
+    box: Sandbox, edge_that: Callable[[str], str]
+) -> None:
+    """Until then the older one answers for both, also when it is asked which of them serves."""
+    box.deployed("1.0.0")
+    slow = edge_that("sleep 1")
+    box.configure(edge=box.config["edge"] | {"image": slow})
+    with box.unbroken():
+        box.deployed("2.0.0")
+    assert docker("inspect", "--format", "{{.Config.Image}}", box.edge).strip() == slow
+
+
+@pytest.mark.long
+def test_an_edge_that_does_not_begin_leaves_the_present_one_in_charge(
+    box: Sandbox, edge_that: Callable[[str], str]
+) -> None:
+    """And not the one before that, which lives on for a connection that it holds."""
+    box.deployed("1.0.0")
+    _put_an_older_edge(box)
+    patient = http.client.HTTPConnection("127.0.0.1", box.port, timeout=10)
+    assert _version(patient) == "1.0.0"
+    box.deployed("2.0.0")
+    present = docker("inspect", "--format", "{{.Id}}", box.edge)
+    box.configure(edge=box.config["edge"] | {"image": edge_that("exit 3")})
+    with box.unbroken():
+        box.deployed("1.0.0")
+    assert docker("inspect", "--format", "{{.Id}}", box.edge) == present
+    assert _version(patient) == box.serving() == "1.0.0"
 
 
 def _put_an_older_edge(box: Sandbox) -> str:

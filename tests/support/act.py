@@ -15,7 +15,8 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,6 +64,10 @@ class Run:
     def log(self) -> str:
         """What the steps printed."""
         return "\n".join(str(event.get("msg", "")) for event in self.events)
+
+    def said(self, job: str) -> str:
+        """Return what the steps of one job printed."""
+        return "\n".join(str(e.get("msg", "")) for e in self.events if e.get("job") == job)
 
     def annotations(self, level: str) -> list[Mapping[str, object]]:
         """Return the `error`, `warning` or `notice` commands with their properties."""
@@ -144,6 +149,7 @@ class Repository:
         event: str = "push",
         inputs: Mapping[str, str] | None = None,
         payload: Mapping[str, object] | None = None,
+        ended: Mapping[str, Callable[[], object]] | None = None,
     ) -> Run:
         """Run one workflow file of the repository with act.
 
@@ -151,6 +157,7 @@ class Repository:
 
         Args:
             payload: what GitHub would say of the event.
+            ended: what happens in the world as soon as a job has ended, by the job's name.
         """
         if not (self.path / ".git").exists():
             self._commit()
@@ -173,22 +180,25 @@ class Repository:
         for name, value in (inputs or {}).items():
             argv += ["--input", f"{name}={value}"]
         path = f"{os.environ['PATH']}:{Path.home()}/go/bin"
-        done = subprocess.run(
+        with subprocess.Popen(
             argv,
             cwd=self.path,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=_SECONDS,
-            check=False,
             env={**os.environ, "PATH": path, "DOCKER_BUILDKIT": "0"},
-        )
-        events = []
-        for line in done.stdout.splitlines():
+        ) as process:
+            late = threading.Timer(_SECONDS, process.kill)
+            late.start()
             try:
-                events.append(json.loads(line))
-            except ValueError:
-                events.append({"msg": line})
-        return Run(exit_code=done.returncode, events=tuple(events), text=done.stdout + done.stderr)
+                lines = list(_heard(process, ended or {}))
+            finally:
+                late.cancel()
+        return Run(
+            exit_code=process.returncode,
+            events=tuple(_event(line) for line in lines),
+            text="".join(lines),
+        )
 
     def _commit(self) -> None:
         for argv in (
@@ -199,3 +209,25 @@ class Repository:
         ):
             identity = ["-c", "user.name=dev", "-c", "user.email=dev@example.com"]
             subprocess.run(["git", *identity, *argv], cwd=self.path, check=True)
+
+
+def _heard(
+    process: subprocess.Popen[str], ended: Mapping[str, Callable[[], object]]
+) -> Iterator[str]:
+    """Yield what act says, and do what is to be done when a job has ended."""
+    if process.stdout is None:
+        raise AssertionError
+    for line in process.stdout:
+        event = _event(line)
+        job = str(event.get("job", "")).rpartition("/")[2].strip()
+        if event.get("jobResult") and job in ended:
+            ended[job]()
+        yield line
+
+
+def _event(line: str) -> Mapping[str, object]:
+    try:
+        event: Mapping[str, object] = json.loads(line)
+    except ValueError:
+        return {"msg": line}
+    return event

@@ -139,6 +139,24 @@ class Hosts:
         """DOCKER_CERT_PATH of somebody who may use the engines on TCP."""
         return self.directory / "client"
 
+    @contextlib.contextmanager
+    def lent(self, host: Host, port: int) -> Iterator[None]:
+        """Let a port of this machine's loopback be one of the host's too, while its cable is in."""
+        control, to = f"{host.directory}/lent.sock", f"root@{host.address}"
+        options = (
+            f"UserKnownHostsFile={self.directory}/known_hosts",
+            f"IdentityFile={self.directory}/key",
+            "IdentitiesOnly=yes",
+            "ExitOnForwardFailure=yes",
+            f"RemoteForward=127.0.0.1:{port} 127.0.0.1:{port}",
+        )
+        # It goes to the background as soon as the port is there.
+        _run("ssh", "-fNM", "-S", control, *(part for o in options for part in ("-o", o)), to)
+        try:
+            yield
+        finally:
+            _run("ssh", "-S", control, "-O", "exit", to)
+
     def cut(self, host: Host) -> None:
         """Take a host's network away, as if the cable was pulled."""
         _run("ip", "link", "set", f"v{host.name}", "down")
@@ -241,6 +259,8 @@ def _stop(host: Host) -> None:
             os.kill(int(ssh_server.read_text()), signal.SIGTERM)
     host.engine.terminate()
     host.engine.wait(_READY_SECONDS)
+    # The namespace goes with its last process; that may be a session that a cut cable left.
+    _run("ip", "link", "del", f"v{host.name}")
     _run("ip", "netns", "del", host.name)
 
 

@@ -87,8 +87,10 @@ def test_yaml_is_what_it_seems(block: Block, tmp_path: Path) -> None:
     """A deploy.yaml validates, whole or as a fragment; a workflow gives only inputs that exist."""
     content = yaml.safe_load(block.text)
     if "jobs" in content or "steps" in content:
-        for job in content.get("jobs", {"job": content}).values():
+        jobs = content.get("jobs", {"job": content})
+        for job in jobs.values():
             check_job(job)
+        check_outputs(jobs)
         return
     if "version" not in content:
         content = {**BASE, **content}
@@ -117,6 +119,17 @@ def check_job(job: Mapping[str, Any]) -> None:
     if "steps" in job and "id" in yaml.safe_dump(job["steps"]):
         used = set(re.findall(r"steps\.\w+\.outputs\.([\w-]+)", yaml.safe_dump(job["steps"])))
         assert used <= set(action()["outputs"])
+
+
+def check_outputs(jobs: Mapping[str, Any]) -> None:
+    """Hold what a job reads of another one against what that one gives."""
+    for name, output in re.findall(r"needs\.(\w+)\.outputs\.([\w-]+)", yaml.safe_dump(jobs)):
+        called = str(jobs[name].get("uses", "")).removeprefix(f"{OURS}/").partition("@")[0]
+        gives = jobs[name].get("outputs", {})
+        if called:
+            workflow = yaml.safe_load((ROOT / called).read_text(encoding="utf-8"))
+            gives = workflow[True]["workflow_call"]["outputs"]
+        assert output in gives
 
 
 def action() -> Mapping[str, Any]:

@@ -241,7 +241,7 @@ COMMANDS = (
         ),
         options=(
             _ENVIRONMENT,
-            _option("to", "--to", "V", "the version to restore"),
+            _option("to", "--to", "V", "the version to restore, or previous"),
             _option("at", "--at", "TIME", "restore what was live at this time (ISO 8601)"),
             _option("from_", "--from", "V", "only if this version serves now"),
             *_RECORDED,

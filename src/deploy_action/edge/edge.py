@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import io
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deploy_action.edge.render import parse, render
 from deploy_action.edge.state import Backend, EdgeState, ServerStatus
-from deploy_action.edge.transition import transition, trust
+from deploy_action.edge.transition import add, at_once, transition, trust
 from deploy_action.errors import DeploymentFailed
 from deploy_action.state.conversation import Stale, Talk
 from deploy_action.state.requests import Request, get, haproxy
@@ -23,10 +25,23 @@ _TRIES = 20
 
 @dataclass(slots=True)
 class Memory:
-    """What was read or written last: a change begins with it, and whether it is still so is for the
-    session to say, by the generation."""
+    """The newest state that was read or written: a change begins with it, and whether it is still so
+    is for the session to say, by the generation. Threads may come late with an older one."""
 
     state: EdgeState | None = None
+    _generation: int = 0
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def keep(self, state: EdgeState) -> None:
+        """Remember a state, unless a newer one was known."""
+        with self._guard:
+            if state.generation >= self._generation:
+                self.state, self._generation = state, state.generation
+
+    def forget(self) -> None:
+        """Have the next change read."""
+        with self._guard:
+            self.state = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +54,28 @@ class Edge:
 
     def state(self) -> EdgeState:
         """Read what the edge should do, as its configuration file says."""
-        self.memory.state = self.talk.ask(written_state())
-        return self.memory.state
+        state = self.talk.ask(written_state())
+        self.memory.keep(state)
+        return state
 
     def backend(self, name: str) -> Backend | None:
         """Read one backend."""
         return self.state().backends.get(name)
 
-    def change(self, name: str, make: Callable[[Backend | None], Backend | None]) -> None:
-        """Replace a backend, file first and running edge after it.
+    def change(
+        self,
+        name: str,
+        make: Callable[[Backend | None], Backend | None],
+        *,
+        later: bool = False,
+    ) -> Backend | None:
+        """Replace a backend, file first and running edge after it; return what it is now.
 
         Args:
             make: computes the new backend from the present one; called again when another
                 service changed the edge in between. The present one is that of `memory`: who has
                 the lock is the only one to change this backend.
+            later: the new servers are not there yet; `admit` adds them to the running edge.
 
         Raises:
             DeploymentFailed: HAProxy refuses the new configuration; the old one stays.
@@ -62,7 +85,22 @@ class Edge:
             new = make(old)
             return None if new is None else new.keeping(old)
 
-        self._replace(name, keep)
+        return self._replace(name, keep, later=later)
+
+    def admit(self, backend: Backend | None) -> None:
+        """Add the servers to the running edge that `change` wrote down for later.
+
+        Only now: a check of an address that nobody has yet ends when its time is up, and so would
+        see the replica late.
+        """
+        if backend is None:
+            return
+        idle = (server for server in backend.servers if server.weight == 0)
+        commands = [command for server in idle for command in add(backend, server)]
+        for line in at_once(commands):
+            # One that is there already came with another service's reload.
+            if _refused(self.talk.haproxy(line), but=_THERE_ALREADY):
+                self._reload()
 
     def present(
         self, name: str, *, certificate: str | None = None, maintenance: str | None = None
@@ -80,23 +118,29 @@ class Edge:
 
         self._replace(name, set_)
 
-    def _replace(self, name: str, make: Callable[[Backend | None], Backend | None]) -> None:
+    def _replace(
+        self,
+        name: str,
+        make: Callable[[Backend | None], Backend | None],
+        *,
+        later: bool = False,
+    ) -> Backend | None:
         for _ in range(_TRIES):
             remembered = self.memory.state
             state = remembered or self.state()
             old = state.backends.get(name)
             new = make(old)
             if old == new:
-                return
+                return new
             # What is refused, or never answered, is not known to be either.
-            self.memory.state = None
+            self.memory.forget()
             clash = self._clash(state, new)
             if clash and remembered is not None:
                 # Who had the port may have left it since.
                 continue
             if clash:
                 raise clash
-            step = transition(old, new)
+            step = transition(old, new, later=later)
             # A server that comes with a reload waits for its first check and counts as up until
             # then; one that is added to the running edge is checked at once and starts as down.
             target, fresh = _split(old, new) if step.reload else (new, False)
@@ -110,13 +154,28 @@ class Edge:
                 )
             except Stale:
                 continue
-            self.memory.state = wanted
-            self._believe(answer)
+            self.memory.keep(wanted)
             if step.reload:
                 self.trust()
+            elif _refused(answer):
+                self._reload()
             if not fresh:
-                return
+                return new
         raise DeploymentFailed(f"{self.host}: the edge is changed by others all the time")
+
+    def _reload(self) -> None:
+        """Have the running edge do what the file says: it is the truth where the two differ, as
+        after a deployer that died between them."""
+        for _ in range(_TRIES):
+            state = self.state()
+            following = dataclasses.replace(state, generation=state.generation + 1)
+            with contextlib.suppress(Stale):
+                self.talk.change_edge(
+                    render(following), generation=state.generation, reload=True, commands=""
+                )
+                self.memory.keep(following)
+                self.trust()
+                return
 
     def trust(self) -> None:
         """Count servers with traffic as healthy, in a process that has just begun.
@@ -136,16 +195,6 @@ class Edge:
             f"{self.host}: the edge cannot take {new.name} on port {new.port}: {clash}",
             remedy="give it another port (route.port) or the certificate (route.certificate)",
         )
-
-    def _believe(self, answer: str) -> None:
-        """Check the runtime API's answers: it says what failed and exits the same."""
-        for line in answer.splitlines():
-            text = line.strip()
-            if text and not text.startswith(_FINE):
-                raise DeploymentFailed(
-                    f"{self.host}: the edge: {text}",
-                    remedy="the configuration file is right: docker restart the edge",
-                )
 
     def servers(self, name: str) -> dict[str, ServerStatus]:
         """Ask how the servers of a backend are."""
@@ -167,6 +216,17 @@ def server_statuses(name: str) -> Request[dict[str, ServerStatus]]:
     return haproxy(f"show stat {name} 4 -1\n").then(read)
 
 
+def _refused(answer: str, but: str = "") -> bool:
+    """Tell whether the runtime API refused a command: it says so and goes on with the next.
+
+    Args:
+        but: how a refusal begins that is fine.
+    """
+    fine = (*_FINE, but) if but else _FINE
+    lines = (line.strip() for line in answer.splitlines())
+    return any(line and not line.startswith(fine) for line in lines)
+
+
 def _split(old: Backend | None, new: Backend | None) -> tuple[Backend | None, bool]:
     """Leave out, for now, checked servers that are new and have no traffic yet."""
     if new is None:
@@ -184,6 +244,7 @@ _FINE = (
     # The first wait of a removal may run out; whether the removal succeeds says the last command.
     "Wait delay expired",
 )
+_THERE_ALREADY = "Already exists a server"
 
 
 def _status(row: dict[str, str]) -> ServerStatus:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from deploy_action.edge.render import server_options
 from deploy_action.edge.state import Backend, EdgeState, Server
 
-__all__ = ["Transition", "transition", "trust", "weights"]
+__all__ = ["Transition", "add", "at_once", "transition", "trust", "weights"]
 
 _HIGHEST_WEIGHT = 256
 _COMMANDS_AT_ONCE = 50
@@ -23,11 +23,14 @@ class Transition:
     commands: str = ""
 
 
-def transition(old: Backend | None, new: Backend | None) -> Transition:
+def transition(old: Backend | None, new: Backend | None, *, later: bool = False) -> Transition:
     """Compare two states of one backend.
 
     Servers are added before weights rise, and weights rise before others fall, so that at no
     instant every server has weight 0.
+
+    Args:
+        later: the servers that are new are left out.
     """
     if old is None and new is None:
         return Transition(reload=False)
@@ -40,7 +43,7 @@ def transition(old: Backend | None, new: Backend | None) -> Transition:
     commands: list[str] = []
     for server in new.servers:
         if server.name not in before:
-            commands += _add(new, server)
+            commands += [] if later else add(new, server)
     shared = [(before[n].weight, after[n]) for n in after if n in before]
     for was, server in sorted(shared, key=lambda pair: pair[0] - pair[1].weight):
         if was != server.weight:
@@ -55,7 +58,8 @@ def _identity(server: Server) -> tuple[str, int, bool, bool]:
     return server.address, server.port, server.check, server.backup
 
 
-def _add(backend: Backend, server: Server) -> list[str]:
+def add(backend: Backend, server: Server) -> list[str]:
+    """Return the commands that add a server, to be used once it has earned that."""
     where = f"{backend.name}/{server.name}"
     options = server_options(server, backend.check)
     commands = [
@@ -95,6 +99,11 @@ def trust(state: EdgeState) -> Iterator[str]:
         for server in backend.servers
         if server.check and server.weight > 0
     ]
+    yield from at_once(commands)
+
+
+def at_once(commands: Sequence[str]) -> Iterator[str]:
+    """Join commands to lines that the runtime API can take."""
     for start in range(0, len(commands), _COMMANDS_AT_ONCE):
         yield "; ".join(commands[start : start + _COMMANDS_AT_ONCE]) + "\n"
 

@@ -24,12 +24,19 @@ _READY_SECONDS = 10.0
 _OTHERS_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 _ENDING_SECONDS = 1.0
+# By the socket that only this container has: whoever asks at the one in the volume is answered by
+# the older edge until the newer one has begun, and would end the older one too early.
 _ASK_THE_MASTER = (
     "sh",
     "-c",
-    "echo 'show proc' | socat -t 5 - UNIX-CONNECT:/state/run/master.sock",
+    "echo 'show proc' | socat -t 5 - UNIX-CONNECT:/run/master.sock",
 )
-_SOCKETS = "/state/run/"
+_GIVE_BACK = (
+    "sh",
+    "-c",
+    """cd /state/run
+    socat -u OPEN:/dev/null UNIX-CONNECT:master.sock || mv -T master-before.sock master.sock""",
+)
 
 
 def is_older(engine: Engine, options: EdgeOptions, found: Container) -> bool:
@@ -144,7 +151,7 @@ def _others_did_it(engine: Engine, options: EdgeOptions, clock: Clock) -> bool:
 
 
 def serves(engine: Engine, id_or_name: str) -> bool:
-    """Say whether this edge has a worker: its master tells."""
+    """Say whether this edge, and no other, has a worker: its own master tells."""
     found = engine.container(id_or_name)
     if found is None or not found.running:
         return False
@@ -153,12 +160,11 @@ def serves(engine: Engine, id_or_name: str) -> bool:
 
 
 def _give_back(engine: Engine, old: Container) -> None:
-    """Let the old edge's master be reached again where the newer one had moved its socket."""
-    engine.execute(
-        old.id,
-        ("mv", "-T", f"{_SOCKETS}master-before.sock", f"{_SOCKETS}master.sock"),
-        timeout_seconds=5,
-    )
+    """Let the old edge's master be reached again where the newer one had moved its socket.
+
+    One that answers was not moved, and what is called `before` is of an edge before that.
+    """
+    engine.execute(old.id, _GIVE_BACK, timeout_seconds=5)
 
 
 def until(condition: Callable[[], bool], clock: Clock, seconds: float) -> bool:

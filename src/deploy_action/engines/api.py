@@ -10,13 +10,12 @@ the path an engine answers by its newest, as the SDK asks it to.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import json
 import select
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -96,36 +95,47 @@ class EngineApi:
             target += "?" + urlencode({key: _text(value) for key, value in query.items()})
         payload = None if body is None else json.dumps(body)
         headers = {} if payload is None else {"Content-Type": "application/json"}
-        with self._connection(seconds) as connection:
-            connection.request(method, target, body=payload, headers=headers)
-            answer = connection.getresponse()
-            content = answer.read()
+        request = (method, target, payload, headers)
+        kept = self._kept()
+        try:
+            answer, content = self._exchange(kept or self._new(), seconds, *request)
+        except ConnectionError:
+            # A connection may be ended while a call is on its way. To ask again is safe.
+            if kept is None or method != "GET":
+                raise
+            answer, content = self._exchange(self._new(), seconds, *request)
         if answer.status >= 400:
             raise Refused(answer.status, _explanation(content))
         if content and answer.headers.get_content_type() == "application/json":
             return json.loads(content)
         return content
 
-    @contextlib.contextmanager
-    def _connection(self, seconds: float) -> Iterator[_Connection]:
-        """Lend a connection; one whose call did not end well is not used again."""
-        connection = self._kept()
+    def _exchange(
+        self, connection: _Connection, seconds: float, *request: Any
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        """Make a call on a connection, and keep that for the next if the call ended well."""
         try:
             if connection.sock is None:
                 connection.connect()
             connection.sock.settimeout(seconds)
-            yield connection
+            connection.request(*request)
+            answer = connection.getresponse()
+            content = answer.read()
         except BaseException:
             connection.close()
             raise
         with self._guard:
             self._idle.append(connection)
+        return answer, content
 
-    def _kept(self) -> _Connection:
+    def _new(self) -> _Connection:
+        return _Connection(self._transport)
+
+    def _kept(self) -> _Connection | None:
         while True:
             with self._guard:
                 if not self._idle:
-                    return _Connection(self._transport)
+                    return None
                 connection = self._idle.pop()
             if connection.sock is not None and not _ended(connection.sock):
                 return connection

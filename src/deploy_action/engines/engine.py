@@ -79,6 +79,20 @@ class Container:
         """True while its main process lives."""
         return self.status in ("running", "paused")
 
+    @classmethod
+    def of(cls, spec: ContainerSpec, container_id: str) -> Container:
+        """Return what is known of a container that was just created, without asking."""
+        return cls(
+            id=container_id,
+            name=spec.name,
+            image_id="",
+            labels=spec.labels,
+            status="created",
+            addresses={network.name: network.address or "" for network in spec.networks},
+            restart=spec.restart,
+            env=spec.env,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:

@@ -62,9 +62,13 @@ class UnixEndpoint:
     def open(self) -> socket.socket:
         """Connect to the socket."""
         raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        raw.settimeout(_CONNECT_SECONDS)
-        raw.connect(self.path)
-        raw.settimeout(None)
+        try:
+            raw.settimeout(_CONNECT_SECONDS)
+            raw.connect(self.path)
+            raw.settimeout(None)
+        except OSError:
+            raw.close()
+            raise
         return raw
 
     def close(self) -> None:
@@ -97,12 +101,16 @@ class TlsEndpoint:
     def open(self) -> socket.socket:
         """Connect, and shake hands where TLS is used."""
         raw = socket.create_connection((self.host, self.port), _CONNECT_SECONDS)
-        files = self.tls()
-        if files is not None:
-            context = ssl.create_default_context(cafile=files[2])
-            context.load_cert_chain(files[0], files[1])
-            raw = context.wrap_socket(raw, server_hostname=self.host)
-        raw.settimeout(None)
+        try:
+            files = self.tls()
+            if files is not None:
+                context = ssl.create_default_context(cafile=files[2])
+                context.load_cert_chain(files[0], files[1])
+                raw = context.wrap_socket(raw, server_hostname=self.host)
+            raw.settimeout(None)
+        except OSError:
+            raw.close()
+            raise
         return raw
 
     def close(self) -> None:

@@ -85,7 +85,8 @@ class Engagement:
             yield Held(engagement=self, sites=tuple(taken[host][1] for host in sorted(taken)))
         finally:
             # Those that were taken before one failed, too.
-            for lock, _ in taken.values():
+            for lock, site in taken.values():
+                site.dialer.close()
                 lock.release()
 
     def _lock(self, host: str, cancel: threading.Event) -> tuple[Lock, Site]:

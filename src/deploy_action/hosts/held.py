@@ -15,7 +15,8 @@ from deploy_action.hosts.observation import Observation
 from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.site import Site, observe
 from deploy_action.release import Deployment, HostOutcome, State
-from deploy_action.rollout.converge import Converged, converge, end_hooks, withdraw
+from deploy_action.rollout.converge import converge, end_hooks, withdraw
+from deploy_action.rollout.retiring import Converged
 from deploy_action.rollout.verify import Cancel
 from deploy_action.state.conversation import SessionLost
 from deploy_action.state.ledger import Ledger, good_releases, live

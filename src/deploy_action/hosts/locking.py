@@ -50,6 +50,7 @@ def lock_site(
             lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel)
     try:
         from deploy_action.hosts.addresses import Addresses
+        from deploy_action.hosts.dialing import HostDialer
         from deploy_action.hosts.site import Site
 
         site = Site(
@@ -58,7 +59,7 @@ def lock_site(
             environment=environment,
             clock=clock,
             talk=lock.talk,
-            carrier=lock.container_id,
+            dialer=HostDialer(engine=engine, container_id=lock.container_id),
             addresses=Addresses(subnet=network.result()),
         )
     except BaseException:

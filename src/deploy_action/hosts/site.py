@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from deploy_action.edge.state import key, socket_of
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.addresses import Addresses
+from deploy_action.hosts.dialing import UNIX, HostDialer
 from deploy_action.hosts.observation import HostObservation
 from deploy_action.hosts.replicas import Replica, address_of, replica_spec, selector
 from deploy_action.release import Release
@@ -24,12 +26,11 @@ from deploy_action.state.conversation import Conversation, Talk
 from deploy_action.state.ledger import Ledger
 from deploy_action.state.requests import both, get, optional
 
-__all__ = ["ReplicaDialer", "Site", "observe", "reading"]
+__all__ = ["Site", "observe", "reading"]
 
 _ADDRESS_TRIES = 8
 _RECENT_IMAGES = 10
 _ASKED_AT_ONCE = 8
-_UNIX = "unix:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Site:
 
     Attributes:
         talk: the session.
-        carrier: id of the container in which the session runs; connections start there.
+        dialer: the way to addresses that only this host reaches; it starts where the session is.
     """
 
     host: str
@@ -47,7 +48,7 @@ class Site:
     environment: Environment
     clock: Clock
     talk: Talk
-    carrier: str
+    dialer: HostDialer
     addresses: Addresses = field(default_factory=Addresses)
     memory: Memory = field(default_factory=Memory)
 
@@ -71,15 +72,11 @@ class Site:
         found = self.engine.containers(selector(self.environment))
         return tuple(Replica.read(container) for container in found)
 
-    def dialer(self) -> ReplicaDialer:
-        """Return the way to addresses that only this host reaches."""
-        return ReplicaDialer(engine=self.engine, container_id=self.carrier)
-
     def edge_address(self) -> str:
         """Return where the edge takes plain requests, as seen from the lock's container."""
         route = self.environment.route
         if route is not None and route.certificate is not None:
-            return f"{_UNIX}{socket_of(route.port)}"
+            return f"{UNIX}{socket_of(route.port)}"
         return self.public_address()
 
     def public_address(self) -> str:
@@ -106,7 +103,7 @@ class Site:
             self.engine, self.environment.edge, self.clock, begun=self.edge.trust
         )
 
-    def start_replica(
+    def create_replica(
         self,
         environment: Environment,
         release: Release,
@@ -115,32 +112,39 @@ class Site:
         index: int,
         secrets: Mapping[str, str],
     ) -> Container:
-        """Create and start a replica at a free address of the edge's network.
+        """Create a replica that has yet to be started, at a free address of the edge's network."""
+        address = self.addresses.take(self.engine, environment.edge.name)
+        spec = replica_spec(
+            environment, release, number=number, index=index, address=address, secrets=secrets
+        )
+        self.talk.ping()
+        return Container.of(spec, self._create(spec))
+
+    def start_replica(self, created: Container, anew: Callable[[], Container]) -> Container:
+        """Start what `create_replica` made.
+
+        Args:
+            anew: makes another one, at another address, where another service took this one's
+                between the look and the start.
+
+        Returns the container that runs.
 
         Raises:
-            DeploymentFailed: it cannot be created or started; nothing of it is left then.
+            DeploymentFailed: it cannot be started; nothing of it is left then.
         """
         for _ in range(_ADDRESS_TRIES):
-            address = self.addresses.take(self.engine, environment.edge.name)
-            spec = replica_spec(
-                environment, release, number=number, index=index, address=address, secrets=secrets
-            )
-            self.talk.ping()
-            container_id = self._create(spec)
             try:
-                self.engine.start(container_id)
+                self.engine.start(created.id)
             except DeploymentFailed as error:
-                self.engine.remove(container_id)
+                self.engine.remove(created.id)
                 if "already in use" not in str(error).lower():
                     raise
-                # Another service took the address between the look and the start.
-                continue
-            found = self.engine.container(container_id)
-            if found is None:
-                raise DeploymentFailed(f"{self.host}: {spec.name} vanished after its start")
-            return found
+                created = anew()
+            else:
+                return dataclasses.replace(created, status="running")
+        self.engine.remove(created.id)
         raise DeploymentFailed(
-            f"{self.host}: others take every address of {environment.edge.name} first",
+            f"{self.host}: others take every address of {self.environment.edge.name} first",
             remedy="deploy again when they are done",
         )
 
@@ -165,33 +169,6 @@ class Site:
         return address_of(replica, self.environment)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplicaDialer:
-    """Connections made on the host itself, the same way whatever the transport: socat in the
-    lock's container, its input and output as our socket."""
-
-    engine: Engine
-    container_id: str
-
-    def dial(self, host: str, port: int, timeout_seconds: float) -> socket.socket:
-        """Connect to an address, or a socket (`unix:PATH`), as the host sees it.
-
-        Raises:
-            OSError: the stream could not be opened. A refused connection shows as an end of the
-                stream before any answer.
-        """
-        seconds = max(1, round(timeout_seconds))
-        target = f"TCP:{host}:{port},connect-timeout={seconds}"
-        if host.startswith(_UNIX):
-            target = f"UNIX-CONNECT:{host.removeprefix(_UNIX)}"
-        try:
-            connection = self.engine.connect(self.container_id, ("socat", "-t", "300", "-", target))
-        except DeploymentFailed as error:
-            raise ConnectionError(str(error)) from error
-        connection.settimeout(timeout_seconds)
-        return connection
-
-
 def observe(site: Site, images: Iterable[str]) -> HostObservation:
     """Look at a host without changing anything.
 
@@ -210,7 +187,7 @@ def observe(site: Site, images: Iterable[str]) -> HostObservation:
                 both(written_state(), optional(server_statuses(name))),
             )
         )
-        site.memory.state = edge
+        site.memory.keep(edge)
         backend = edge.backends.get(name)
         ledger = ledger.completed(site.talk, service, environment.name)
         recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
@@ -254,7 +231,7 @@ def reading(
             environment=environment,
             clock=clock,
             talk=talk,
-            carrier=carrier,
+            dialer=HostDialer(engine=engine, container_id=carrier),
         )
 
 

@@ -26,6 +26,10 @@ SECRETS = """\
       DEPLOY_SSH_KEY: ${{ secrets.DEPLOY_SSH_KEY }}
       DEPLOY_KNOWN_HOSTS: ${{ secrets.DEPLOY_KNOWN_HOSTS }}
 """
+PROOF_KEY = """\
+      # For a production that has no way to staging's hosts: the output of openssl rand -hex 32.
+      DEPLOY_PROOF_KEY: ${{ secrets.DEPLOY_PROOF_KEY }}
+"""
 
 _PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_-]*")
 _SAYS_OTHERWISE = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|[.+-]?[0-9][0-9_.e+-]*")
@@ -143,7 +147,7 @@ jobs:
     # {EXAMPLE}
     uses: {ACTION}/.github/workflows/deploy.yml@{TAG}
 {_with({"config": config} if config != "deploy.yaml" else {})}\
-{SECRETS}"""
+{SECRETS}{PROOF_KEY}"""
 
 
 def rollback_workflow(survey: Survey, config: str) -> str:

@@ -114,7 +114,7 @@ def _certificate(site: Site, route: Route, notes: list[str]) -> CheckResult:
     where = f"edge of {site.host}"
     try:
         until = served_until(
-            lambda: site.dialer().dial(site.public_address(), route.port, _HANDSHAKE_SECONDS),
+            lambda: site.dialer.dial(site.public_address(), route.port, _HANDSHAKE_SECONDS),
             host=route.host,
         )
     except (DeployActionError, OSError) as error:

@@ -76,7 +76,7 @@ def prove(site: Site, bundle: Bundle) -> str:
 def _served(site: Site, route: Route) -> str:
     """Return the fingerprint that a client is shown, or in words why it is shown none."""
     try:
-        connection = site.dialer().dial(site.public_address(), route.port, _PROOF_SECONDS)
+        connection = site.dialer.dial(site.public_address(), route.port, _PROOF_SECONDS)
         return served_fingerprint(connection, host=route.host)
     except (DeploymentFailed, OSError) as error:
         return str(error)

@@ -8,31 +8,22 @@ be called again at any time and does nothing where nothing is to be done.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+import functools
+import operator
+from collections.abc import Callable, Collection, Mapping
 
 from deploy_action.config.model import Environment
 from deploy_action.edge.state import Backend, Server, in_order
-from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.replicas import Replica, backend_for, hook_selector, of_release
 from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.site import Site
 from deploy_action.release import Release
 from deploy_action.rollout.certifying import clear_away
 from deploy_action.rollout.draining import drain
+from deploy_action.rollout.retiring import Converged, put_away, remove, set_restarts
 from deploy_action.rollout.verify import Cancel, await_healthy
 
-__all__ = ["Converged", "converge", "end_hooks", "withdraw"]
-
-_KILLED = 137
-
-
-@dataclass(slots=True, kw_only=True)
-class Converged:
-    """What was done on the way: notes for people, logs of containers that were removed."""
-
-    notes: list[str] = field(default_factory=list)
-    logs: dict[str, str] = field(default_factory=dict)
+__all__ = ["converge", "end_hooks", "withdraw"]
 
 
 def converge(
@@ -68,14 +59,20 @@ def converge(
     leaving = [replica for replica in found if replica.name not in names]
     if environment.route is not None:
         _enter(site, environment, serving, started, cancel)
-        done.notes += drain(site, environment, serving, drain_seconds)
-        clear_away(site)
     elif started:
         for replica in started:
             await_healthy(site, replica, environment, cancel)
-    fickle = [replica for replica in serving if replica.container.restart != "unless-stopped"]
-    side_by_side(lambda r: site.engine.set_restart(r.container.id, "unless-stopped"), fickle)
-    _put_away(site, environment, leaving, release, good, done)
+
+    def let_go() -> None:
+        done.notes += drain(site, environment, serving, drain_seconds)
+
+    # What the engine may revive does not depend on who still has requests.
+    staying = [replica for replica in leaving if replica.release in good]
+    acts: list[Callable[[], None]] = [functools.partial(set_restarts, site, serving, staying)]
+    if environment.route is not None:
+        acts += [let_go, functools.partial(clear_away, site)]
+    side_by_side(operator.call, acts)
+    put_away(site, environment, leaving, release, good, done)
     return done
 
 
@@ -86,7 +83,7 @@ def withdraw(site: Site) -> Converged:
         site.edge.change(site.backend, lambda _: None)
         clear_away(site)
     for replica in site.replicas():
-        _remove(site, replica, done)
+        remove(site, replica, done)
     return done
 
 
@@ -117,9 +114,15 @@ def _bring_up(
             site.talk.ping()
             if replica is None:
                 done.notes.append(f"{site.host}: replica {index + 1} was gone and is made anew")
-                container = site.start_replica(
-                    environment, release, number=number, index=index, secrets=secrets
+                anew = functools.partial(
+                    site.create_replica,
+                    environment,
+                    release,
+                    number=number,
+                    index=index,
+                    secrets=secrets,
                 )
+                container = site.start_replica(anew(), anew)
             else:
                 done.notes.append(f"{site.host}: {replica.name} was stopped and is started again")
                 site.engine.start(replica.container.id)
@@ -203,58 +206,3 @@ def _others(old: Backend | None, target: Backend) -> tuple[Server, ...]:
         for server in old.servers
         if server.name not in names
     )
-
-
-def _put_away(
-    site: Site,
-    environment: Environment,
-    leaving: list[Replica],
-    release: Release,
-    good: Collection[str],
-    done: Converged,
-) -> None:
-    """Stop and keep what may be restored; remove what failed and what is older than `retain`."""
-    order = [found for found in good if found != release.id]
-    kept = set(order[: environment.retain])
-    used = {release.reference} | {r.image for r in leaving if r.release in kept}
-
-    def put_away(replica: Replica) -> None:
-        duplicate = replica.release == release.id
-        if replica.release not in kept or duplicate:
-            _remove(site, replica, done)
-            return
-        if replica.container.restart != "no":
-            site.engine.set_restart(replica.container.id, "no")
-        if replica.container.running:
-            _stop(site, replica, environment, done)
-
-    side_by_side(put_away, leaving)
-    for image in sorted({replica.image for replica in leaving} - used):
-        # Only what was pulled by its digest can be had again; others' images are not ours to take.
-        if "@" in image:
-            site.engine.remove_image(image)
-
-
-def _stop(site: Site, replica: Replica, environment: Environment, done: Converged) -> None:
-    stop = environment.stop
-    site.talk.ping()
-    site.engine.stop(replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal)
-    found = site.engine.container(replica.container.id)
-    if found is not None and found.exit_code == _KILLED and not found.out_of_memory:
-        done.notes.append(
-            f"{site.host}: {replica.name} did not end within {stop.timeout_seconds:g} s of being "
-            "asked to stop and was killed"
-        )
-
-
-def _remove(site: Site, replica: Replica, done: Converged) -> None:
-    site.talk.ping()
-    try:
-        done.logs[f"{replica.name} on {site.host}"] = site.engine.logs(
-            replica.container.id, lines=30
-        )
-    except DeploymentFailed as error:
-        done.notes.append(f"{site.host}: the log of {replica.name} was lost: {error}")
-    if replica.container.running:
-        site.engine.stop(replica.container.id, timeout_seconds=2)
-    site.engine.remove(replica.container.id)

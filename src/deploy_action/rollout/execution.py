@@ -27,7 +27,7 @@ from deploy_action.rollout.converge import converge
 from deploy_action.rollout.crew import Crew
 from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan, Stage
-from deploy_action.rollout.steps import Record, Retire, Step
+from deploy_action.rollout.steps import Record, Retire, Start, Step
 from deploy_action.rollout.telling import Telling, explain, first_line
 from deploy_action.rollout.way_back import WayBack, require_a_lock
 from deploy_action.state.conversation import SessionLost
@@ -135,7 +135,15 @@ class Rollout:
                 self._on_every_site(self._retire)
             else:
                 steps = [functools.partial(self._perform, step) for step in stage.steps]
-                self.crew.together([*journal, *steps])
+                self.crew.together([*journal, *steps, *self._ahead(stage)])
+
+    def _ahead(self, stage: Stage) -> list[Callable[[], None]]:
+        """Return what the next stages need and can be had while containers start."""
+        return [
+            functools.partial(self.performer.smoking.prepare, self.sites[step.host])
+            for step in stage.steps
+            if isinstance(step, Start)
+        ]
 
     def _perform(self, step: Step) -> None:
         self.cancel.check()
@@ -283,7 +291,7 @@ def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
         or plan.moves
     ):
         return
-    address, dialer = site.edge_address(), site.dialer()
+    address, dialer = site.edge_address(), site.dialer.apart()
     yield RouteProbe(
         where=site.host,
         dial=lambda seconds: dialer.dial(address, route.port, seconds),

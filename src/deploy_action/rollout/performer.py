@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from deploy_action.checks.health import start_failure
 from deploy_action.checks.result import CheckResult
 from deploy_action.config.model import Environment, Hook
 from deploy_action.edge.certificates import Bundle
 from deploy_action.edge.state import Backend
-from deploy_action.errors import DeployActionError, DeploymentFailed
+from deploy_action.errors import DeploymentFailed
 from deploy_action.hosts.replicas import Replica, hook_spec
 from deploy_action.hosts.site import Site
 from deploy_action.progress import Progress
 from deploy_action.release import Release
-from deploy_action.rollout.certifying import bring, certified, prove
+from deploy_action.rollout.certifying import prove
 from deploy_action.rollout.plan import Plan
-from deploy_action.rollout.shifting import shifted, with_candidates
+from deploy_action.rollout.shifting import shifted
 from deploy_action.rollout.smoking import Smoking
+from deploy_action.rollout.starting import Starter
 from deploy_action.rollout.steps import (
     Bake,
     CheckEdge,
@@ -65,6 +65,16 @@ class Performer:
     """What belongs into the history."""
     replicas: dict[tuple[str, int], Replica] = field(default_factory=dict)
     """What this deployment started: (host, index) → replica."""
+    starter: Starter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.starter = Starter(
+            plan=self.plan,
+            secrets=self.secrets,
+            certificate=self.certificate,
+            progress=self.progress,
+            replicas=self.replicas,
+        )
 
     @property
     def environment(self) -> Environment:
@@ -86,7 +96,7 @@ class Performer:
             case StopOld():
                 self._stop_old(site)
             case Start():
-                self._start(site, step)
+                self.starter.start(site, step)
             case Verify():
                 self._verify(site, step)
             case CheckReplica():
@@ -176,53 +186,6 @@ class Performer:
                 site.engine.stop(
                     replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal
                 )
-
-    def _start(self, site: Site, step: Start) -> None:
-        self._explain_start(site, step)
-        if self.environment.route is None:
-            return
-        site.ensure_edge()
-        mine = self._mine(site.host)
-        if len(mine) < self.environment.replicas:
-            return
-        renewed = site.renew_edge()
-        if renewed:
-            self.progress.say(renewed, host=site.host)
-        certificate = bring(site, self.certificate)
-        site.edge.change(
-            site.backend,
-            lambda old: certified(with_candidates(self.environment, old, mine), certificate),
-        )
-
-    def _explain_start(self, site: Site, step: Start) -> None:
-        try:
-            if step.kept is not None:
-                replica = next((r for r in site.replicas() if r.name == step.kept), None)
-                if replica is not None:
-                    site.talk.ping()
-                    site.engine.start(replica.container.id)
-                    found = site.engine.container(replica.container.id)
-                    if found is not None:
-                        self.replicas[site.host, step.index] = Replica.read(found)
-                        return
-            container = site.start_replica(
-                self.environment,
-                self.release,
-                number=self.plan.number,
-                index=step.index,
-                secrets=self.secrets,
-            )
-        except DeployActionError as error:
-            why = start_failure(str(error))
-            if not why:
-                raise
-            raise DeploymentFailed(
-                f"{site.host}: replica {step.index + 1} could not start: {why}",
-                cause=error.what,
-                remedy=f"try it by hand: docker run --rm {self.release.reference}; see entrypoint "
-                "and command in deploy.yaml",
-            ) from error
-        self.replicas[site.host, step.index] = Replica.read(container)
 
     def _verify(self, site: Site, step: Verify) -> None:
         replica = self._replica(step.host, step.index)

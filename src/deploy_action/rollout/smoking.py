@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from deploy_action.release import Release
 
 __all__ = ["Smoking"]
 
+_CLIENT = "deploy_action.checks.http"
+"""It brings requests, which takes as long to import as much of what is ours."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Smoking:
@@ -27,6 +31,17 @@ class Smoking:
     release: Release
     secrets: Mapping[str, str]
     clock: Clock
+
+    def prepare(self, site: Site) -> None:
+        """Have a connection ready for the first question to a replica, and what asks it imported."""
+        if self.environment.port is None or not self._asks_replicas():
+            return
+        site.dialer.prepare()
+        importlib.import_module(_CLIENT)
+
+    def _asks_replicas(self) -> bool:
+        identity = IdentityExpectation.of(self.environment.health, self.release)
+        return identity is not None or bool(self.environment.smoke)
 
     def replica(self, site: Site, replica: Replica) -> tuple[CheckResult, ...]:
         """Run what is meant for a replica, before or after it has traffic."""
@@ -69,7 +84,7 @@ class Smoking:
 
         return Target(
             where=f"replica {replica.index + 1} on {site.host}",
-            dialer=site.dialer(),
+            dialer=site.dialer,
             address=site.replica_address(replica),
             port=replica.port,
             host_header=self._host_header(),
@@ -80,7 +95,7 @@ class Smoking:
         route = self.environment.route
         return Target(
             where=f"edge of {site.host}",
-            dialer=site.dialer(),
+            dialer=site.dialer,
             address=site.edge_address(),
             port=route.port if route is not None else 0,
             host_header=self._host_header(),

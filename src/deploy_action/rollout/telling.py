@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from deploy_action.clock import Clock
 from deploy_action.errors import DeployActionError
 from deploy_action.release import Phase
-from deploy_action.rollout.converge import Converged
+from deploy_action.rollout.retiring import Converged
 
 __all__ = ["Telling", "explain", "first_line"]
 

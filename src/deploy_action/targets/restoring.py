@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Restoration", "find_target", "prepare", "restorable"]
 
+_PREVIOUS = "previous"
+"""What people write for a version where they have to write something: as if nothing was said."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restoration:
@@ -51,7 +54,7 @@ def find_target(entries: Sequence[Deployment], inputs: Inputs, wanted: Environme
         DeploymentFailed: there is no earlier stable release.
     """
     versions = ", ".join(dict.fromkeys(_versions(entries))) or "none"
-    if inputs.to is not None:
+    if inputs.to is not None and inputs.to != _PREVIOUS:
         found = with_version(entries, inputs.to)
         if found is None:
             raise BadInput(

@@ -7,6 +7,7 @@ import itertools
 
 import pytest
 
+from deploy_action.edge.edge import Memory
 from deploy_action.edge.render import parse, render
 from deploy_action.edge.state import Backend, Check, EdgeState, Server
 from deploy_action.edge.transition import transition, weights
@@ -122,3 +123,17 @@ def test_nobody_is_left_without_a_server(
 ) -> None:
     """Where there is only one side it has everything."""
     assert weights(percent, new=new, old=old) == wanted
+
+
+def test_a_thread_that_comes_late_with_an_older_state_is_not_believed() -> None:
+    """Else a change back to that state would seem to be made already."""
+    older, newer = state(), dataclasses.replace(state(backend()), generation=8)
+    memory = Memory()
+    memory.keep(newer)
+    memory.keep(older)
+    assert memory.state == newer
+    memory.forget()
+    memory.keep(older)
+    assert memory.state is None
+    memory.keep(newer)
+    assert memory.state == newer

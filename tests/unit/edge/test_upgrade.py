@@ -19,7 +19,7 @@ from deploy_action.report.answers import NeedState
 
 # The image's content and its REVISION belong together: who changes a file below
 # src/deploy_action/edge/image raises REVISION there, and then writes both down here.
-REVISIONS = {3: "3f1f416bbd79"}
+REVISIONS = {3: "461dfd21f4a1"}
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_one_that_does_not_start_changes_nothing(
     monkeypatch.setattr(bench.engine, "execute", refuse)
     assert "did not start" in renew_edge(bench.engine, bench.options, bench.clock)
     assert {name: found.id for name, found in edges(bench).items()} == {bench.name: old}
-    assert asked[-1][-1] == "/state/run/master.sock"
+    assert "mv -T master-before.sock master.sock" in asked[-1][-1]
 
 
 def test_an_edge_that_does_not_run_makes_room_for_a_newer_one(bench: Bench) -> None:

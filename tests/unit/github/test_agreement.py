@@ -214,6 +214,7 @@ def test_production_gets_the_digest_of_staging() -> None:
     assert promotion["with"]["digest"] == "${{ needs.staging.outputs.digest }}"
     assert promotion["with"]["proof"] == "${{ needs.staging.outputs.proof }}"
     (staging,) = [s for s in jobs["staging"]["steps"] if s.get("uses") == "$/"]
+    assert staging["with"]["proof"] == "${{ inputs.proof }}"
     key = {"DEPLOY_PROOF_KEY": "${{ secrets.DEPLOY_PROOF_KEY }}"}
     assert staging["env"] == promotion["env"] == key
 
@@ -236,16 +237,17 @@ def test_every_workflow_is_called_by_an_example(written: list[Path]) -> None:
 
 
 def test_callers_give_what_the_workflows_take(written: list[Path]) -> None:
-    """Inputs and secrets exist, required ones are there, and the caller has the rights that the
-    called jobs ask for: GitHub refuses to start otherwise, also for a job that would be skipped."""
+    """Inputs exist, required ones are there, and the caller has the rights that the called jobs ask
+    for: GitHub refuses to start otherwise, also for a job that would be skipped. Who names secrets
+    names all of them: one that is not named stays empty, also if a GitHub environment has it."""
     for job in (job for path in (*EXAMPLES, *written) for job in callers(path)):
         workflow = callee(job)
         called = load(workflow)
         takes = called["on"]["workflow_call"]
         required = {key for key, entry in takes["inputs"].items() if entry.get("required")}
         assert required <= set(job.get("with", {})) <= set(takes["inputs"])
-        if job.get("secrets") != "inherit":
-            assert set(job.get("secrets", {})) <= set(takes.get("secrets", {}))
+        if job.get("secrets", "inherit") != "inherit":
+            assert set(job["secrets"]) == set(takes["secrets"])
         for inner in called["jobs"].values():
             for scope, level in inner["permissions"].items():
                 allowed = job["permissions"].get(scope, "none")

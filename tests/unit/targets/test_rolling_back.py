@@ -54,6 +54,13 @@ def test_without_a_version_the_last_stable_release_comes_back(world: World) -> N
     assert serving(world) == "1.0.0"
 
 
+def test_previous_is_a_word_for_no_version(world: World) -> None:
+    """A form or a script that has to name one names this, and need not know it."""
+    for version in ("2.0.0", "1.0.0"):
+        done = world.outcome("rollback", to="previous")
+        assert (done.result, serving(world)) == (Result.ROLLED_BACK, version)
+
+
 def test_from_makes_a_button_that_is_pressed_twice_harmless(world: World) -> None:
     """The second press finds another version than it was meant against."""
     assert world.outcome("rollback", from_="3.0.0").result is Result.ROLLED_BACK

@@ -1,0 +1,99 @@
+"""Containers that do not serve any more: kept for a rollback, or removed with their last words."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy_action.errors import DeploymentFailed
+from deploy_action.hosts.side_by_side import side_by_side
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
+    from deploy_action.hosts.replicas import Replica
+    from deploy_action.hosts.site import Site
+    from deploy_action.release import Release
+
+__all__ = ["Converged", "put_away", "remove", "set_restarts"]
+
+_KILLED = 137
+
+
+@dataclass(slots=True, kw_only=True)
+class Converged:
+    """What was done on the way: notes for people, logs of containers that were removed."""
+
+    notes: list[str] = field(default_factory=list)
+    logs: dict[str, str] = field(default_factory=dict)
+
+
+def set_restarts(site: Site, serving: Iterable[Replica], kept: Iterable[Replica]) -> None:
+    """Let the engine revive what serves, and not what is only kept."""
+    set_restart = site.engine.set_restart
+    acts = [
+        functools.partial(set_restart, replica.container.id, "unless-stopped")
+        for replica in serving
+        if replica.container.restart != "unless-stopped"
+    ]
+    acts += [
+        functools.partial(set_restart, replica.container.id, "no")
+        for replica in kept
+        if replica.container.restart != "no"
+    ]
+    side_by_side(operator.call, acts)
+
+
+def put_away(
+    site: Site,
+    environment: Environment,
+    leaving: list[Replica],
+    release: Release,
+    good: Collection[str],
+    done: Converged,
+) -> None:
+    """Stop and keep what may be restored; remove what failed and what is older than `retain`."""
+    order = [found for found in good if found != release.id]
+    kept = set(order[: environment.retain])
+    used = {release.reference} | {r.image for r in leaving if r.release in kept}
+
+    def one(replica: Replica) -> None:
+        duplicate = replica.release == release.id
+        if replica.release not in kept or duplicate:
+            remove(site, replica, done)
+            return
+        if replica.container.running:
+            _stop(site, replica, environment, done)
+
+    side_by_side(one, leaving)
+    for image in sorted({replica.image for replica in leaving} - used):
+        # Only what was pulled by its digest can be had again; others' images are not ours to take.
+        if "@" in image:
+            site.engine.remove_image(image)
+
+
+def _stop(site: Site, replica: Replica, environment: Environment, done: Converged) -> None:
+    stop = environment.stop
+    site.talk.ping()
+    site.engine.stop(replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal)
+    found = site.engine.container(replica.container.id)
+    if found is not None and found.exit_code == _KILLED and not found.out_of_memory:
+        done.notes.append(
+            f"{site.host}: {replica.name} did not end within {stop.timeout_seconds:g} s of being "
+            "asked to stop and was killed"
+        )
+
+
+def remove(site: Site, replica: Replica, done: Converged) -> None:
+    site.talk.ping()
+    try:
+        done.logs[f"{replica.name} on {site.host}"] = site.engine.logs(
+            replica.container.id, lines=30
+        )
+    except DeploymentFailed as error:
+        done.notes.append(f"{site.host}: the log of {replica.name} was lost: {error}")
+    if replica.container.running:
+        site.engine.stop(replica.container.id, timeout_seconds=2)
+    site.engine.remove(replica.container.id)
