@@ -82,7 +82,12 @@ def replace_edge(
             ) from None
         created = found.id
         engine.start(created)
-    if not until(lambda: serves(engine, created), clock, _READY_SECONDS):
+
+    def decided() -> bool:
+        found = engine.container(created)
+        return found is None or not found.running or serves(engine, created)
+
+    if not until(decided, clock, _READY_SECONDS) or not serves(engine, created):
         said = engine.logs(created, lines=10).strip()
         engine.remove(created)
         _give_back(engine, old)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.edge import certificates
-
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.edge.certificates import Bundle
@@ -24,6 +22,8 @@ def certificate_of(environment: Environment, inputs: Inputs) -> Bundle | None:
     route = environment.route
     if route is None or route.certificate is None:
         return None
+    from deploy_action.edge import certificates
+
     return certificates.read(route.certificate, inputs, host=route.host)
 
 

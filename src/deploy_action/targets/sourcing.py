@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.targets.building import build_image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,6 +128,8 @@ def source(
     if build is not None and digest is None:
         if environment.after is None and not (inputs.dry_run and build.push):
             login = credentials(environment, inputs.environ)
+            from deploy_action.targets.building import build_image
+
             digest = build_image(build, name.reference, inputs.config.parent, progress, login)
         if not build.push:
             return _local(engine, repository, version, name.reference)
