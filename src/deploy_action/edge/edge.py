@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
-import io
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from deploy_action.edge.render import parse, render
+from deploy_action.edge.questions import server_statuses, written_state
+from deploy_action.edge.render import render
 from deploy_action.edge.state import Backend, EdgeState, ServerStatus
 from deploy_action.edge.transition import add, at_once, transition, trust
 from deploy_action.errors import DeploymentFailed
 from deploy_action.state.conversation import Stale, Talk
-from deploy_action.state.requests import Request, get, haproxy
 
-__all__ = ["Edge", "Memory", "server_statuses", "written_state"]
+__all__ = ["Edge", "Memory"]
 
-_FILE = "edge/haproxy.cfg"
 _TRIES = 20
 
 
@@ -201,21 +198,6 @@ class Edge:
         return self.talk.ask(server_statuses(name))
 
 
-def written_state() -> Request[EdgeState]:
-    """Ask what the edge should do, as its configuration file says."""
-    return get(_FILE).then(lambda file: EdgeState() if file is None else parse(file.decode()))
-
-
-def server_statuses(name: str) -> Request[dict[str, ServerStatus]]:
-    """Ask the running edge how the servers of a backend are; a backend that is not there has none."""
-
-    def read(answer: str) -> dict[str, ServerStatus]:
-        rows = csv.DictReader(io.StringIO(answer.lstrip("# ")))
-        return {row["svname"]: _status(row) for row in rows if row.get("svname")}
-
-    return haproxy(f"show stat {name} 4 -1\n").then(read)
-
-
 def _refused(answer: str, but: str = "") -> bool:
     """Tell whether the runtime API refused a command: it says so and goes on with the next.
 
@@ -245,22 +227,3 @@ _FINE = (
     "Wait delay expired",
 )
 _THERE_ALREADY = "Already exists a server"
-
-
-def _status(row: dict[str, str]) -> ServerStatus:
-    # A star says that the next check is under way; the status is the last one's.
-    check = (row.get("check_status") or "").removeprefix("* ")
-    code = row.get("check_code") or ""
-    said = " ".join(part for part in (row.get("check_desc"), code, row.get("last_chk")) if part)
-    return ServerStatus(
-        name=row["svname"],
-        up=row["status"].startswith("UP") or row["status"] == "no check",
-        checked=check in ("L4OK", "L6OK", "L7OK"),
-        last_check=f"{check}: {said}" if check else "",
-        weight=int(row["weight"] or 0),
-        sessions=int(row["scur"] or 0),
-        requests=int(row["stot"] or 0),
-        errors_5xx=int(row.get("hrsp_5xx") or 0),
-        connection_errors=int(row["econ"] or 0) + int(row["eresp"] or 0),
-        response_milliseconds=int(row.get("rtime") or 0),
-    )

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.edge import host as edge_host
-from deploy_action.edge.edge import Edge, Memory, server_statuses, written_state
+from deploy_action.edge.edge import Edge, Memory
+from deploy_action.edge.questions import server_statuses, written_state
 from deploy_action.edge.state import key, socket_of
 from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameTaken
 from deploy_action.errors import DeploymentFailed

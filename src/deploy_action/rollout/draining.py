@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.edge.edge import server_statuses
 from deploy_action.edge.left_behind import sessions_left_behind
+from deploy_action.edge.questions import server_statuses
 from deploy_action.hosts.replicas import backend_for
 from deploy_action.state.requests import both, optional
 

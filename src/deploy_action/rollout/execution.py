@@ -111,11 +111,8 @@ class Rollout:
             self.deployment = dataclasses.replace(self.deployment, step=first)
 
         release = self.deployment.release
-        begin = in_turn(
-            reserve(),
-            clearing(release.service, release.environment),
-            Ledger.writing(self.deployment),
-        )
+        cleared = clearing(release.service, release.environment)
+        begin = in_turn(reserve(), cleared, Ledger.writing(self.deployment))
         self._on_every_site(lambda site: site.talk.ask(begin))
         for probe in self.probes:
             probe.start()
