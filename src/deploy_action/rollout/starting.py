@@ -70,7 +70,6 @@ class Starter:
         """Create a replica, or find the one that was kept; it does not run yet."""
         with self._explained(site, step):
             kept = site.engine.container(step.kept) if step.kept is not None else None
-            site.talk.ping()
             replica = Replica.read(self._anew(site, step) if kept is None else kept)
         self.replicas[site.host, step.index] = replica
         return replica
@@ -88,6 +87,7 @@ class Starter:
         """Start a replica; return it, or the one that had to be made anew at another address."""
         with self._explained(site, step):
             if replica.name == step.kept:
+                site.talk.ping()
                 site.engine.start(replica.container.id)
                 return replica
             anew = functools.partial(self._anew, site, step)

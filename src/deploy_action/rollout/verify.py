@@ -40,19 +40,22 @@ def await_healthy(site: Site, replica: Replica, environment: Environment, cancel
         DeploymentFailed: it ended, or it was not healthy within the deadline.
     """
     health = environment.health
-    healthy = _look(site, replica, health)
+    look = _look(site, replica, health)
     deadline = site.clock.monotonic() + health.deadline_seconds
     while True:
         cancel.check()
-        found = site.engine.container(replica.container.id)
+        # What is far away costs once.
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            inspected = beside.submit(site.engine.container, replica.container.id)
+            status = look.edge()
+        found = inspected.result()
         if found is None or not found.running:
             why = "it was removed by somebody" if found is None else explain_exit(found)
             raise DeploymentFailed(
                 f"{site.host}: {replica.name} ended at start: {why}",
                 remedy=f"look at its log below; try it by hand: docker run --rm {replica.image}",
             )
-        passed, status = healthy(found)
-        if passed:
+        if look.healthy(found, status):
             return
         if site.clock.monotonic() >= deadline:
             raise DeploymentFailed(
@@ -63,46 +66,49 @@ def await_healthy(site: Site, replica: Replica, environment: Environment, cancel
         site.clock.sleep(_POLL_SECONDS)
 
 
-_Look = Callable[[Container], tuple[bool, ServerStatus | None]]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """How health is seen: what the edge is asked, and what follows from that and the container."""
+
+    edge: Callable[[], ServerStatus | None] = lambda: None
+    healthy: Callable[[Container, ServerStatus | None], bool]
 
 
 def _look(site: Site, replica: Replica, health: Health) -> _Look:
     """Choose how health is seen: by the edge's own checks, Docker's, a command, or by staying up."""
     match health.kind:
         case "http" | "tcp":
-
-            def by_edge(_: Container) -> tuple[bool, ServerStatus | None]:
-                status = site.edge.servers(site.backend).get(replica.name)
-                return status is not None and status.up and status.checked, status
-
-            return by_edge
+            return _Look(
+                edge=lambda: site.edge.servers(site.backend).get(replica.name),
+                healthy=lambda _, status: status is not None and status.up and status.checked,
+            )
         case "docker":
-            return lambda found: (found.health == "healthy", None)
+            return _Look(healthy=lambda found, _: found.health == "healthy")
         case "command":
-            return _by_command(site, replica, health)
+            return _Look(healthy=_by_command(site, replica, health))
         case "running":
-            return _by_staying_up(site, health)
+            return _Look(healthy=_by_staying_up(site, health))
 
 
-def _by_command(site: Site, replica: Replica, health: Health) -> _Look:
+def _by_command(site: Site, replica: Replica, health: Health) -> Callable[..., bool]:
     streak = Streak(health.successes)
 
-    def look(_: Container) -> tuple[bool, ServerStatus | None]:
+    def look(*_: object) -> bool:
         ended = site.engine.execute(
             replica.container.id, health.command, timeout_seconds=health.timeout_seconds
         )
         enough = streak.add(ended.exit_code == 0)
         if not enough:
             site.clock.sleep(health.interval_seconds)
-        return enough, None
+        return enough
 
     return look
 
 
-def _by_staying_up(site: Site, health: Health) -> _Look:
+def _by_staying_up(site: Site, health: Health) -> Callable[..., bool]:
     since = site.clock.monotonic()
     needed = max(1.0, health.successes * health.interval_seconds)
-    return lambda _: (site.clock.monotonic() - since >= needed, None)
+    return lambda *_: site.clock.monotonic() - since >= needed
 
 
 def prove_identity(
