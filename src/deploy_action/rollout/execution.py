@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from deploy_action.checks.certificate import Certificate, RouteProbe
@@ -27,7 +28,7 @@ from deploy_action.rollout.converge import converge
 from deploy_action.rollout.crew import Crew
 from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan, Stage
-from deploy_action.rollout.steps import Record, Retire, Start, Step
+from deploy_action.rollout.steps import Record, Retire, Step
 from deploy_action.rollout.telling import Telling, explain, first_line
 from deploy_action.rollout.way_back import WayBack, require_a_lock
 from deploy_action.state.conversation import SessionLost
@@ -85,8 +86,8 @@ class Rollout:
         """
         try:
             self._begin()
-            for stage in self.plan.stages:
-                self._stage(stage)
+            for stage, following in itertools.zip_longest(self.plan.stages, self.plan.stages[1:]):
+                self._stage(stage, following)
             self._finish()
         except SessionLost:
             # Whoever has the lock now settles this; to touch anything would be to work against it.
@@ -117,7 +118,7 @@ class Rollout:
         for probe in self.probes:
             probe.start()
 
-    def _stage(self, stage: Stage) -> None:
+    def _stage(self, stage: Stage, following: Stage | None) -> None:
         hosts = {step.host for step in stage.steps}
         with self.telling.phase(stage.name, hosts.pop() if len(hosts) == 1 else ""):
             journal = self._journal(stage)
@@ -132,14 +133,13 @@ class Rollout:
                 self._on_every_site(self._retire)
             else:
                 steps = [functools.partial(self._perform, step) for step in stage.steps]
-                self.crew.together([*journal, *steps, *self._ahead(stage)])
+                self.crew.together([*journal, *steps, *self._ahead(following)])
 
-    def _ahead(self, stage: Stage) -> list[Callable[[], None]]:
-        """Return what the next stages need and can be had while containers start."""
+    def _ahead(self, following: Stage | None) -> list[Callable[[], None]]:
+        """Return what the next stage needs and can be had while this one is done."""
         return [
-            functools.partial(self.performer.smoking.prepare, self.sites[step.host])
-            for step in stage.steps
-            if isinstance(step, Start)
+            functools.partial(self.performer.smoking.prepare, self.sites[step.host], step)
+            for step in (following.steps if following is not None else ())
         ]
 
     def _perform(self, step: Step) -> None:

@@ -16,6 +16,7 @@ from deploy_action.hosts.replicas import Replica
 from deploy_action.hosts.site import Site
 from deploy_action.inputs import Secret
 from deploy_action.release import Release
+from deploy_action.rollout.steps import CheckEdge, CheckReplica, Step, Verify
 
 __all__ = ["Smoking"]
 
@@ -32,16 +33,18 @@ class Smoking:
     secrets: Mapping[str, str]
     clock: Clock
 
-    def prepare(self, site: Site) -> None:
-        """Have a connection ready for the first question to a replica, and what asks it imported."""
-        if self.environment.port is None or not self._asks_replicas():
-            return
-        site.dialer.prepare()
-        importlib.import_module(_CLIENT)
-
-    def _asks_replicas(self) -> bool:
-        identity = IdentityExpectation.of(self.environment.health, self.release)
-        return identity is not None or bool(self.environment.smoke)
+    def prepare(self, site: Site, step: Step) -> None:
+        """Have a connection ready for the first question of a step, and what asks it imported."""
+        match step:
+            case Verify():
+                asks = IdentityExpectation.of(self.environment.health, self.release) is not None
+            case CheckReplica() | CheckEdge():
+                asks = step.tests > 0
+            case _:
+                asks = False
+        if asks and self.environment.port is not None:
+            site.dialer.prepare()
+            importlib.import_module(_CLIENT)
 
     def replica(self, site: Site, replica: Replica) -> tuple[CheckResult, ...]:
         """Run what is meant for a replica, before or after it has traffic."""
