@@ -178,6 +178,7 @@ def test_production_believes_a_proof_of_staging_and_nothing_else_once_staging_is
             outcome="refused",
             proof=proof,
             age="1s",
+            digest=passed,
             says=("the proof was signed at", "and counts for"),
         ),
         "proven": Case(
