@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from tests.fakes.github_server import TOKEN, FakeGitHub
 from tests.support.act import ROOT, Repository
 from tests.support.registry import Registry
 from tests.support.sandbox import docker, free_port
@@ -109,11 +110,16 @@ def shop(caller: Repository) -> Repository:
 
 
 def test_one_service_is_built_once_for_both_environments_and_runs_its_task_at_night(
-    store: Registry, shop: Repository, edge: str, ports: tuple[int, int]
+    store: Registry, shop: Repository, edge: str, ports: tuple[int, int], github: FakeGitHub
 ) -> None:
-    """single-service.yml: one digest, pushed once, serves in staging and production. Then
-    scheduled-task.yml: the command as it stands there runs in a container of that release, which
-    is gone afterwards."""
+    """single-service.yml: one digest, pushed once, serves in staging and production, and stands on
+    GitHub for both. Then scheduled-task.yml: the command as it stands there runs in a container of
+    that release, and what serves is left alone."""
+    shop = dataclasses.replace(
+        shop,
+        secrets={**shop.secrets, "GITHUB_TOKEN": TOKEN},
+        variables={"GITHUB_API_URL": github.url},
+    )
     places = dict(zip(("staging", "production"), ports, strict=True))
     image = f"{store.name}/shop"
     copied(shop, "single-service.yml", "scheduled-task.yml")
@@ -121,6 +127,7 @@ def test_one_service_is_built_once_for_both_environments_and_runs_its_task_at_ni
     workflow.write_text(workflow.read_text() + AFTER.format(job="deploy"))
     source(shop, "one")
     shop.write("deploy.yaml", described("shop", image, edge, places))
+    github.commits.append(shop.commit("first"))
 
     run = shop.run("single-service.yml")
 
@@ -130,6 +137,10 @@ def test_one_service_is_built_once_for_both_environments_and_runs_its_task_at_ni
     assert set(replicas(edge, "shop").values()) == {f"{image}@{built['digest']}"}
     assert run.log.count(f"building {image}") == 1
     assert f"the caller sees {built['version']}" in run.log
+    assert github.live() == {(name, "deploy:shop", built["version"]) for name in places}
+    assert [github.states(entry["id"]) for entry in github.deployments] == [
+        ["in_progress", "success"]
+    ] * 2
 
     before = replicas(edge, "shop")
     night = shop.run("scheduled-task.yml", event="schedule")
