@@ -55,13 +55,13 @@ integration: images apps hosts ## Test on real engines, with the fast faults
 	$(PYTEST) tests/integration tests/contract tests/faults $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: action
-action: images act action-image hosts ## Run the action and the workflows under act
+action: images apps act action-image hosts ## Run the action and the workflows under act
 	$(PYTEST) tests/action $(SHORT) --junit-xml=$(REPORTS)/action.xml
 
 .PHONY: faults
 faults: images apps act action-image hosts ## Inject every fault of docs/reliability.md, and all else that takes long
 	$(PYTEST) tests/faults tests/unit/rollout $(BESIDE) --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
-	$(PYTEST) tests/integration -m long --junit-xml=$(REPORTS)/long.xml || failed=$$?; \
+	$(PYTEST) tests/integration tests/action -m long --junit-xml=$(REPORTS)/long.xml || failed=$$?; \
 	.venv/bin/python -m tests.faults.table $(REPORTS)/faults.xml; exit $${failed:-0}
 
 .PHONY: bench

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.fakes.github_server import FakeGitHub, serving
 from tests.support.act import Repository, copy_of_this_repository
+from tests.support.registry import Registry, registry
+from tests.support.sandbox import docker
 
 
 @pytest.fixture(scope="session")
@@ -19,17 +21,30 @@ def action(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def store() -> Iterator[Registry]:
+    """A registry; to be asked for before `edge`, whose replicas use its images."""
+    with registry() as made:
+        yield made
+        # By name: the engine has the same images under names of others.
+        for shape in ("{{.Repository}}:{{.Tag}}", "{{.Repository}}@{{.Digest}}"):
+            listed = docker("images", "--digests", "--format", shape).split()
+            mine = {name for name in listed if name.startswith(f"{made.name}/")}
+            if named := sorted(name for name in mine if "<none>" not in name):
+                docker("rmi", *named)
+
+
+@pytest.fixture
 def edge() -> Iterator[str]:
     """A name for an edge of the test's own, and nothing left of it afterwards."""
     name = f"test-act-{uuid4().hex[:8]}"
     yield name
     label = f"label=deploy-action.edge={name}"
-    found = _docker("ps", "-aq", "--filter", label).split()
+    found = docker("ps", "-aq", "--filter", label).split()
     if found:
-        _docker("rm", "-fv", *found)
+        docker("rm", "-fv", *found)
     for kind in ("network", "volume"):
-        if name in _docker(kind, "ls", "--format", "{{.Name}}").split():
-            _docker(kind, "rm", name)
+        if name in docker(kind, "ls", "--format", "{{.Name}}").split():
+            docker(kind, "rm", name)
 
 
 @pytest.fixture
@@ -51,5 +66,11 @@ def caller(tmp_path: Path, action: Path) -> Repository:
     )
 
 
-def _docker(*argv: str) -> str:
-    return subprocess.run(["docker", *argv], check=True, capture_output=True, text=True).stdout
+@pytest.fixture
+def github() -> Iterator[FakeGitHub]:
+    """GitHub's API, at the address of this machine that containers reach."""
+    gateway = docker(
+        *("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}")
+    ).strip()
+    with serving(FakeGitHub(commits=["c" * 40]), gateway) as served:
+        yield served

@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.fakes.github_server import TOKEN, FakeGitHub, serving
+from tests.fakes.github_server import TOKEN, FakeGitHub
 from tests.support.sandbox import Sandbox, sandbox
 
 from deploy_action import __version__
@@ -25,19 +25,6 @@ def shop(tmp_path: Path) -> Iterator[Sandbox]:
         box.deployed("1.0.0")
         box.configure(bake="60s")
         yield box
-
-
-@pytest.fixture
-def github() -> Iterator[FakeGitHub]:
-    """GitHub's API, at the address of this machine that containers reach."""
-    gateway = subprocess.run(
-        ["docker", "network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    with serving(FakeGitHub(commits=["c" * 40]), gateway) as served:
-        yield served
 
 
 def _started(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.act import CHECKOUT, ROOT, Repository, copy_of_this_repository
-from tests.support.registry import registry
+from tests.support.registry import Registry, registry
+from tests.support.sandbox import docker
 
 from deploy_action import __version__
 from deploy_action.targets.proof import PREFIX
@@ -40,28 +41,13 @@ def answers(port: int) -> bool:
         return bool(answer.status == 200)
 
 
-def docker(*argv: str) -> str:
-    return subprocess.run(["docker", *argv], check=True, capture_output=True, text=True).stdout
-
-
-@pytest.fixture
-def shop_image() -> Iterator[str]:
-    """A name in a registry of this machine; to be asked for before `edge`, whose replicas use it."""
-    with registry() as store:
-        image = f"127.0.0.1:{store.inner}/shop"
-        yield image
-        found = docker("images", "-q", image).split()
-        if found:
-            docker("rmi", "-f", *set(found))
-
-
 def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
-    shop_image: str, caller: Repository, tmp_path: Path, edge: str, ports: tuple[int, int]
+    store: Registry, caller: Repository, tmp_path: Path, edge: str, ports: tuple[int, int]
 ) -> None:
     """Three repositories: a service calls the organisation's pipeline with secrets, that calls
     ours; what was built and pushed once is what serves in both environments, with a proof, and the
     version comes back to the pipeline; a schedule finds both well. (To the service too, on GitHub: act forgets what is two calls away.)"""
-    pipelines = tmp_path / "pipelines"
+    image, pipelines = f"{store.name}/shop", tmp_path / "pipelines"
     pipeline = pipelines / ".github/workflows/organisation-pipeline.yml"
     pipeline.parent.mkdir(parents=True)
     pipeline.write_text(
@@ -85,7 +71,7 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
     )
     service.write("Dockerfile", "FROM deploy-action-demo:1.0.0\nLABEL of=shop\n")
     text = SHOP.format(
-        image=shop_image, pull="missing", edge=edge, staging=ports[0], production=ports[1]
+        image=image, pull="missing", edge=edge, staging=ports[0], production=ports[1]
     )
     service.write("deploy.yaml", f"{text}build: {{push: true}}\n")
 
@@ -93,7 +79,7 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
 
     assert run.exit_code == 0, run.text
     version, digest = run.outputs()["version"], run.outputs()["digest"]
-    known = docker("inspect", "-f", "{{.RepoDigests}}", f"{shop_image}:{version}")
+    known = docker("inspect", "-f", "{{.RepoDigests}}", f"{image}:{version}")
     service.write(".github/workflows/monitor.yml", (EXAMPLES / "monitor.yml").read_text())
     watched = service.run("monitor.yml", event="schedule")
 
@@ -101,9 +87,9 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
     assert watched.log.count("::set-output:: outcome=healthy") == 2
     assert "it is a bash" in run.log
     assert f"the pipeline sees {version}" in run.log
-    assert f"{shop_image}@{digest}" in known
+    assert f"{image}@{digest}" in known
     assert run.outputs()["proof"].startswith(PREFIX)
-    assert run.log.count(f"building {shop_image}") == 1
+    assert run.log.count(f"building {image}") == 1
     assert all(answers(port) for port in ports)
     assert "tr0ub4dor-and-3" not in run.log
 

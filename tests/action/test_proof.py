@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 from tests.support.act import Repository, Run
 from tests.support.hosts import Hosts, hosts
-from tests.support.registry import Registry, registry
+from tests.support.registry import Registry
 from tests.support.sandbox import docker
 
 from deploy_action.targets.proof import PREFIX
@@ -49,6 +49,7 @@ APART = """\
       version: 1.0.0
       digest: "{digest}"
       proof: "{proof}"
+      proof-age: {age}
     secrets:
       DEPLOY_SSH_KEY: ${{{{ secrets.DEPLOY_SSH_KEY }}}}
       DEPLOY_KNOWN_HOSTS: ${{{{ secrets.DEPLOY_KNOWN_HOSTS }}}}
@@ -66,19 +67,8 @@ class Case:
     says: tuple[str, ...] = ()
     key: str = "DEPLOY_PROOF_KEY"
     environment: str = "production"
+    age: str = "720h"
     digest: str = ""
-
-
-@pytest.fixture
-def store() -> Iterator[Registry]:
-    """A registry; to be asked for before `edge`, whose replicas use its images."""
-    with registry() as made:
-        yield made
-        # By name: the engine has the same images under names of others.
-        listed = docker("images", "--digests", "--format", "{{.Repository}}@{{.Digest}}").split()
-        mine = [name for name in listed if name.startswith(f"{made.name}/")]
-        if mine:
-            docker("rmi", *mine)
 
 
 @pytest.fixture
@@ -119,6 +109,7 @@ def run_each(repository: Repository, cases: dict[str, Case]) -> Run:
             environment=case.environment,
             digest=case.digest,
             proof=case.proof,
+            age=case.age,
             key=case.key,
         )
         for name, case in cases.items()
@@ -132,7 +123,8 @@ def test_production_believes_a_proof_of_staging_and_nothing_else_once_staging_is
 ) -> None:
     """The cable to staging is pulled as soon as its job has ended. Its proof takes the digest to
     production, in the same call and in another one. Without a key, and so without a proof, with
-    another digest written into the proof, and for a tag that was pushed anew, nothing goes live."""
+    another digest written into the proof, for a tag that was pushed anew, and with a proof that is
+    older than the caller allows, nothing goes live."""
     (machine,) = staging.hosts
     passed = store.push("deploy-action-demo:1.0.0", "shop:1.0.0")
     shop = dataclasses.replace(
@@ -180,6 +172,14 @@ def test_production_believes_a_proof_of_staging_and_nothing_else_once_staging_is
             outcome="refused",
             proof=proof,
             says=(f"passed 1.0.0 as {passed}, not as {rebuilt}",),
+        ),
+        "old": Case(
+            exit_code="3",
+            outcome="refused",
+            proof=proof,
+            age="1s",
+            digest=passed,
+            says=("the proof was signed at", "and counts for"),
         ),
         "proven": Case(
             exit_code="0", outcome="deployed", proof=proof, environment="second", digest=passed

@@ -67,7 +67,7 @@ class Run:
 
     def said(self, job: str) -> str:
         """Return what the steps of one job printed."""
-        return "\n".join(str(e.get("msg", "")) for e in self.events if e.get("job") == job)
+        return "\n".join(str(e.get("msg", "")) for e in self.events if _job(e) == job)
 
     def annotations(self, level: str) -> list[Mapping[str, object]]:
         """Return the `error`, `warning` or `notice` commands with their properties."""
@@ -76,14 +76,14 @@ class Run:
     def results(self) -> dict[str, str]:
         """Return how each job that ran ended, by its name."""
         ended = (e for e in self.events if e.get("jobResult"))
-        return {str(e["job"]).strip(): str(e["jobResult"]) for e in ended}
+        return {_job(e): str(e["jobResult"]) for e in ended}
 
     def outputs(self, job: str = "") -> dict[str, str]:
         """Return every output that a step set, the last one of a name winning."""
         return {
             str(e["name"]): str(e["arg"])
             for e in self.events
-            if e.get("command") == "set-output" and (not job or e.get("job") == job)
+            if e.get("command") == "set-output" and (not job or _job(e) == job)
         }
 
 
@@ -134,6 +134,10 @@ class Repository:
     secrets: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, Path] = field(default_factory=dict)
     """Repositories that its workflows call besides: name@ref to a folder."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the runner's environment has besides."""
+    runner: str = "debian:trixie-slim"
+    """The image in which the jobs run."""
 
     def write(self, name: str, text: str) -> Path:
         """Write a file."""
@@ -160,12 +164,12 @@ class Repository:
             ended: what happens in the world as soon as a job has ended, by the job's name.
         """
         if not (self.path / ".git").exists():
-            self._commit()
+            self.commit("first")
         secrets = self.path / ".git" / "secrets"
         secrets.write_text("".join(f"{k}={json.dumps(v)}\n" for k, v in self.secrets.items()))
         argv = [
             *("act", event, "-W", f".github/workflows/{workflow}"),
-            *("-P", "ubuntu-latest=debian:trixie-slim", "--pull=false", "--no-cache-server"),
+            *("-P", f"ubuntu-latest={self.runner}", "--pull=false", "--no-cache-server"),
             *("--rm", "--network", "bridge", "--json", "--secret-file", str(secrets)),
             *("--action-cache-path", str(self.path / ".git" / "actions")),
             *("--local-repository", f"org/deploy-action@v1={self.action}"),
@@ -179,6 +183,8 @@ class Repository:
             argv += ["--eventpath", str(event_file)]
         for name, value in (inputs or {}).items():
             argv += ["--input", f"{name}={value}"]
+        for name, value in self.variables.items():
+            argv += ["--env", f"{name}={value}"]
         path = f"{os.environ['PATH']}:{Path.home()}/go/bin"
         with subprocess.Popen(
             argv,
@@ -200,15 +206,20 @@ class Repository:
             text="".join(lines),
         )
 
-    def _commit(self) -> None:
-        for argv in (
-            ["init", "-q", "-b", "main"],
-            ["add", "-A"],
-            ["commit", "-q", "-m", "first"],
-            ["remote", "add", "origin", "https://github.com/acme/shop.git"],
-        ):
-            identity = ["-c", "user.name=dev", "-c", "user.email=dev@example.com"]
-            subprocess.run(["git", *identity, *argv], cwd=self.path, check=True)
+    def commit(self, message: str) -> str:
+        """Commit all that is there, and return the commit's id."""
+        if not (self.path / ".git").exists():
+            self._git("init", "-q", "-b", "main")
+            self._git("remote", "add", "origin", "https://github.com/acme/shop.git")
+        self._git("add", "-A")
+        self._git("commit", "-q", "-m", message)
+        return self._git("rev-parse", "HEAD").strip()
+
+    def _git(self, *argv: str) -> str:
+        identity = ["-c", "user.name=dev", "-c", "user.email=dev@example.com"]
+        return subprocess.run(
+            ["git", *identity, *argv], cwd=self.path, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
 
 
 def _heard(
@@ -219,10 +230,15 @@ def _heard(
         raise AssertionError
     for line in process.stdout:
         event = _event(line)
-        job = str(event.get("job", "")).rpartition("/")[2].strip()
+        job = _job(event).rpartition("/")[2]
         if event.get("jobResult") and job in ended:
             ended[job]()
         yield line
+
+
+def _job(event: Mapping[str, object]) -> str:
+    """Return the job's name without the blanks that act puts behind it."""
+    return str(event.get("job", "")).strip()
 
 
 def _event(line: str) -> Mapping[str, object]:

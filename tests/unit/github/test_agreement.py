@@ -215,6 +215,8 @@ def test_production_gets_the_digest_of_staging() -> None:
     assert promotion["with"]["proof"] == "${{ needs.staging.outputs.proof }}"
     (staging,) = [s for s in jobs["staging"]["steps"] if s.get("uses") == "$/"]
     assert staging["with"]["proof"] == "${{ inputs.proof }}"
+    age = "${{ inputs.proof-age }}"
+    assert staging["with"]["proof-age"] == promotion["with"]["proof-age"] == age
     key = {"DEPLOY_PROOF_KEY": "${{ secrets.DEPLOY_PROOF_KEY }}"}
     assert staging["env"] == promotion["env"] == key
 
