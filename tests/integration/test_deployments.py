@@ -47,6 +47,29 @@ def test_versions_follow_each_other_under_load_and_nothing_is_lost(box: Sandbox)
     assert history[1]["reason"] == "the shop is slow"
 
 
+def test_posts_are_counted_and_a_release_that_fails_them_is_undone(box: Sandbox) -> None:
+    """GETs of the health path never fail here, so whatever is lost is a POST."""
+    box.deployed("1.0.0")
+    box.configure(
+        smoke=None,
+        probe={"rate": 40, "post": {"path": "/echo", "body": "ping"}},
+        bake="1s",
+        # What the edge counts must not decide first.
+        strategy={"analysis": {"requests": 1_000_000}},
+    )
+    done = box.deploy("2.0.0")
+    assert done.exit_code == 0, done.text
+    assert done.json["deployment"]["requests_sent"] > 0
+    assert done.json["deployment"]["requests_lost"] == 0
+
+    box.configure(env={"FAIL_RATE": "1"})
+    bad = box.deploy("1.0.0")
+    box.assert_survived(bad, serves="2.0.0", says=["lost: ", "POST /echo: status 500"])
+    assert "local: status 500" not in bad.text, "a GET was lost"
+    entry = box.history()[0]
+    assert 0 < entry["requests_lost"] < entry["requests_sent"]
+
+
 def test_a_secret_reaches_the_container_and_nothing_else(box: Sandbox) -> None:
     """Not labels, ledger, output, process arguments or the edge; a rotated one is a new release."""
     value = "s3cret-of-the-shop"

@@ -26,7 +26,7 @@ _END = sys.maxsize
 """A line after every other one."""
 
 # Maps that cannot be understood without all of their keys.
-_WHOLE = ("registry", "certificate", "identity")
+_WHOLE = ("registry", "certificate", "identity", "post")
 
 
 def load(path: Path) -> DeployConfig:

@@ -27,6 +27,7 @@ __all__ = [
     "HttpSmoke",
     "Identity",
     "Probe",
+    "ProbePost",
     "RegistryLogin",
     "Resources",
     "Retry",
@@ -271,14 +272,25 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePost:
+    """A request with an effect, so nothing is sent unless it is asked for. Sent as it is written:
+    no secret is filled in."""
+
+    path: str
+    body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """Requests along the public way during a deployment, counted.
 
-    `path` empty is the health path; `rate_per_second` 0 turns it off; more than `lost` requests
-    lost undo the deployment.
+    `path` empty is the health path; `post` is sent beside it; `rate_per_second` 0 turns both off;
+    more than `lost` requests lost undo the deployment.
     """
 
     path: str = ""
+    post: ProbePost | None = None
     rate_per_second: float = 4.0
     lost: int = 0
 

@@ -160,7 +160,18 @@ def probe(value: bool | Section) -> model.Probe:
     values = _given(value, "path", "lost")
     if "rate" in value:
         values["rate_per_second"] = float(value["rate"])
+    if "post" in value:
+        values["post"] = _probe_post(value["post"])
     return model.Probe(**values)
+
+
+def _probe_post(value: str | Section) -> model.ProbePost:
+    """What is sent with POST; a text is the path."""
+    if isinstance(value, str):
+        return model.ProbePost(path=value)
+    return model.ProbePost(
+        headers=text_map(value.get("headers", {})), **_given(value, "path", "body")
+    )
 
 
 def gates(section: Section) -> model.Gates:

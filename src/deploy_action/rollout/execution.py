@@ -179,7 +179,7 @@ class Rollout:
             raise DeploymentFailed(
                 f"{seen.lost} of {seen.sent} requests along the public way were lost: "
                 + "; ".join(seen.losses),
-                remedy="does the new release answer the probe's path? (probe.path in deploy.yaml)",
+                remedy="does the new release answer what the probe asks? (probe in deploy.yaml)",
             )
 
     def _finish(self) -> None:
@@ -294,5 +294,6 @@ def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
         dial=lambda seconds: dialer.dial(address, route.port, seconds),
         path=wanted.path or (environment.health.path if environment.health.kind == "http" else "/"),
         headers={"Host": route.host or "localhost"},
+        post=wanted.post,
         rate_per_second=wanted.rate_per_second,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from tests.support.received import Received, read_request
 
 from deploy_action.checks.dialer import Direct
 from deploy_action.checks.target import Target
@@ -36,16 +37,6 @@ class FakeClock:
 
     def now(self) -> datetime:
         return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.time)
-
-
-@dataclass
-class Received:
-    """One request as the application saw it."""
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
 
 
 @dataclass
@@ -149,21 +140,3 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         timeout=60,
     )
     return cert, key
-
-
-def read_request(connection: socket.socket) -> Received:
-    """Read one request from a connection."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += connection.recv(65536) or _gone()
-    head, _, body = data.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-    while len(body) < int(headers.get("content-length", "0")):
-        body += connection.recv(65536) or _gone()
-    method, path, _ = first.split(" ")
-    return Received(method, path, headers, body)
-
-
-def _gone() -> bytes:
-    raise ConnectionResetError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy_action.config import from_plain, load, to_plain
-from deploy_action.config.model import Environment, Health, HttpSmoke, Identity
+from deploy_action.config.model import Environment, Health, HttpSmoke, Identity, Probe, ProbePost
 
 EVERYTHING = Path(__file__).parents[2] / "corpus" / "valid" / "everything.yaml"
 
@@ -47,6 +47,22 @@ def test_unused_options_are_not_stored() -> None:
     assert "tmpfs" not in plain
     assert "url" not in plain
     assert plain["retain"] == 5
+    assert plain["probe"] == {"rate_per_second": 4.0}
+
+
+def test_what_was_stored_before_an_option_came_is_read_as_without_it() -> None:
+    """A probe that was recorded when none could post does not post when its release comes back."""
+    plain = to_plain(Environment(name="production", service="shop", probe=Probe(path="/ready")))
+    plain["probe"] = {"path": "/ready", "rate_per_second": 10.0, "lost": 2}
+    assert from_plain(plain).probe == Probe(path="/ready", rate_per_second=10.0, lost=2, post=None)
+
+
+def test_a_post_of_the_probe_survives_storage() -> None:
+    """Its path alone is enough to bring it back."""
+    environment = Environment(name="p", service="s", probe=Probe(post=ProbePost(path="/api/ping")))
+    plain = json.loads(json.dumps(to_plain(environment)))
+    assert plain["probe"]["post"] == {"path": "/api/ping"}
+    assert from_plain(plain) == environment
 
 
 def test_what_a_default_means_today_is_stored() -> None:

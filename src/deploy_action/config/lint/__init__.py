@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deploy_action.config.document import Document, KeyPath, dotted
-from deploy_action.config.lint import container, environments, health, image, secrets, traffic
+from deploy_action.config.lint import (
+    container,
+    environments,
+    health,
+    image,
+    probe,
+    secrets,
+    traffic,
+)
 from deploy_action.config.lint.scalars import surprising_scalars
 from deploy_action.config.lint.scope import Finding, Rule, Scope
 from deploy_action.config.merge import lookup, merge, shared_settings, source_of
@@ -19,6 +27,7 @@ _RULES: tuple[Rule, ...] = (
     *image.RULES,
     *health.RULES,
     *traffic.RULES,
+    *probe.RULES,
     *secrets.RULES,
     *container.RULES,
     *environments.RULES,

@@ -47,6 +47,26 @@ def _smoke_texts(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
             yield ("smoke", index, "body"), test.body
 
 
+def _probe_texts(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
+    post = scope.environment.probe.post
+    if post is None:
+        return
+    for name, value in post.headers.items():
+        yield ("probe", "post", "headers", name), value
+    yield ("probe", "post", "body"), post.body
+
+
+def _secret_in_probe(scope: Scope) -> Iterator[Finding]:
+    for path, text in _probe_texts(scope):
+        if _REFERENCE.search(text):
+            yield Finding(
+                path=path,
+                message="${…} is not filled in here: the probe's POST is sent as it is written",
+                hint="name a path that needs no secret; a smoke test with method: POST can have one",
+                rule="secret-in-probe",
+            )
+
+
 def _secret_in_env(scope: Scope) -> Iterator[Finding]:
     for name in scope.environment.env:
         if name in scope.environment.secrets:
@@ -73,14 +93,18 @@ def _plain_secret(scope: Scope) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 at_key=True,
             )
-    for path, text in _smoke_texts(scope):
+    for path, text in (*_smoke_texts(scope), *_probe_texts(scope)):
         name = str(path[-1])
         literal = name.lower() in ("authorization", "cookie") or name_looks_secret(name)
         if "${" not in text and path[-2] == "headers" and (literal or looks_secret(text)):
             yield Finding(
                 path=path,
                 message=f"the header {name} holds a secret in plain text",
-                hint='declare a secret and write "${NAME}"',
+                hint=(
+                    'declare a secret and write "${NAME}"'
+                    if path[0] == "smoke"
+                    else "name a path that needs no secret"
+                ),
                 rule="plain-secret",
                 severity=Severity.WARNING,
                 at_key=True,
@@ -99,4 +123,10 @@ def _interpolation(scope: Scope) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (_undeclared, _secret_in_env, _plain_secret, _interpolation)
+RULES: tuple[Rule, ...] = (
+    _undeclared,
+    _secret_in_probe,
+    _secret_in_env,
+    _plain_secret,
+    _interpolation,
+)

@@ -226,20 +226,7 @@ def _certificate(scope: Scope) -> Iterator[Finding]:
         )
 
 
-def _probe(scope: Scope) -> Iterator[Finding]:
-    if scope.valid.get("probe", False) is not False and scope.environment.protocol == "tcp":
-        yield Finding(
-            path=("probe",),
-            message="requests are sent to HTTP services only, and this one speaks tcp",
-            hint="remove probe, or protocol: tcp",
-            rule="probe-of-tcp",
-            severity=Severity.WARNING,
-            at_key=True,
-        )
-
-
 RULES: tuple[Rule, ...] = (
-    _probe,
     _certificate,
     _worker_with_traffic,
     _canary,
