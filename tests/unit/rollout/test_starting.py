@@ -19,7 +19,8 @@ def test_an_address_that_somebody_took_first_is_replaced_by_another(
     """The edge, which was told of the first one, gets to know the second."""
     world = make_world(tmp_path, monkeypatch, replicas=replicas)
     world.deployed("1.0.0")
-    start, refused = FakeEngine.start, []
+    start = FakeEngine.start
+    refused: list[str] = []
 
     def taken_once(engine: FakeEngine, container_id: str) -> None:
         found = engine.machine.find(container_id)
