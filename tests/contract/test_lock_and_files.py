@@ -12,7 +12,17 @@ from deploy_action.engines.engine import ContainerSpec
 from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
 from deploy_action.state.conversation import SessionLost, Stale
 from deploy_action.state.lock import Lock, acquire, current
-from deploy_action.state.requests import both, delete, get, haproxy, in_turn, optional, put
+from deploy_action.state.requests import (
+    both,
+    delete,
+    get,
+    haproxy,
+    in_turn,
+    optional,
+    put,
+    recent,
+    reserve,
+)
 
 EMPTY = "# deploy-action {generation}\nglobal\nlisten idle\n  mode http\n  bind unix@/state/run/idle.sock\n"
 
@@ -92,18 +102,18 @@ def test_the_last_entries_come_oldest_first(lock: Lock) -> None:
     for number in range(12):
         lock.talk.put(f"ledger/shop/{number:08d}.json", f"{number}\n{number}".encode())
     lock.talk.put("ledger/shop/fingerprint.key", b"\n\0\n")
-    assert lock.talk.recent("ledger/shop", 3) == tuple(
+    assert lock.talk.ask(recent("ledger/shop", 3)) == tuple(
         (f"{number:08d}.json", f"{number}\n{number}".encode()) for number in (9, 10, 11)
     )
-    assert lock.talk.recent("ledger/none", 3) == ()
+    assert lock.talk.ask(recent("ledger/none", 3)) == ()
     assert len(lock.talk.names("ledger/shop")) == 13
     assert lock.talk.names("ledger/none") == ()
 
 
 def test_room_can_be_kept_aside(lock: Lock) -> None:
     """As often as one likes; it is no entry."""
-    lock.talk.reserve()
-    lock.talk.reserve()
+    lock.talk.ask(reserve())
+    lock.talk.ask(reserve())
     assert lock.talk.names("ledger") == ()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal, TypeVar
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import EdgeOptions
@@ -18,6 +19,8 @@ from deploy_action.engines.engine import Container, ContainerSpec, Engine, NameT
 from deploy_action.errors import DeploymentFailed
 
 __all__ = ["REVISION", "finish", "is_older", "replace_edge", "serves", "sweep_ended", "until"]
+
+_Answer = TypeVar("_Answer")
 
 REVISION = "deploy-action.edge-revision"
 _READY_SECONDS = 10.0
@@ -83,11 +86,7 @@ def replace_edge(
         created = found.id
         engine.start(created)
 
-    def decided() -> bool:
-        found = engine.container(created)
-        return found is None or not found.running or serves(engine, created)
-
-    if not until(decided, clock, _READY_SECONDS) or not serves(engine, created):
+    if until(lambda: _fate(engine, created), clock, _READY_SECONDS) != "serves":
         said = engine.logs(created, lines=10).strip()
         engine.remove(created)
         _give_back(engine, old)
@@ -156,12 +155,17 @@ def _others_did_it(engine: Engine, options: EdgeOptions, clock: Clock) -> bool:
 
 
 def serves(engine: Engine, id_or_name: str) -> bool:
-    """Say whether this edge, and no other, has a worker: its own master tells."""
+    """Say whether this edge, and no other, has a worker."""
+    return _fate(engine, id_or_name) == "serves"
+
+
+def _fate(engine: Engine, id_or_name: str) -> Literal["serves", "ended", ""]:
+    """Say what has become of an edge, by its own master's word; empty while nothing has yet."""
     found = engine.container(id_or_name)
     if found is None or not found.running:
-        return False
+        return "ended"
     said = engine.execute(found.id, _ASK_THE_MASTER, timeout_seconds=5)
-    return said.exit_code == 0 and " worker " in said.output
+    return "serves" if said.exit_code == 0 and " worker " in said.output else ""
 
 
 def _give_back(engine: Engine, old: Container) -> None:
@@ -172,11 +176,9 @@ def _give_back(engine: Engine, old: Container) -> None:
     engine.execute(old.id, _GIVE_BACK, timeout_seconds=5)
 
 
-def until(condition: Callable[[], bool], clock: Clock, seconds: float) -> bool:
-    """Wait for a condition; False when the time is over."""
+def until(condition: Callable[[], _Answer], clock: Clock, seconds: float) -> _Answer:
+    """Wait until a condition is true, at most so long, and return what it was last."""
     deadline = clock.monotonic() + seconds
-    while not condition():
-        if clock.monotonic() >= deadline:
-            return False
+    while not (answer := condition()) and clock.monotonic() < deadline:
         clock.sleep(_POLL_SECONDS)
-    return True
+    return answer

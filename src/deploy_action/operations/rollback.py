@@ -52,7 +52,7 @@ def _dry(engagement: Engagement, wanted: Environment, inputs: Inputs) -> Outcome
     from deploy_action.rollout.going_live import plan_only
 
     observation = engagement.look()
-    key = engagement.fingerprint_key()
+    key = observation.host(wanted.hosts[0]).key or b""
     chosen = _choose(observation, wanted, inputs, engagement.engines, key)
     if isinstance(chosen, Outcome):
         return chosen

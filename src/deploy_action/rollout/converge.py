@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from deploy_action.config.model import Environment
 from deploy_action.edge.state import Backend, Server, in_order
@@ -20,7 +20,7 @@ from deploy_action.hosts.site import Site
 from deploy_action.release import Release
 from deploy_action.rollout.certifying import clear_away
 from deploy_action.rollout.draining import drain
-from deploy_action.rollout.retiring import Converged, put_away, remove, set_restarts
+from deploy_action.rollout.retiring import Converged, put_away, remove, restarts
 from deploy_action.rollout.verify import Cancel, await_healthy
 
 __all__ = ["converge", "end_hooks", "withdraw"]
@@ -68,7 +68,7 @@ def converge(
 
     # What the engine may revive does not depend on who still has requests.
     staying = [replica for replica in leaving if replica.release in good]
-    acts: list[Callable[[], None]] = [functools.partial(set_restarts, site, serving, staying)]
+    acts = restarts(site, serving, staying)
     if environment.route is not None:
         acts += [let_go, functools.partial(clear_away, site)]
     side_by_side(operator.call, acts)

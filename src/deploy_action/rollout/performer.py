@@ -117,9 +117,6 @@ class Performer:
     def _replica(self, host: str, index: int) -> Replica:
         return self.replicas[host, index]
 
-    def _mine(self, host: str) -> list[Replica]:
-        return [replica for (where, _), replica in sorted(self.replicas.items()) if where == host]
-
     def _keep(self, results: tuple[CheckResult, ...]) -> None:
         self.checks += results
         failed = [result for result in results if not result.passed]
@@ -194,7 +191,7 @@ class Performer:
         self._keep(self.smoking.identity(site, replica))
 
     def _shift(self, site: Site, percent: int) -> None:
-        names = {replica.name for replica in self._mine(site.host)}
+        names = {replica.name for replica in self.starter.on(site.host)}
 
         def move(old: Backend | None) -> Backend | None:
             if old is None:
@@ -222,7 +219,7 @@ class Performer:
         watcher = Watcher(
             site=site,
             environment=self.environment,
-            replicas=tuple(self._mine(site.host)),
+            replicas=tuple(self.starter.on(site.host)),
             cancel=self.cancel,
             progress=self.progress,
             number=self.plan.number,

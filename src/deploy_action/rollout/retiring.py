@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import operator
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from deploy_action.hosts.site import Site
     from deploy_action.release import Release
 
-__all__ = ["Converged", "put_away", "remove", "set_restarts"]
+__all__ = ["Converged", "put_away", "remove", "restarts"]
 
 _KILLED = 137
 
@@ -30,20 +29,23 @@ class Converged:
     logs: dict[str, str] = field(default_factory=dict)
 
 
-def set_restarts(site: Site, serving: Iterable[Replica], kept: Iterable[Replica]) -> None:
-    """Let the engine revive what serves, and not what is only kept."""
+def restarts(
+    site: Site, serving: Iterable[Replica], kept: Iterable[Replica]
+) -> list[Callable[[], None]]:
+    """Return the calls that let the engine revive what serves, and not what is only kept."""
     set_restart = site.engine.set_restart
-    acts = [
-        functools.partial(set_restart, replica.container.id, "unless-stopped")
-        for replica in serving
-        if replica.container.restart != "unless-stopped"
+    return [
+        *(
+            functools.partial(set_restart, replica.container.id, "unless-stopped")
+            for replica in serving
+            if replica.container.restart != "unless-stopped"
+        ),
+        *(
+            functools.partial(set_restart, replica.container.id, "no")
+            for replica in kept
+            if replica.container.restart != "no"
+        ),
     ]
-    acts += [
-        functools.partial(set_restart, replica.container.id, "no")
-        for replica in kept
-        if replica.container.restart != "no"
-    ]
-    side_by_side(operator.call, acts)
 
 
 def put_away(

@@ -51,6 +51,10 @@ class Starter:
     _entrances: dict[str, _Entrance] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
+    def on(self, host: str) -> list[Replica]:
+        """Return what was created on a host, by index."""
+        return [replica for (where, _), replica in sorted(self.replicas.items()) if where == host]
+
     def start(self, site: Site, step: Start) -> None:
         """Create and start one replica, in a thread of its own, and bring it into the edge."""
         create = functools.partial(self._create, site, step)
@@ -104,7 +108,7 @@ class Starter:
         if renewed:
             self.progress.say(renewed, host=site.host)
         certificate = bring(site, self.certificate)
-        mine = [r for (host, _), r in sorted(self.replicas.items()) if host == site.host]
+        mine = self.on(site.host)
         return site.edge.change(
             site.backend,
             lambda old: certified(with_candidates(self.plan.environment, old, mine), certificate),

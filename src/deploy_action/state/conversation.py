@@ -49,9 +49,6 @@ class Talk(Protocol):
     def get(self, path: str) -> bytes | None:
         """Read a file; None when there is none."""
 
-    def recent(self, directory: str, count: int) -> tuple[tuple[str, bytes], ...]:
-        """Read the last `count` JSON files by name, oldest first."""
-
     def names(self, directory: str) -> tuple[str, ...]:
         """List a directory."""
 
@@ -61,9 +58,6 @@ class Talk(Protocol):
     def delete(self, path: str) -> None:
         """Remove a file."""
 
-    def reserve(self) -> None:
-        """Keep room aside, so that the outcome can be written on a full disk."""
-
     def change_edge(
         self, configuration: str, *, generation: int, reload: bool, commands: str
     ) -> str:
@@ -71,9 +65,6 @@ class Talk(Protocol):
 
     def haproxy(self, commands: str) -> str:
         """Ask HAProxy's runtime API."""
-
-    def before(self, commands: str) -> str:
-        """Ask the processes that a reload left behind, each of them; one command a line."""
 
 
 @dataclass(slots=True)
@@ -136,9 +127,6 @@ class Conversation:
     def get(self, path: str) -> bytes | None:
         return self.ask(requests.get(path))
 
-    def recent(self, directory: str, count: int) -> tuple[tuple[str, bytes], ...]:
-        return self.ask(requests.recent(directory, count))
-
     def names(self, directory: str) -> tuple[str, ...]:
         return self.ask(requests.names(directory))
 
@@ -147,9 +135,6 @@ class Conversation:
 
     def delete(self, path: str) -> None:
         self.ask(requests.delete(path))
-
-    def reserve(self) -> None:
-        self.ask(requests.reserve())
 
     def change_edge(
         self, configuration: str, *, generation: int, reload: bool, commands: str
@@ -162,9 +147,6 @@ class Conversation:
 
     def haproxy(self, commands: str) -> str:
         return self.ask(requests.haproxy(commands))
-
-    def before(self, commands: str) -> str:
-        return self.ask(requests.before(commands))
 
     def _exchange(self, sent: Sequence[bytes]) -> Iterator[Answer]:
         for batch in _batches(sent):

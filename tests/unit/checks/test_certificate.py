@@ -22,6 +22,16 @@ PING = ProbePost(
 )
 
 
+def asked_until(probe: RouteProbe, until: Callable[[Certificate], bool]) -> Certificate:
+    """Let a probe ask until enough was seen."""
+    probe.start()
+    deadline = time.monotonic() + 10
+    while not until(probe.seen()):
+        assert time.monotonic() < deadline, probe.seen()
+        time.sleep(0.005)
+    return probe.stop()
+
+
 def watch(serve: Any, statuses: Iterable[int], until: Callable[[Certificate], bool]) -> Certificate:
     """Ask a server that answers with one status after the other, until enough was seen."""
     coming = iter(statuses)
@@ -39,12 +49,7 @@ def watch(serve: Any, statuses: Iterable[int], until: Callable[[Certificate], bo
         headers={"Host": "shop.example.com"},
         rate_per_second=200.0,
     )
-    probe.start()
-    deadline = time.monotonic() + 10
-    while not until(probe.seen()):
-        assert time.monotonic() < deadline, probe.seen()
-        time.sleep(0.005)
-    return probe.stop()
+    return asked_until(probe, until)
 
 
 def test_failures_before_the_first_good_answer_are_not_this_deployment_s(serve: Any) -> None:
@@ -138,13 +143,7 @@ class Shop:
         self, until: Callable[[Certificate], bool], probe: RouteProbe | None = None
     ) -> Certificate:
         """Let a probe ask until enough was seen."""
-        probe = probe or self.probe()
-        probe.start()
-        deadline = time.monotonic() + 10
-        while not until(probe.seen()):
-            assert time.monotonic() < deadline, probe.seen()
-            time.sleep(0.005)
-        return probe.stop()
+        return asked_until(probe or self.probe(), until)
 
     @property
     def posts(self) -> list[Received]:
