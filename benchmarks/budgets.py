@@ -64,7 +64,7 @@ class Course:
     def roll_back_cold(self) -> float:
         """Go back to one whose containers are gone; the image is there."""
         self._prepare("deploy", "--version", IMAGES[self.made % 2])
-        stopped = set(self.box.containers()) - set(self.box.containers(all=False))
+        stopped = set(self.box.containers()) - set(self.box.serving_containers())
         self.box.docker("rm", *stopped)
         return self._timed("rollback, cold", "rollback")
 

@@ -92,6 +92,26 @@ def test_a_stop_asks_and_then_kills(bench: Bench, script: str, code: int) -> Non
         assert (found.status, found.exit_code) == ("exited", code)
 
 
+@pytest.mark.parametrize(("script", "code"), [(HEEDS, 7), ("sleep 60", 137)])
+def test_a_stop_goes_on_when_nobody_waits_for_it(bench: Bench, script: str, code: int) -> None:
+    """Also when who asked for it is gone; the process has all of its time."""
+    made = bench.run(f"echo ready; {script}")
+    bench.until(lambda: "ready" in bench.engine.logs(made), "its first word")
+    begun = bench.clock.monotonic()
+    bench.engine.leave_stopping(made, timeout_seconds=1)
+    # What was asked for is there once something later was answered.
+    assert bench.engine.container(made) is not None
+    bench.engine.close()
+
+    def ended() -> bool:
+        found = bench.engine.container(made)
+        assert found is not None
+        return (found.status, found.exit_code) == ("exited", code)
+
+    bench.until(ended, "its end")
+    assert code != 137 or bench.clock.monotonic() - begun >= 0.9
+
+
 def test_the_restart_policy_can_be_changed(bench: Bench) -> None:
     """A candidate has none, what serves has one."""
     made = bench.run("sleep 60")

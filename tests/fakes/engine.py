@@ -197,16 +197,29 @@ class FakeEngine:
             found = self._must(container_id)
             if found.status != "running":
                 return
-            needs, code = 0.0, _ASKED
-            if found.application is not None:
-                needs = found.application.stop_seconds
-            elif heeds := re.search(r"trap 'exit (\d+)' TERM", _script(found.spec)):
-                code = int(heeds[1])
-            elif found.session is None and found.spec.command:
-                # The first process of a container ignores what it does not handle.
-                needs = float("inf")
-            machine.clock.sleep(min(needs, timeout_seconds))
-            machine.end(found, code if needs <= timeout_seconds else _FORCED)
+            seconds, code = self._ending(found, timeout_seconds)
+            machine.clock.sleep(seconds)
+            machine.end(found, code)
+
+    def leave_stopping(self, container_id: str, *, timeout_seconds: float) -> None:
+        """Ask it to end, and let it."""
+        with self._call("stop", self._words(container_id)) as machine:
+            found = self._must(container_id)
+            if found.status == "running":
+                seconds, code = self._ending(found, timeout_seconds)
+                found.exits = (machine.clock.monotonic() - found.started + seconds, code)
+
+    def _ending(self, found: FakeContainer, timeout_seconds: float) -> tuple[float, int]:
+        """Return how many seconds it needs to end, and how it ends."""
+        needs, code = 0.0, _ASKED
+        if found.application is not None:
+            needs = found.application.stop_seconds
+        elif heeds := re.search(r"trap 'exit (\d+)' TERM", _script(found.spec)):
+            code = int(heeds[1])
+        elif found.session is None and found.spec.command:
+            # The first process of a container ignores what it does not handle.
+            needs = float("inf")
+        return min(needs, timeout_seconds), code if needs <= timeout_seconds else _FORCED
 
     def kill(self, container_id: str, signal: str = "KILL") -> None:
         """End it."""

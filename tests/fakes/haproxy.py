@@ -71,7 +71,7 @@ class FakeServer:
     def examine(self, status: int | None, *, http: bool) -> None:
         """Take one check's result."""
         rise, fall = self.rise, self.fall
-        steady, often = self._option("inter", 1000), self._option("fastinter", 50)
+        steady, unsure = self._option("inter", 1000), self._option("fastinter", 50)
         passed = status is not None and (not http or 200 <= status < 300)
         if status is None:
             self.last = "L4CON"
@@ -88,8 +88,11 @@ class FakeServer:
             self.health -= 1
             if was >= rise > self.health or self.health < 0:
                 self.health = 0
-        certain = self.health in (0, rise + fall - 1) and passed
-        self.next_check += (steady if certain else often) / 1000
+        if self.health == 0:
+            wait = self._option("downinter", 50)
+        else:
+            wait = steady if self.health == rise + fall - 1 else unsure
+        self.next_check += wait / 1000
 
 
 @dataclass(slots=True, kw_only=True)

@@ -32,6 +32,7 @@ __all__ = ["BACKEND", "World", "make_world"]
 BACKEND = "shop-production"
 _REPOSITORY = "registry.test/shop"
 _PORT = 8088
+_STOPPING_SECONDS = 3.0
 
 SHOP: Mapping[str, Any] = {
     "version": 1,
@@ -40,7 +41,7 @@ SHOP: Mapping[str, Any] = {
     "port": 8080,
     "health": {"path": "/healthz", "deadline": "5s", "identity": {"header": "X-Version"}},
     "probe": {"rate": 0},
-    "stop": {"timeout": "3s", "drain": "2s"},
+    "stop": {"timeout": f"{_STOPPING_SECONDS:g}s", "drain": "2s"},
     "route": {"port": _PORT},
 }
 
@@ -112,6 +113,13 @@ class World:
             assert done.error is None, str(done.error)
         for machine in self.machines.values() if versions else ():
             machine.watched.add(BACKEND)
+        self.settle()
+
+    def settle(self) -> None:
+        """Give what was only asked to end the time for it."""
+        self.clock.sleep(_STOPPING_SECONDS)
+        for machine in self.machines.values():
+            machine.catch_up()
 
     # What is true now
 
@@ -121,14 +129,19 @@ class World:
         return tuple(decode(files[path]) for path in sorted(files) if path.endswith(".json"))
 
     def replicas(self) -> Iterator[tuple[FakeMachine, FakeContainer]]:
-        """Walk over the service's containers on all hosts."""
+        """Walk over the service's containers on all hosts, as they are by now."""
         for machine in self.machines.values():
+            machine.catch_up()
             for container in list(machine.containers.values()):
                 if container.spec.labels.get("deploy-action.role") == "replica":
                     yield machine, container
 
     def troubles(self) -> Iterator[str]:
-        """Say what is not as it has to be between two commands, whatever happened before."""
+        """Say what is not as it has to be between two commands, whatever happened before.
+
+        What was only asked to end has had the time for it.
+        """
+        self.settle()
         entries = {host: self.ledger(host) for host in self.machines}
         first = next(iter(entries.values()))
         for host, found in entries.items():

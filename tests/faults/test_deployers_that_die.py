@@ -23,7 +23,7 @@ STEPS = [
     pytest.param("run 1 smoke test against replica", id="smoke", marks=LONG),
     pytest.param("shift 100 %", id="switch"),
     pytest.param("through the edge", id="smoke-edge", marks=LONG),
-    pytest.param("drained, stopped and kept", id="retire"),
+    pytest.param("drained, asked to stop and kept", id="retire"),
 ]
 
 
@@ -87,7 +87,9 @@ def test_a_deployer_killed_at_any_time_leaves_a_release_that_serves(
 
 
 @LONG
-@pytest.mark.parametrize("words", ["start replica 1", "shift 100 %", "drained, stopped and kept"])
+@pytest.mark.parametrize(
+    "words", ["start replica 1", "shift 100 %", "drained, asked to stop and kept"]
+)
 def test_a_killed_rollback_is_finished_by_the_next_one(shop: Sandbox, words: str) -> None:
     """Row 16: what is killed may be a rollback, too."""
     shop.deployed("2.0.0")

@@ -254,6 +254,6 @@ def test_an_answer_that_gets_lost_leaves_no_duplicate(
         assert again.exit_code == 0, again.text
         assert seen.lost == 0, f"{seen} {seen.examples}\n{done.text}"
         assert box.serving() == "2.0.0"
-        assert len(box.containers(all=False)) == 1
+        assert len(box.serving_containers()) == 1
         assert len(box.containers()) == 2
         assert box.run("drift").exit_code == 0

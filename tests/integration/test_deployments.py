@@ -15,7 +15,7 @@ pytestmark = pytest.mark.docker
 
 
 def _inspect(box: Sandbox, what: str, name: str | None = None) -> str:
-    return docker("inspect", "-f", what, name or box.containers(all=False)[0]).strip()
+    return docker("inspect", "-f", what, name or box.serving_containers()[0]).strip()
 
 
 def test_versions_follow_each_other_under_load_and_nothing_is_lost(box: Sandbox) -> None:
@@ -210,6 +210,22 @@ def test_a_release_that_dies_during_the_bake_costs_no_request(box: Sandbox) -> N
     box.configure(bake="1s", env={})
     box.deployed("2.0.0")
     assert "-warm" not in docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
+
+
+def test_nobody_waits_for_an_old_release_that_does_not_end(box: Sandbox) -> None:
+    """It has no traffic any more; its engine kills it when its time is up. A rollback waits."""
+    box.configure(env={"IGNORE_SIGTERM": "1"}, stop={"timeout": "4s", "drain": "0s"})
+    box.deployed("1.0.0")
+    [stubborn] = box.containers()
+    box.deployed("2.0.0")
+    assert _inspect(box, "{{.State.Running}}", stubborn) == "true"
+    with box.unbroken(post=0):
+        done = box.run("rollback")
+    assert done.exit_code == 0, done.text
+    assert box.serving() == "1.0.0"
+    assert _inspect(box, "{{.State.Running}}", stubborn) == "true"
+    assert box.run("drift").exit_code == 0
+    assert box.serving_containers() == [stubborn]
 
 
 def test_stop_first_says_the_gap_and_keeps_to_it(box: Sandbox) -> None:

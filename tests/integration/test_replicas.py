@@ -11,7 +11,7 @@ pytestmark = pytest.mark.docker
 
 
 def _running(box: Sandbox, version: str) -> list[str]:
-    return [name for name in box.containers(all=False) if f"-{version}-" in name]
+    return [name for name in box.serving_containers() if f"-{version}-" in name]
 
 
 def test_three_replicas_change_together_and_are_brought_back_to_three(box: Sandbox) -> None:
@@ -50,11 +50,11 @@ def test_fewer_and_more_replicas_are_releases_too(box: Sandbox) -> None:
     box.configure(replicas=1)
     with box.load() as stop:
         box.deployed("1.0.0")
-        assert len(box.containers(all=False)) == 1
+        assert len(box.serving_containers()) == 1
         back = box.run("rollback")
         assert back.exit_code == 0, back.text
         seen = stop()
-    assert len(box.containers(all=False)) == 2
+    assert len(box.serving_containers()) == 2
     assert seen.lost == 0, f"{seen} {seen.examples}"
 
 

@@ -60,7 +60,7 @@ def test_an_edge_removed_by_hand_is_brought_back(shop: Sandbox) -> None:
 
 def test_a_kept_container_removed_by_hand_does_not_matter(shop: Sandbox) -> None:
     """The image is enough to bring the release back."""
-    kept = set(shop.containers()) - set(shop.containers(all=False))
+    kept = set(shop.containers()) - set(shop.serving_containers())
     shop.docker("rm", *kept)
     done = shop.run("rollback")
     assert done.exit_code == 0, done.text
@@ -82,7 +82,7 @@ def test_impatience_twice_is_no_worse_than_once(shop: Sandbox) -> None:
     assert shop.serving() == "2.0.0"
     assert shop.history()[0]["state"] == "failed"
     until(shop.lock_is_free, "the lock is free")
-    assert len(shop.containers(all=False)) == 1
+    assert len(shop.serving_containers()) == 1
 
 
 @pytest.fixture

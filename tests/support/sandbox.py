@@ -167,6 +167,16 @@ class Sandbox:
         filters = [part for label in labels for part in ("--filter", f"label={label}")]
         return self.docker(*argv, *filters).split()
 
+    def serving_containers(self) -> list[str]:
+        """Names of the replicas that run, once those have ended that were asked to."""
+        until(lambda: "no" not in self._restart_policies(), "the end of what left")
+        return self.containers(all=False)
+
+    def _restart_policies(self) -> list[str]:
+        names = self.containers(all=False)
+        policy = ("inspect", "-f", "{{.HostConfig.RestartPolicy.Name}}")
+        return self.docker(*policy, *names).split() if names else []
+
     def lock_is_free(self) -> bool:
         """Tell whether nobody holds the lock, or its container is on its way out by itself."""
         deadline = time.monotonic() + _ENDING_SECONDS

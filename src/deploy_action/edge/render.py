@@ -14,7 +14,8 @@ __all__ = ["parse", "render", "server_options"]
 
 _MARK = "# deploy-action"
 _STEADY_INTERVAL = 1000
-_OFTEN_INTERVAL = 50
+_DOWN_INTERVAL = 25
+_UNSURE_INTERVAL = 50
 _HTTP = 80
 _HTTPS = 443
 _RETRY_AFTER_SECONDS = 60
@@ -190,17 +191,17 @@ def _backend(backend: Backend) -> Iterator[str]:
 def server_options(server: Server, check: Check) -> str:
     """Write how a server is checked; the same words serve the file and the runtime API.
 
-    While a server is down or not yet sure it is looked at every 50 ms, or every `interval` where
-    that is shorter; once it is up a slower rhythm is enough.
+    While a server is down it is looked at every 25 ms, and while it is not sure to be up every 50 ms,
+    or every `interval` where that is shorter; once it is up a slower rhythm is enough.
     """
     if server.backup:
         return " backup"
     if not server.check:
         return ""
     steady = max(_STEADY_INTERVAL, check.interval)
-    often = min(check.interval, _OFTEN_INTERVAL)
+    unsure, down = min(check.interval, _UNSURE_INTERVAL), min(check.interval, _DOWN_INTERVAL)
     return (
-        f" check inter {steady} fastinter {often} downinter {often}"
+        f" check inter {steady} fastinter {unsure} downinter {down}"
         f" rise {check.successes} fall {check.failures}"
     )
 

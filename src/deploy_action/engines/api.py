@@ -15,7 +15,7 @@ import json
 import select
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -51,15 +51,18 @@ class EngineApi:
 
     def __init__(self, transport: Transport) -> None:
         """Open nothing yet."""
+        self.server = ""
+        """How the engine named itself in its last answer."""
         self._transport = transport
         self._idle: list[_Connection] = []
+        self._left: list[_Connection] = []
         self._guard = threading.Lock()
 
     def close(self) -> None:
         """Close the connections that wait for a next call."""
         with self._guard:
-            idle, self._idle = self._idle, []
-        for connection in idle:
+            unused, self._idle, self._left = [*self._idle, *self._left], [], []
+        for connection in unused:
             connection.close()
 
     def get(self, *path: str, **query: Any) -> Any:
@@ -90,9 +93,7 @@ class EngineApi:
             Refused: the engine answered with an error.
             OSError, http.client.HTTPException: it did not answer.
         """
-        target = "/" + "/".join(quote(part, safe="/:@") for part in path)
-        if query:
-            target += "?" + urlencode({key: _text(value) for key, value in query.items()})
+        target = _target(path, query)
         payload = None if body is None else json.dumps(body)
         headers = {} if payload is None else {"Content-Type": "application/json"}
         request = (method, target, payload, headers)
@@ -110,6 +111,23 @@ class EngineApi:
             return json.loads(content)
         return content
 
+    def leave(self, *path: str, **query: Any) -> None:
+        """Have something done whose answer nobody waits for; parameters as for `call`.
+
+        It has reached the engine once a later call was answered: over ssh a connection that is open
+        needs no round trip before it carries something, and what is sent stays in order.
+
+        Raises:
+            OSError: it could not be sent.
+        """
+        connection = self._kept() or self._new()
+        if connection.sock is None:
+            connection.connect()
+        connection.sock.settimeout(_SECONDS)
+        connection.request("POST", _target(path, query))
+        with self._guard:
+            self._left.append(connection)
+
     def _exchange(
         self, connection: _Connection, seconds: float, *request: Any
     ) -> tuple[http.client.HTTPResponse, bytes]:
@@ -121,6 +139,7 @@ class EngineApi:
             connection.request(*request)
             answer = connection.getresponse()
             content = answer.read()
+            self.server = answer.headers.get("Server", "")
         except BaseException:
             connection.close()
             raise
@@ -147,6 +166,13 @@ def _ended(connection: socket.socket) -> bool:
     waiting = select.poll()
     waiting.register(connection, select.POLLIN)
     return bool(waiting.poll(0))
+
+
+def _target(path: Sequence[str], query: Mapping[str, object]) -> str:
+    target = "/" + "/".join(quote(part, safe="/:@") for part in path)
+    if query:
+        target += "?" + urlencode({key: _text(value) for key, value in query.items()})
+    return target
 
 
 def _text(value: object) -> str:

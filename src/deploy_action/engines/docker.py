@@ -25,6 +25,7 @@ from deploy_action.engines.translation import (
     address_in,
     body,
     container,
+    goes_on,
     shut,
     tail,
 )
@@ -113,6 +114,14 @@ class DockerEngine(DockerImages):
                 t=round(timeout_seconds),
                 seconds=timeout_seconds + _STOPPING_SECONDS,
             )
+
+    def leave_stopping(self, container_id: str, *, timeout_seconds: float) -> None:
+        """Ask for a stop without waiting for the answer, where the engine goes on all the same."""
+        if not goes_on(self._api.server):
+            self.stop(container_id, timeout_seconds=timeout_seconds)
+            return
+        with self._named(f"stop {container_id[:12]}"):
+            self._api.leave("containers", container_id, "stop", t=round(timeout_seconds))
 
     def kill(self, container_id: str, signal: str = "KILL") -> None:
         """Signal; a container that ended or is gone is fine."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ __all__ = [
     "address_in",
     "body",
     "container",
+    "goes_on",
     "shut",
     "tail",
 ]
@@ -120,3 +122,19 @@ def shut(stream: socket.socket) -> None:
     """End a stream from another thread."""
     with contextlib.suppress(OSError):
         stream.shutdown(socket.SHUT_RDWR)
+
+
+def goes_on(server: str) -> bool:
+    """Tell whether an engine goes on with a stop when nobody waits for the answer any more.
+
+    Docker does, but for the versions that kill the container at once then (moby issue 45731, mended
+    in 23.0.9 and 24.0.3). Others are not known to.
+
+    Args:
+        server: how it names itself, as in ``Docker/24.0.7 (linux)``.
+    """
+    named = re.match(r"Docker/(\d+)\.(\d+)\.(\d+)", server)
+    if named is None:
+        return False
+    version = tuple(map(int, named.groups()))
+    return not ((23, 0, 0) <= version < (23, 0, 9) or (24, 0, 0) <= version < (24, 0, 3))

@@ -7,6 +7,7 @@ so nothing is compared while somebody holds the lock.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from deploy_action.config import from_plain
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["differences"]
 
 _ABSENT = "nothing"
+_STOPPING_SECONDS = 10.0
+"""How much longer than the container's own time an engine may need to stop it."""
 
 
 def differences(
@@ -31,14 +34,16 @@ def differences(
     *,
     good: Collection[str],
     image_ids: Mapping[str, str],
+    now: datetime,
 ) -> tuple[Difference, ...]:
     """Compare one host with the ledger's live release.
 
     Args:
         good: ids of all releases that have succeeded.
         image_ids: image reference → id on this host, of the live release.
+        now: what a deployment that ended just before has left to end may take some time for it.
     """
-    return tuple(_all(found, serving, good, image_ids))
+    return tuple(_all(found, serving, good, image_ids, now))
 
 
 def _all(
@@ -46,6 +51,7 @@ def _all(
     serving: Deployment | None,
     good: Collection[str],
     image_ids: Mapping[str, str],
+    now: datetime,
 ) -> Iterator[Difference]:
     host = found.host
     mend = "deploy-action deploy (the same version again repairs it)"
@@ -81,7 +87,7 @@ def _all(
                 found=_ABSENT,
                 remedy=mend,
             )
-    yield from _aliens(found, serving, good)
+    yield from _aliens(found, serving, good, leaving=_are_leaving(serving, now))
 
 
 def _replica(
@@ -172,14 +178,22 @@ def _weights(
             )
 
 
+def _are_leaving(serving: Deployment | None, now: datetime) -> bool:
+    """Tell whether what served before may still be ending: nobody waits for that."""
+    if serving is None or not serving.ended_at:
+        return False
+    seconds = from_plain(serving.release.config).stop.timeout_seconds + _STOPPING_SECONDS
+    return (now - datetime.fromisoformat(serving.ended_at)).total_seconds() < seconds
+
+
 def _aliens(
-    found: HostObservation, serving: Deployment | None, good: Collection[str]
+    found: HostObservation, serving: Deployment | None, good: Collection[str], *, leaving: bool
 ) -> Iterator[Difference]:
     release = serving.release.id if serving is not None else ""
     for replica in found.replicas:
         if replica.release not in good:
             recorded = _ABSENT
-        elif replica.release != release and replica.container.running:
+        elif replica.release != release and replica.container.running and not leaving:
             recorded = "stopped and kept"
         else:
             continue

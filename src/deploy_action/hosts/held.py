@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.config import from_plain
 from deploy_action.errors import DeployActionError, Interrupted, RollbackFailed
-from deploy_action.hosts.observation import Observation
+from deploy_action.hosts.observation import HostObservation, Observation
 from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.site import Site, observe
 from deploy_action.release import Deployment, HostOutcome, State
@@ -25,6 +25,7 @@ from deploy_action.targets.secret_values import available_secrets
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.hosts.engagement import Engagement
+    from deploy_action.hosts.replicas import Replica
 
 __all__ = ["Held"]
 
@@ -135,10 +136,20 @@ def _strays(observation: Observation, serving: Deployment | None) -> bool:
     release = serving.release.id if serving is not None else ""
     good = set(good_releases(observation.ledger.entries))
     return any(
-        replica.release != release and (replica.container.running or replica.release not in good)
+        replica.release not in good
+        or (replica.container.running and not _is_leaving(replica, found))
         for found in observation.hosts
         for replica in found.replicas
+        if replica.release != release
     )
+
+
+def _is_leaving(replica: Replica, found: HostObservation) -> bool:
+    """Tell whether a replica was drained and has only to end, for which nobody waits."""
+    drained = found.backend is not None and all(
+        server.name != replica.name for server in found.backend.servers
+    )
+    return drained and replica.container.restart == "no"
 
 
 def _given_up(entry: Deployment, engagement: Engagement) -> Deployment:

@@ -47,6 +47,7 @@ def run(inputs: Inputs, progress: Progress) -> Drift:
                 serving,
                 good=good,
                 image_ids={serving.release.reference: image.id} if serving and image else {},
+                now=engagement.clock.now(),
             )
     return Drift(
         service=wanted.service,

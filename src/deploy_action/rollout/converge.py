@@ -36,6 +36,7 @@ def converge(
     number: int,
     drain_seconds: float,
     cancel: Cancel,
+    attended: bool = True,
 ) -> Converged:
     """Make `release` the one that serves on this host.
 
@@ -45,6 +46,7 @@ def converge(
         secrets: values for a replica that has to be created anew.
         number: number of the present deployment, for such a replica.
         drain_seconds: how long requests in flight may take on replicas that leave.
+        attended: wait for the end of those that leave; see `put_away`.
 
     Raises:
         DeploymentFailed: the release cannot be brought up; what serves was not taken away.
@@ -72,7 +74,7 @@ def converge(
     if environment.route is not None:
         acts += [let_go, functools.partial(clear_away, site)]
     side_by_side(operator.call, acts)
-    put_away(site, environment, leaving, release, good, done)
+    put_away(site, environment, leaving, release, good, done, attended=attended)
     return done
 
 

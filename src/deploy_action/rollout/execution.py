@@ -11,9 +11,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from deploy_action.checks.certificate import Certificate, RouteProbe
+from deploy_action.checks.certificate import Certificate
 from deploy_action.clock import Clock
 from deploy_action.errors import (
     DeployActionError,
@@ -28,6 +28,8 @@ from deploy_action.rollout.converge import converge
 from deploy_action.rollout.crew import Crew
 from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan, Stage
+from deploy_action.rollout.probing import probes
+from deploy_action.rollout.smoking import asking_soon
 from deploy_action.rollout.steps import Record, Retire, Step
 from deploy_action.rollout.telling import Telling, explain, first_line
 from deploy_action.rollout.way_back import WayBack, require_a_lock
@@ -73,7 +75,7 @@ class Rollout:
         self.progress = progress
         self.telling = Telling(clock=clock, begun=clock.monotonic())
         self.cancel = performer.cancel
-        self.probes = [probe for site in sites for probe in _probe(plan, site)]
+        self.probes = [probe for site in sites for probe in probes(plan, site)]
         self.crew = Crew(cancel=performer.cancel)
 
     def run(self) -> Deployment:
@@ -133,13 +135,13 @@ class Rollout:
                 self._on_every_site(self._retire)
             else:
                 steps = [functools.partial(self._perform, step) for step in stage.steps]
-                self.crew.together([*journal, *steps, *self._ahead(following)])
+                self.crew.together([*journal, *steps, *self._ahead(stage, following)])
 
-    def _ahead(self, following: Stage | None) -> list[Callable[[], None]]:
-        """Return what the next stage needs and can be had while this one is done."""
+    def _ahead(self, stage: Stage, following: Stage | None) -> list[Callable[[], None]]:
+        """Return what is needed soon and can be had while this stage is done."""
         return [
             functools.partial(self.performer.smoking.prepare, self.sites[step.host], step)
-            for step in (following.steps if following is not None else ())
+            for step in asking_soon(stage, following)
         ]
 
     def _perform(self, step: Step) -> None:
@@ -206,9 +208,10 @@ class Rollout:
             number=self.plan.number,
             drain_seconds=self.plan.environment.stop.drain_seconds,
             cancel=self.cancel,
+            attended=False,
         )
         self.telling.take(done)
-        self.progress.say("old replicas drained, stopped and kept", host=site.host)
+        self.progress.say("old replicas drained, asked to stop and kept", host=site.host)
 
     def _undo(self, error: BaseException) -> None:
         """Go back, write down what came of it, and raise where the way back failed too."""
@@ -271,29 +274,3 @@ class Rollout:
     def _on_every_site(self, act: Callable[[Site], None], *, only: set[str] | None = None) -> None:
         hosts = [site for site in self.sites.values() if only is None or site.host in only]
         self.crew.together([functools.partial(act, site) for site in hosts])
-
-
-def _probe(plan: Plan, site: Site) -> Iterator[RouteProbe]:
-    """Make the probe of a host's edge; there is none before something serves, while the edge
-    answers with the maintenance page, or where the public way itself changes."""
-    environment = plan.environment
-    route, wanted = environment.route, environment.probe
-    if (
-        plan.previous is None
-        or route is None
-        or environment.protocol != "http"
-        or environment.strategy.order == "stop-first"
-        or not wanted.rate_per_second
-        or site.host in plan.closed
-        or plan.moves
-    ):
-        return
-    address, dialer = site.edge_address(), site.dialer.apart()
-    yield RouteProbe(
-        where=site.host,
-        dial=lambda seconds: dialer.dial(address, route.port, seconds),
-        path=wanted.path or (environment.health.path if environment.health.kind == "http" else "/"),
-        headers={"Host": route.host or "localhost"},
-        post=wanted.post,
-        rate_per_second=wanted.rate_per_second,
-    )

@@ -12,6 +12,7 @@ from deploy_action.hosts.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
+    from deploy_action.engines.engine import Container
     from deploy_action.hosts.replicas import Replica
     from deploy_action.hosts.site import Site
     from deploy_action.release import Release
@@ -55,10 +56,19 @@ def put_away(
     release: Release,
     good: Collection[str],
     done: Converged,
+    *,
+    attended: bool = True,
 ) -> None:
-    """Stop and keep what may be restored; remove what failed and what is older than `retain`."""
+    """Stop and keep what may be restored; remove what failed and what is older than `retain`.
+
+    Args:
+        attended: wait until all that is kept has ended. Otherwise the engine stops by itself what
+            has served requests and has none any more, and the next command looks whether it did.
+    """
+    alone = not attended and environment.route is not None and environment.stop.signal is None
     order = [found for found in good if found != release.id]
     kept = set(order[: environment.retain])
+    before = order[1] if len(order) > 1 else ""
     used = {release.reference} | {r.image for r in leaving if r.release in kept}
 
     def one(replica: Replica) -> None:
@@ -67,7 +77,10 @@ def put_away(
             remove(site, replica, done)
             return
         if replica.container.running:
-            _stop(site, replica, environment, done)
+            _stop(site, replica, environment, done, alone=alone)
+        elif alone and replica.release == before and _was_killed(replica.container):
+            # Nobody waited for its end.
+            done.notes.append(_impatience(site, replica, environment))
 
     side_by_side(one, leaving)
     for image in sorted({replica.image for replica in leaving} - used):
@@ -76,16 +89,29 @@ def put_away(
             site.engine.remove_image(image)
 
 
-def _stop(site: Site, replica: Replica, environment: Environment, done: Converged) -> None:
-    stop = environment.stop
+def _stop(
+    site: Site, replica: Replica, environment: Environment, done: Converged, *, alone: bool
+) -> None:
     site.talk.ping()
-    site.engine.stop(replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal)
-    found = site.engine.container(replica.container.id)
-    if found is not None and found.exit_code == _KILLED and not found.out_of_memory:
-        done.notes.append(
-            f"{site.host}: {replica.name} did not end within {stop.timeout_seconds:g} s of being "
-            "asked to stop and was killed"
-        )
+    container_id, stop = replica.container.id, environment.stop
+    if alone:
+        site.engine.leave_stopping(container_id, timeout_seconds=stop.timeout_seconds)
+        return
+    site.engine.stop(container_id, timeout_seconds=stop.timeout_seconds, signal=stop.signal)
+    ended = site.engine.container(container_id)
+    if ended is not None and _was_killed(ended):
+        done.notes.append(_impatience(site, replica, environment))
+
+
+def _was_killed(container: Container) -> bool:
+    return container.exit_code == _KILLED and not container.out_of_memory
+
+
+def _impatience(site: Site, replica: Replica, environment: Environment) -> str:
+    return (
+        f"{site.host}: {replica.name} did not end within {environment.stop.timeout_seconds:g} s of "
+        "being asked to stop and was killed"
+    )
 
 
 def remove(site: Site, replica: Replica, done: Converged) -> None:

@@ -92,6 +92,10 @@ class Starter:
         with self._explained(site, step):
             if replica.name == step.kept:
                 site.talk.ping()
+                if replica.container.running:
+                    # Asked to end by the deployment before, it is still about it.
+                    seconds = self.plan.environment.stop.timeout_seconds
+                    site.engine.stop(replica.container.id, timeout_seconds=seconds)
                 site.engine.start(replica.container.id)
                 return replica
             anew = functools.partial(self._anew, site, step)

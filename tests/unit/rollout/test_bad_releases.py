@@ -12,9 +12,11 @@ from tests.fakes.world import BACKEND, World, make_world
 
 from deploy_action.errors import ExitCode, Interrupted, LockHeld
 from deploy_action.release import HostOutcome, State
+from deploy_action.report.answers import Drift
 from deploy_action.report.outcome import Result
 from deploy_action.state.conversation import SessionLost
 
+WORKER = dict.fromkeys(("port", "route", "health", "probe")) | {"stop": {"timeout": "3s"}}
 HOSTS = ("ssh://deploy@a", "ssh://deploy@b")
 
 BAD: dict[str, tuple[Application, str]] = {
@@ -112,17 +114,80 @@ def test_ready_just_before_the_deadline_is_a_success(world: World) -> None:
     assert_undisturbed(world, "9.0.0")
 
 
-def test_an_old_release_that_does_not_end_is_killed_and_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The deployment succeeds; who ignores the signal is named."""
-    world = make_world(tmp_path, monkeypatch)
+def slow_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> World:
+    """Make hosts on which a release serves that ignores the signal to end."""
+    world = make_world(tmp_path, monkeypatch, **changes)
     world.publish(Application(version="1.0.0", stop_seconds=60))
     world.deployed("1.0.0")
+    return world
+
+
+def test_nobody_waits_for_an_old_release_that_does_not_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine kills it when its time is up; the next deployment, and only that, names it."""
+    world = slow_to_end(tmp_path, monkeypatch)
+    begun = world.clock.monotonic()
+    done = world.deploy("2.0.0")
+    assert (done.error, done.notes) == (None, ())
+    assert world.clock.monotonic() - begun < 1
+    assert_undisturbed(world)
+    told = world.deploy("3.0.0")
+    assert any("did not end within 3 s" in note for note in told.notes), told.notes
+    world.publish(Application(version="4.0.0"))
+    again = world.deploy("4.0.0")
+    assert (again.error, again.notes) == (None, ())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stop": {"timeout": "3s", "signal": "SIGINT"}},
+        WORKER,
+    ],
+    ids=["a signal of its own", "a worker"],
+)
+def test_what_may_not_be_left_alone_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    """Two workers must not go on beside each other, and only we know a signal of the user's."""
+    world = slow_to_end(tmp_path, monkeypatch, **changes)
     done = world.deploy("2.0.0")
     assert done.error is None
-    assert any("did not end within 3 s" in note for note in done.notes)
-    assert_undisturbed(world)
+    assert any("did not end within 3 s" in note for note in done.notes), done.notes
+    assert [c.status for _, c in world.replicas()] == ["exited", "running"]
+
+
+@pytest.mark.parametrize("command", ["deploy", "rollback"])
+def test_a_command_that_follows_at_once_meets_what_is_still_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """It is no sign of a deployment that was cut short; to come back it has to end first."""
+    world = slow_to_end(tmp_path, monkeypatch)
+    assert world.deploy("2.0.0").error is None
+    assert [c.status for _, c in world.replicas()] == ["running", "running"]
+    done = world.deploy("3.0.0") if command == "deploy" else world.outcome(command)
+    assert (done.error, done.exit_code) == (None, ExitCode.DONE)
+    assert_undisturbed(world, "3.0.0" if command == "deploy" else "1.0.0")
+
+
+def test_what_is_still_ending_is_no_drift_until_its_time_is_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody did it, and nobody has to do anything."""
+    world = slow_to_end(tmp_path, monkeypatch)
+    assert world.deploy("2.0.0").error is None
+    old = next(c for _, c in world.replicas() if c.spec.labels["deploy-action.version"] == "1.0.0")
+    assert old.status == "running"
+    found = world.run("drift")
+    assert isinstance(found, Drift)
+    assert found.differences == ()
+    # As if nobody had asked it to end.
+    old.exits = (float("inf"), 0)
+    world.clock.sleep(60)
+    later = world.run("drift")
+    assert isinstance(later, Drift)
+    assert [difference.recorded for difference in later.differences] == ["stopped and kept"]
 
 
 def test_the_same_release_again_changes_nothing(world: World) -> None:

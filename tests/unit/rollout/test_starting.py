@@ -33,6 +33,7 @@ def test_an_address_that_somebody_took_first_is_replaced_by_another(
     done = world.deploy("2.0.0")
     assert done.result is Result.DEPLOYED, done.error
     assert len(refused) == 1
+    world.settle()
     running = [c for _, c in world.replicas() if c.status == "running"]
     assert len(running) == replicas
     assert refused[0] not in {c.addresses["deploy-action"] for c in running}

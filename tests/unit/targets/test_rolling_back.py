@@ -149,6 +149,7 @@ def secretive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def running_secret(world: World) -> str:
+    world.settle()
     [running] = [c for _, c in world.replicas() if c.status == "running"]
     return running.spec.env[SECRET]
 
