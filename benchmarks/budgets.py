@@ -3,12 +3,14 @@
 Usage: python -m benchmarks.budgets [--rounds N] [--write]
 
 One round is: the floor, a deployment, a rollback to a kept container, a rollback whose containers
-were removed, and a release that ends at start. It fails where a median is over its budget.
+were removed, a deployment that is broken off while it is watched, and a release that ends at start.
+It fails where a median is over its budget.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,10 +32,12 @@ from benchmarks.results import Benchmark
 IMAGES = ("1.0.0", "2.0.0")
 BUDGETS = {
     "deploy": ("deploy", 2.0),
+    "break off": ("go back while it is watched: the old one still runs", 1.0),
     "rollback, warm": ("rollback to a kept container", 1.0),
     "rollback, cold": ("rollback, the container was removed", 2.0),
 }
 CRASH_BUDGET_SECONDS = 1.0
+_WATCHED_SECONDS = 0.3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,6 +53,7 @@ class Course:
 
     def bare(self) -> float:
         """Take the floor."""
+        self._rest()
         return self.floor.run(f"deploy-action-demo:{IMAGES[self.made % 2]}")
 
     def deploy(self) -> float:
@@ -67,6 +72,26 @@ class Course:
         stopped = set(self.box.containers()) - set(self.box.serving_containers())
         self.box.docker("rm", *stopped)
         return self._timed("rollback, cold", "rollback")
+
+    def break_off(self) -> float:
+        """Have a deployment go back while it is watched; return what that takes from the signal on."""
+        self._rest()
+        before = self.box.serving()
+        self.box.configure(env={"NUMBER": f"{self.made} watched"}, bake="60s")
+        other = next(version for version in IMAGES if version != before)
+        process = self.box.start("deploy", "--version", other)
+        wait_until(lambda: self.box.serving() != before, "the new release's traffic")
+        time.sleep(_WATCHED_SECONDS)
+        process.send_signal(signal.SIGINT)
+        begun = time.perf_counter()
+        wait_until(lambda: self.box.serving() == before, "the old release's traffic", pause=0.002)
+        self.serving.setdefault("break off", []).append(round(time.perf_counter() - begun, 4))
+        process.communicate()
+        took = time.perf_counter() - begun
+        if process.returncode != 4:
+            raise SystemExit(f"what was broken off ended with exit {process.returncode}")
+        self.box.configure(bake=None)
+        return took
 
     def crash(self) -> float:
         """Deploy what ends at start; return how long after its end that was said."""
@@ -88,9 +113,14 @@ class Course:
             raise SystemExit(done.text)
         return done
 
-    def _timed(self, name: str, *argv: str) -> float:
-        # Nobody types the next command while the lock of the one before is on its way out.
+    def _rest(self) -> None:
+        """Wait until what a command before left to end has ended: its lock, what it replaced."""
         wait_until(lambda: not self.box.containers("lock"), "the lock's end")
+        self.box.serving_containers()
+
+    def _timed(self, name: str, *argv: str) -> float:
+        # Nobody types the next command while the one before is on its way out.
+        self._rest()
         began_at, begun = time.time(), time.perf_counter()
         done = self._prepare(*argv)
         took = time.perf_counter() - begun
@@ -157,6 +187,7 @@ def measure(rounds: int) -> Numbers:
                 "deploy": course.deploy,
                 "rollback, warm": course.roll_back_warm,
                 "rollback, cold": course.roll_back_cold,
+                "break off": course.break_off,
                 "crash": course.crash,
             }
             took = in_turn(acts, rounds)

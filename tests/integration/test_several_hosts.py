@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.hosts import Hosts, hosts
-from tests.support.sandbox import Finished, Sandbox, sandbox
+from tests.support.sandbox import Finished, Sandbox, sandbox, until
 
 from deploy_action.edge import artifact
 
@@ -27,6 +27,11 @@ def pair() -> Iterator[Hosts]:
 
 def _versions(pair: Hosts, box: Sandbox) -> list[str]:
     return [box.ask(f"http://{host.address}:{box.port}") for host in pair.hosts]
+
+
+def _running(pair: Hosts, part: str) -> list[str]:
+    names = [n for host in pair.hosts for n in host.run("ps", "--format", "{{.Names}}").split()]
+    return [name for name in names if part in name]
 
 
 def _assert_went_back(done: Finished, pair: Hosts, box: Sandbox) -> None:
@@ -88,6 +93,8 @@ def test_all_hosts_change_or_none(pair: Hosts, tmp_path: Path) -> None:
         box.configure(bake=None)
         box.deployed("2.0.0")
         assert _versions(pair, box) == ["2.0.0", "2.0.0"]
+        # Nobody waited for that: the connection over which it was asked for is closed.
+        until(lambda: not _running(pair, "-1.0.0-"), "the end of 1.0.0")
 
         back = box.run("rollback")
         assert back.exit_code == 0, back.text
