@@ -164,9 +164,12 @@ class _Entrance:
                 if self._to_create == 0:
                     self._told = beside.submit(self._tell)
             running = start(created)
-        if self._told is not None and running is not created:
-            # It is at another address than the edge was told.
-            self._told.result()
+        with self._guard:
+            # Whoever tells the edge later finds the one that runs.
+            told = self._told
+        if told is not None and running is not created:
+            # It may be at another address than the edge was told.
+            told.result()
             self._tell()
         with self._guard:
             self._to_start -= 1

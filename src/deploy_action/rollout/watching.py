@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 from deploy_action.checks.analysis import Bad, Fine, Inconclusive, judge, traffic
 from deploy_action.checks.bake import watch
 from deploy_action.checks.health import explain_exit, explain_unhealthy
+from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.edge.state import ServerStatus
 from deploy_action.errors import DeploymentFailed
@@ -21,8 +23,29 @@ from deploy_action.state.intervention import Intervention, intervention
 __all__ = ["Watcher"]
 
 _ROUND_SECONDS = 0.5
+_NAP_SECONDS = 0.02
 _PROMOTED = "promoted"
 _LOOK = "look at the log of the new release below, mend it, and deploy again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _LightSleeper:
+    """A clock for waits that are over as soon as the deployment is being undone."""
+
+    clock: Clock
+    cancel: Cancel
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        deadline = self.clock.monotonic() + seconds
+        while (left := deadline - self.clock.monotonic()) > 0:
+            self.cancel.check()
+            self.clock.sleep(min(left, _NAP_SECONDS))
+
+    def now(self) -> datetime:
+        return self.clock.now()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +91,8 @@ class Watcher:
             return None
 
         before = self._counters()
-        watch(seconds, round_of_checks, self.site.clock, _ROUND_SECONDS)
+        clock = _LightSleeper(clock=self.site.clock, cancel=self.cancel)
+        watch(seconds, round_of_checks, clock, _ROUND_SECONDS)
         if told:
             return told[0]
         self._analyse(before, final=True)
