@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.config.complaint import Wording
@@ -12,6 +11,7 @@ from deploy_action.config.document import Document, KeyPath, dotted
 from deploy_action.config.equality import duplicates
 from deploy_action.config.wording import say
 from deploy_action.problem import Problem
+from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
