@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import gc
-
 from deploy_action import cli
+from deploy_action.ending import end
 
 __all__ = ["main"]
 
 
 def main() -> int:
-    """Run the command line and return its exit code."""
-    code = cli.main()
-    # The interpreter looks for garbage once more at its end; all of it goes away just then.
-    gc.freeze()
-    return code
+    """Run the command line and end the process; return the exit code where that is left to Python."""
+    return end(cli.main())
 
 
 if __name__ == "__main__":
