@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from deploy_action.cli import bug
+from deploy_action.ending import end
 from deploy_action.errors import BadInput, ExitCode
 from deploy_action.github.commands import Commands
 from deploy_action.github.context import Context
@@ -205,4 +206,4 @@ def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:
 if __name__ == "__main__":
     # The actions in the folders beside action.yml name their command as the container's argument.
     fixed = {"INPUT_COMMAND": sys.argv[1]} if len(sys.argv) > 1 else {}
-    sys.exit(main({**os.environ, **fixed}, sys.stdout, sys.stderr))
+    sys.exit(end(main({**os.environ, **fixed}, sys.stdout, sys.stderr)))

@@ -97,16 +97,15 @@ def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -
 def _inputs(call: Call, environ: Mapping[str, str]) -> Inputs:
     """Fill in who and from which commit, for the commands that record it."""
     from deploy_action.inputs import Inputs
+    from deploy_action.operations import prepare
 
     fields = dict(call.fields)
-    taken = {option.field for option in call.command.options}
-    if taken & {"actor", "commit"}:
-        from deploy_action.command_line import provenance
+    unsaid = {option.field for option in call.command.options} & {"actor", "commit"} - fields.keys()
+    if unsaid:
+        from deploy_action.command_line.provenance import facts
 
-        if "actor" in taken:
-            fields.setdefault("actor", provenance.actor(environ))
-        if "commit" in taken:
-            fields.setdefault("commit", provenance.commit())
+        # git takes as long as to import what the command needs.
+        fields |= facts(unsaid, environ, meanwhile=lambda: prepare(call.command.name))
     return Inputs(**fields, environ=environ)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from deploy_action.values import dataclass
 
 __all__ = ["Deployment", "HostOutcome", "Kind", "Phase", "Release", "State"]
 

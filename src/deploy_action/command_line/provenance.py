@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
-__all__ = ["actor", "commit"]
+__all__ = ["actor", "commit", "facts"]
 
 _GIT_SECONDS = 5.0
+
+
+def facts(
+    names: Collection[str], environ: Mapping[str, str], *, meanwhile: Callable[[], object]
+) -> dict[str, str]:
+    """Return facts by their names, ``actor`` and ``commit``; all are asked for at once.
+
+    Args:
+        meanwhile: what is done while git looks.
+    """
+    from deploy_action.hosts.side_by_side import side_by_side
+
+    def one(name: str) -> str:
+        return actor(environ) if name == "actor" else commit()
+
+    ordered = sorted(names)
+    found = side_by_side(one, ordered, meanwhile=meanwhile)
+    return dict(zip(ordered, found, strict=True))
 
 
 def actor(environ: Mapping[str, str]) -> str:

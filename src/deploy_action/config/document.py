@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 
 from deploy_action.problem import Problem
+from deploy_action.values import dataclass
 
 __all__ = [
     "MAX_BYTES",

@@ -7,17 +7,20 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from deploy_action.config.contract import deploy_schema, satisfied_by
 from deploy_action.config.document import Document, KeyPath, Unreadable, parse, read_bytes
 from deploy_action.config.lint import lint
 from deploy_action.config.merge import lookup
 from deploy_action.config.model import DeployConfig, Environment
 from deploy_action.config.resolve import resolve
-from deploy_action.config.schema import Violation, deploy_schema, violations
 from deploy_action.config.suggest import closest
 from deploy_action.errors import BadInput, ConfigError
 from deploy_action.problem import Problem, Severity
+
+if TYPE_CHECKING:
+    from deploy_action.config.schema import Violation
 
 __all__ = ["check", "environment", "load"]
 
@@ -97,11 +100,20 @@ def _with_advice(problem: Problem) -> Problem:
 def _problems(document: Document) -> Iterator[Problem]:
     yield from document.problems
     broken: list[Violation] = []
-    for violation in violations(document, deploy_schema(), wording="values"):
+    for violation in _violations(document):
         broken.append(violation)
         yield violation.problem
     if isinstance(document.data, dict):
         yield from lint(document, _without(document, broken))
+
+
+def _violations(document: Document) -> Iterable[Violation]:
+    if satisfied_by(document.data):
+        return ()
+    # 80 ms with jsonschema, which a valid file need not pay.
+    from deploy_action.config.schema import violations
+
+    return violations(document, deploy_schema(), wording="values")
 
 
 def _in_order(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:

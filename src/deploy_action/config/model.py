@@ -7,8 +7,10 @@ every duration is in seconds, every size in bytes. Secrets are names here, never
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from deploy_action.values import dataclass
 
 __all__ = [
     "Analysis",

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy_action.config.schema import deploy_schema
+from deploy_action.config.contract import deploy_schema
 from deploy_action.config.suggest import follow
 
 __all__ = ["render"]

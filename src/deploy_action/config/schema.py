@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.config.complaint import Wording
@@ -15,15 +11,13 @@ from deploy_action.config.document import Document, KeyPath, dotted
 from deploy_action.config.equality import duplicates
 from deploy_action.config.wording import say
 from deploy_action.problem import Problem
+from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
-__all__ = ["Violation", "deploy_schema", "validator_for", "violations"]
-
-_NAME = "deploy.schema.json"
-_PACKAGE = Path(__file__).resolve().parents[1]
+__all__ = ["Violation", "validator_for", "violations"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +26,6 @@ class Violation:
 
     path: KeyPath
     problem: Problem
-
-
-@cache
-def deploy_schema() -> Mapping[str, Any]:
-    """Return the schema of deploy.yaml: from the installed package, else from the source tree."""
-    folders = (_PACKAGE / "schemas", _PACKAGE.parents[1] / "schemas")
-    file = next(folder / _NAME for folder in folders if (folder / _NAME).is_file())
-    schema: Mapping[str, Any] = json.loads(file.read_text("utf-8"))
-    return schema
 
 
 def validator_for(schema: Mapping[str, Any] | bool) -> Validator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from deploy_action.config.document import KeyPath, dotted
@@ -37,6 +36,8 @@ _SYNONYMS = {
 
 def closest(word: str, options: Iterable[str], *, cutoff: float = _CUTOFF) -> str:
     """Return the option that is most like `word`, or nothing where none is like it."""
+    from difflib import get_close_matches
+
     by_shape = {_shape(option): option for option in options}
     found = get_close_matches(_shape(word), by_shape, n=1, cutoff=cutoff)
     return by_shape[found[0]] if found else ""

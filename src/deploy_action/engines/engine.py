@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
 from deploy_action.errors import DeploymentFailed
+from deploy_action.values import dataclass
 
 __all__ = [
     "Container",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from deploy_action.values import dataclass
 
 __all__ = ["Context"]
 

@@ -10,7 +10,6 @@ import importlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.clock import Clock, SystemClock
@@ -18,6 +17,7 @@ from deploy_action.engines import Engine, connect
 from deploy_action.hosts.locking import lock_site
 from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.interruption import interruptible
+from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

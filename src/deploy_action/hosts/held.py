@@ -6,7 +6,6 @@ import dataclasses
 import secrets as randomness
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.config import from_plain
@@ -21,6 +20,7 @@ from deploy_action.rollout.verify import Cancel
 from deploy_action.state.conversation import SessionLost
 from deploy_action.state.ledger import Ledger, good_releases, live
 from deploy_action.targets.secret_values import available_secrets
+from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

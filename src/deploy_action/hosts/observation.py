@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from deploy_action.edge.state import Backend, ServerStatus
 from deploy_action.hosts.replicas import Replica
 from deploy_action.state.ledger import Ledger, merge
+from deploy_action.values import dataclass
 
 __all__ = ["HostObservation", "Observation"]
 

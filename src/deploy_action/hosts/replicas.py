@@ -6,12 +6,13 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from deploy_action.config.model import Environment, Hook
 from deploy_action.edge.state import Backend, Check, Server, key
 from deploy_action.engines.engine import Container, ContainerSpec, NetworkSpec
 from deploy_action.release import Release
+from deploy_action.values import dataclass
 
 __all__ = [
     "Replica",

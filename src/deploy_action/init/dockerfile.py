@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from deploy_action.values import dataclass
 
 __all__ = ["Container", "read"]
 

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, cast
 from deploy_action.errors import DeployActionError
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from deploy_action.inputs import Inputs
     from deploy_action.progress import Progress
     from deploy_action.report.answers import Report
 
-__all__ = ["perform"]
+__all__ = ["perform", "prepare"]
+
+
+def prepare(command: str) -> ModuleType:
+    """Import what a command needs, and nothing else: starting up stays quick."""
+    return importlib.import_module(f"deploy_action.operations.{command}")
 
 
 def perform(command: str, inputs: Inputs, progress: Progress) -> Report:
     """Run a command and return what it came to; the errors that a user may see included.
-
-    Only the module that is needed is imported: starting up stays quick.
 
     Raises:
         Exception: a bug; whatever is no `DeployActionError` is passed on.
@@ -26,7 +31,6 @@ def perform(command: str, inputs: Inputs, progress: Progress) -> Report:
     from deploy_action.report.outcome import Outcome
 
     try:
-        module = importlib.import_module(f"deploy_action.operations.{command}")
-        return cast("Report", module.run(inputs, progress))
+        return cast("Report", prepare(command).run(inputs, progress))
     except DeployActionError as error:
         return Outcome.of_error(error, environment=inputs.environment or "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from deploy_action.errors import (
     RollbackFailed,
 )
 from deploy_action.release import State
+from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from deploy_action.release import HostOutcome, Kind, State
@@ -11,6 +11,7 @@ from deploy_action.report.outcome import Outcome, Result
 from deploy_action.report.problems import counted, show_problems
 from deploy_action.report.text import Palette, columns, duration, indent, printable, short, wrap
 from deploy_action.report.timeline import timeline
+from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.errors import DeployActionError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from deploy_action.values import dataclass
 
 __all__ = ["Palette", "columns", "duration", "indent", "moment", "printable", "short", "wrap"]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from deploy_action.hosts.replicas import of_release
 from deploy_action.release import Deployment, Release, State
 from deploy_action.state.ledger import good_releases, live, live_at, previous_stable, with_version
 from deploy_action.targets.secret_values import available_secrets, fingerprints
+from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
