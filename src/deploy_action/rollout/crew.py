@@ -25,14 +25,14 @@ class Crew:
     cancel: Cancel
     _threads: ThreadPoolExecutor = field(default_factory=_pool)
 
-    def together(self, calls: Sequence[Callable[[], None]]) -> None:
+    def together(self, calls: Sequence[Callable[[], object]]) -> None:
         """Run calls side by side; the first failure stops the others at their next look.
 
         Raises:
             BaseException: the first failure, when all have ended, or a signal, when all that had
                 begun have ended or had a few seconds for it.
         """
-        pending: set[Future[None]] = set()
+        pending: set[Future[object]] = set()
         failure: BaseException | None = None
         try:
             # A call that has begun has to be known here: it is waited for before it is undone.

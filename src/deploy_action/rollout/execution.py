@@ -29,7 +29,6 @@ from deploy_action.rollout.crew import Crew
 from deploy_action.rollout.performer import Performer
 from deploy_action.rollout.plan import Plan, Stage
 from deploy_action.rollout.probing import probes
-from deploy_action.rollout.smoking import asking_soon
 from deploy_action.rollout.steps import Record, Retire, Step
 from deploy_action.rollout.telling import Telling, explain, first_line
 from deploy_action.rollout.way_back import WayBack, require_a_lock
@@ -135,14 +134,8 @@ class Rollout:
                 self._on_every_site(self._retire)
             else:
                 steps = [functools.partial(self._perform, step) for step in stage.steps]
-                self.crew.together([*journal, *steps, *self._ahead(stage, following)])
-
-    def _ahead(self, stage: Stage, following: Stage | None) -> list[Callable[[], None]]:
-        """Return what is needed soon and can be had while this stage is done."""
-        return [
-            functools.partial(self.performer.smoking.prepare, self.sites[step.host], step)
-            for step in asking_soon(stage, following)
-        ]
+                ahead = self.performer.smoking.ahead(self.sites, stage, following)
+                self.crew.together([*journal, *steps, *ahead])
 
     def _perform(self, step: Step) -> None:
         self.cancel.check()

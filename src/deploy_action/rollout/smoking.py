@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from deploy_action.checks.identity import IdentityExpectation, check_identity
@@ -19,22 +20,10 @@ from deploy_action.release import Release
 from deploy_action.rollout.plan import Stage
 from deploy_action.rollout.steps import CheckEdge, CheckReplica, Step, Verify
 
-__all__ = ["Smoking", "asking_soon"]
+__all__ = ["Smoking"]
 
 _CLIENT = "deploy_action.checks.http"
 """It brings requests, which takes as long to import as much of what is ours."""
-
-
-def asking_soon(stage: Stage, following: Stage | None) -> Iterator[Step]:
-    """Yield the steps that can be prepared while a stage is done: those of the one that follows.
-
-    What asks a replica for the first time is made ready while that gets ready, and not while its
-    container starts: the engine would do both more slowly.
-    """
-    if stage.name == "verify":
-        yield from stage.steps
-    if following is not None and following.name != "verify":
-        yield from following.steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +35,8 @@ class Smoking:
     secrets: Mapping[str, str]
     clock: Clock
 
-    def prepare(self, site: Site, step: Step) -> None:
-        """Have a connection ready for the first question of a step, and what asks it imported."""
+    def asks(self, step: Step) -> bool:
+        """Tell whether a step asks something by HTTP or TCP."""
         match step:
             case Verify():
                 asks = IdentityExpectation.of(self.environment.health, self.release) is not None
@@ -55,9 +44,24 @@ class Smoking:
                 asks = step.tests > 0
             case _:
                 asks = False
-        if asks and self.environment.port is not None:
-            site.dialer.prepare()
-            importlib.import_module(_CLIENT)
+        return asks and self.environment.port is not None
+
+    def ahead(
+        self, sites: Mapping[str, Site], stage: Stage, following: Stage | None
+    ) -> list[Callable[[], object]]:
+        """Return what can be done in a stage for the questions of the one that follows.
+
+        The connection for the first question to a replica is made ready while that gets ready, and
+        not while its container starts: the engine would do both more slowly.
+        """
+        coming = [step for step in (following.steps if following else ()) if self.asks(step)]
+        acts: list[Callable[[], object]] = []
+        if coming:
+            acts.append(functools.partial(importlib.import_module, _CLIENT))
+        first = stage.steps if stage.name == "verify" else ()
+        acts += [sites[step.host].dialer.prepare for step in first if self.asks(step)]
+        acts += [sites[s.host].dialer.prepare for s in coming if not isinstance(s, Verify)]
+        return acts
 
     def replica(self, site: Site, replica: Replica) -> tuple[CheckResult, ...]:
         """Run what is meant for a replica, before or after it has traffic."""
