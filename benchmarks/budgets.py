@@ -231,9 +231,9 @@ def section(numbers: Numbers) -> Iterator[str]:
     )
     yield ""
     yield (
-        "The floor starts one container. A deployment starts two, since the lock is one, stops and "
-        "keeps one, and starts Python; what serves is looked at twice and asked who it is, and five "
-        "times something is written so that a power cut does not undo it."
+        "The floor starts one container. A deployment starts two, since the lock is one, and starts "
+        "Python; what serves is looked at twice and asked who it is, and five times something is "
+        "written so that a power cut does not undo it. For the end of the old one nobody waits."
     )
     yield ""
     yield "![ratios and budgets](results/budgets.svg)"
@@ -268,7 +268,7 @@ WORDS = {
     "verify": "verify: healthy twice in a row, this image, this version",
     "switch": "switch: all traffic to the new one",
     "record": "record: in the ledger",
-    "retire": "retire: drain, stop and keep the old one",
+    "retire": "retire: drain the old one, have it stopped and kept",
     "end": "end: free the lock, report",
 }
 
