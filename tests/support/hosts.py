@@ -47,7 +47,9 @@ PermitRootLogin prohibit-password
 PasswordAuthentication no
 StrictModes no
 UsePAM no
+SetEnv SHLVL=1
 """
+# What a login on this machine runs is no part of a host: bash reads ~/.bashrc only at the first level.
 
 
 @dataclass(slots=True, kw_only=True)
