@@ -24,8 +24,10 @@ def roll_back_by_hand(environment: Environment) -> list[str]:
     return [
         *lines,
         "",
-        "# 2. Start the old one. With several replicas, repeat 2 to 5 for each pair.",
+        "# 2. Start the old one. With several replicas, repeat 2 to 5 for each pair. Right after a",
+        "# deployment it may still be ending, and to start it then does nothing: hence the stop.",
         "NEW=…; OLD=…  # names from the list",
+        'docker stop "$OLD"',
         'docker start "$OLD"',
         'docker update --restart unless-stopped "$OLD"',
         "",
@@ -90,5 +92,6 @@ def _worker() -> list[str]:
         "# 2. Stop the new one, start the old one.",
         "NEW=…; OLD=…  # names from the list",
         'docker update --restart no "$NEW" && docker stop "$NEW"',
+        'docker stop "$OLD"  # it may still be ending, and to start it then does nothing',
         'docker start "$OLD" && docker update --restart unless-stopped "$OLD"',
     ]
