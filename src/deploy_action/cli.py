@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import traceback
@@ -42,15 +43,22 @@ def main(
     """
     argv = sys.argv[1:] if argv is None else argv
     environ = os.environ if environ is None else environ
-    out = sys.stdout if stdout is None else stdout
-    err = sys.stderr if stderr is None else stderr
+    # Of a stream that the caller has closed, Python makes None.
+    out = (sys.stdout or _closed()) if stdout is None else stdout
+    err = (sys.stderr or io.StringIO()) if stderr is None else stderr
     try:
-        code = _run(argv, environ, out, err)
-        out.flush()
-        return code
+        return _run(argv, environ, out, err)
     except BrokenPipeError:
         _silence(out)
         return _BROKEN_PIPE
+    except _Unwritable as error:
+        _silence(error.stream)
+        with contextlib.suppress(OSError):
+            err.write(
+                f"deploy-action: the report could not be written: {error}"
+                f" (the command itself ended with exit code {int(error.code)})\n"
+            )
+        return error.code or ExitCode.BUG
     except KeyboardInterrupt:
         err.write("interrupted\n")
         return _INTERRUPTED
@@ -63,15 +71,13 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
         asked = parse(argv)
         match asked:
             case VersionAsked():
-                out.write(f"deploy-action {__version__}\n")
-                return ExitCode.DONE
+                return _say(f"deploy-action {__version__}\n", out, ExitCode.DONE)
             case Help():
                 from deploy_action.command_line.manual import overview, page
 
                 width = screen.width(environ, out)
                 text = page(asked.command, width=width) if asked.command else overview(width=width)
-                out.write(text)
-                return ExitCode.DONE
+                return _say(text, out, ExitCode.DONE)
             case Call():
                 return _perform(asked, environ, out, err)
     except BadInput as error:
@@ -124,8 +130,8 @@ def _write(
 
         from deploy_action.report.plain import plain
 
-        out.write(json.dumps(plain(report, command=command), indent=2, ensure_ascii=False) + "\n")
-        return report.exit_code
+        document = json.dumps(plain(report, command=command), indent=2, ensure_ascii=False)
+        return _say(f"{document}\n", out, report.exit_code)
     from deploy_action.report.outcome import Outcome
 
     if isinstance(report, Outcome):
@@ -140,8 +146,38 @@ def _write(
     text = "".join(f"{line}\n" for line in lines)
     # A terminal that is not UTF-8 must not turn a good outcome into a crash.
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding))
-    return report.exit_code
+    return _say(text.encode(encoding, "replace").decode(encoding), stream, report.exit_code)
+
+
+class _Unwritable(Exception):
+    """A full disk or a closed stream kept the report from being written.
+
+    Attributes:
+        stream: what it was to be written to.
+        code: the exit code that the report has.
+    """
+
+    def __init__(self, cause: OSError, stream: TextIO, code: int) -> None:
+        super().__init__(cause.strerror)
+        self.stream = stream
+        self.code = code
+
+
+def _say(text: str, stream: TextIO, code: int) -> int:
+    """Write what a command reports, to the end, and return its exit code."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _Unwritable(error, stream, code) from error
+    return code
+
+
+def _closed() -> TextIO:
+    """Return a stream that refuses all that is written, as one that is closed does in C."""
+    return os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
 
 
 def _wants_json(argv: Sequence[str]) -> bool:
@@ -174,7 +210,8 @@ def bug(
         import json
 
         document = {"command": "", "result": "error", "exit_code": 1, "error": {"what": what}}
-        out.write(json.dumps(document) + "\n")
+        with contextlib.suppress(_Unwritable):
+            _say(json.dumps(document) + "\n", out, ExitCode.BUG)
     return ExitCode.BUG
 
 

@@ -53,18 +53,36 @@ def test_a_thread_that_nobody_waits_for_does_not_hold_it_up() -> None:
 
 @pytest.mark.parametrize(
     ("redirected", "code"),
-    [(">/dev/full", 120), ("2>/dev/full", 0), (">/dev/null", 0), (">&-", 1), ("2>&-", 1)],
+    [
+        (">/dev/full", 1),
+        ("--json >/dev/full", 1),
+        (">&-", 1),
+        ("-e nowhere --json >/dev/full", 2),
+        ("-e nowhere 2>/dev/full", 2),
+        ("2>/dev/full", 0),
+        ("2>&-", 0),
+        (">/dev/null", 0),
+    ],
 )
-def test_a_stream_that_cannot_be_written_gives_the_code_that_it_always_gave(
+def test_a_report_that_cannot_be_written_is_no_success(
     redirected: str, code: int, tmp_path: Path
 ) -> None:
-    """A full disk or a closed stream is no success that was never told."""
+    """A full disk or a closed stream is told in a line, without a traceback; a failure stays one."""
     (tmp_path / "deploy.yaml").write_text(MINIMAL)
-    command = f'unset PYTHONUNBUFFERED; exec "$0" -m deploy_action validate {redirected}'
-    done = subprocess.run(
-        ["sh", "-c", command, sys.executable], check=False, cwd=tmp_path, capture_output=True
-    )
-    assert done.returncode == code, done.stderr
+    for buffered in ("unset PYTHONUNBUFFERED", "export PYTHONUNBUFFERED=1"):
+        command = f'{buffered}; exec "$0" -m deploy_action validate {redirected}'
+        done = subprocess.run(
+            ["sh", "-c", command, sys.executable],
+            check=False,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == code, done.stderr
+        lost = "2>" not in redirected and "null" not in redirected
+        told = [line for line in done.stderr.splitlines() if "could not be written" in line]
+        assert len(told) == lost
+        assert "Traceback" not in done.stderr
 
 
 def test_a_flush_that_fails_is_told_by_the_interpreter() -> None:

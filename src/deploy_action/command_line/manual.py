@@ -13,7 +13,7 @@ __all__ = ["EXITS", "markdown", "overview", "page"]
 
 EXITS = {
     ExitCode.DONE: "done",
-    ExitCode.BUG: "a bug of deploy-action",
+    ExitCode.BUG: "a bug of deploy-action, or its output could not be written",
     ExitCode.BAD_INPUT: "bad input or configuration; nothing was changed",
     ExitCode.GATE_REFUSED: "a gate or a check did not pass; nothing was changed",
     ExitCode.DEPLOYMENT_FAILED: "it failed, or a host does not answer; the old release serves",
