@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,8 +70,10 @@ def caller(tmp_path: Path, action: Path) -> Repository:
 @pytest.fixture
 def github() -> Iterator[FakeGitHub]:
     """GitHub's API, at the address of this machine that containers reach."""
-    gateway = docker(
-        *("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Gateway}}")
+    # The gateway itself is not told by an engine that was just started for the first time.
+    subnet = docker(
+        *("network", "inspect", "bridge", "-f", "{{(index .IPAM.Config 0).Subnet}}")
     ).strip()
+    gateway = str(next(ipaddress.ip_network(subnet).hosts()))
     with serving(FakeGitHub(commits=["c" * 40]), gateway) as served:
         yield served
