@@ -3,7 +3,8 @@
 Usage: python -m benchmarks.budgets [--rounds N] [--write]
 
 One round is: the floor, a deployment, a rollback to a kept container, a rollback whose containers
-were removed, a deployment that is broken off while it is watched, and a release that ends at start.
+were removed, a rollback to a release on standby, a deployment that is broken off while it is
+watched, and a release that ends at start.
 It fails where a median is over its budget.
 """
 
@@ -33,8 +34,9 @@ IMAGES = ("1.0.0", "2.0.0")
 BUDGETS = {
     "deploy": ("deploy", 2.0),
     "break off": ("go back while it is watched: the old one still runs", 1.0),
-    "rollback, warm": ("rollback to a kept container", 1.0),
-    "rollback, cold": ("rollback, the container was removed", 2.0),
+    "rollback, standby": ("rollback to a release on standby", 1.0),
+    "rollback, kept": ("rollback to a stopped container", 2.0),
+    "rollback, gone": ("rollback, the container was removed", 2.0),
 }
 CRASH_BUDGET_SECONDS = 1.0
 _WATCHED_SECONDS = 0.3
@@ -62,16 +64,24 @@ class Course:
         self.box.configure(env={"NUMBER": str(self.made)})
         return self._timed("deploy", "deploy", "--version", IMAGES[self.made % 2])
 
-    def roll_back_warm(self) -> float:
-        """Go back to the release before, whose container is kept."""
-        return self._timed("rollback, warm", "rollback")
+    def roll_back_kept(self) -> float:
+        """Go back to the release before, whose container was stopped and is kept."""
+        return self._timed("rollback, kept", "rollback")
 
-    def roll_back_cold(self) -> float:
+    def roll_back_standby(self) -> float:
+        """Go back to the release before, which runs on standby."""
+        self.box.configure(strategy={"standby": True})
+        self._prepare("deploy", "--version", IMAGES[self.made % 2])
+        took = self._timed("rollback, standby", "rollback")
+        self.box.configure(strategy=None)
+        return took
+
+    def roll_back_gone(self) -> float:
         """Go back to one whose containers are gone; the image is there."""
         self._prepare("deploy", "--version", IMAGES[self.made % 2])
         stopped = set(self.box.containers()) - set(self.box.serving_containers())
         self.box.docker("rm", *stopped)
-        return self._timed("rollback, cold", "rollback")
+        return self._timed("rollback, gone", "rollback")
 
     def break_off(self) -> float:
         """Have a deployment go back while it is watched; return what that takes from the signal on."""
@@ -185,8 +195,9 @@ def measure(rounds: int) -> Numbers:
             acts = {
                 "floor": course.bare,
                 "deploy": course.deploy,
-                "rollback, warm": course.roll_back_warm,
-                "rollback, cold": course.roll_back_cold,
+                "rollback, kept": course.roll_back_kept,
+                "rollback, gone": course.roll_back_gone,
+                "rollback, standby": course.roll_back_standby,
                 "break off": course.break_off,
                 "crash": course.crash,
             }

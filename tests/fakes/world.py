@@ -22,7 +22,7 @@ from deploy_action.hosts import engagement
 from deploy_action.inputs import Inputs
 from deploy_action.operations import perform
 from deploy_action.progress import Silent
-from deploy_action.release import Deployment, State
+from deploy_action.release import Deployment, Kind, State
 from deploy_action.report.answers import Report
 from deploy_action.report.outcome import Outcome
 from deploy_action.state.ledger import decode, live
@@ -150,6 +150,7 @@ class World:
         serving = live(first)
         version = serving.release.version if serving is not None else ""
         good = {e.release.id for e in first if e.state is State.SUCCEEDED}
+        standby = _standby(serving)
         for entry in first:
             if entry.state is not State.SUCCEEDED and not entry.cause:
                 yield f"deployment {entry.number} is {entry.state} and has no cause"
@@ -163,6 +164,9 @@ class World:
             elif serving and labels["deploy-action.release"] == serving.release.id:
                 if (container.status, container.restart) != ("running", "unless-stopped"):
                     yield f"{name} serves and is {container.status}, {container.restart}"
+            elif labels["deploy-action.release"] == standby:
+                if (container.status, container.restart) != ("running", "unless-stopped"):
+                    yield f"{name} stands by and is {container.status}, {container.restart}"
             elif (container.status, container.restart) != ("exited", "no"):
                 yield f"{name} is kept and is {container.status}, {container.restart}"
         yield from self._hosts(version)
@@ -182,7 +186,9 @@ class World:
             reply = machine.through_edge(_PORT)
             if reply is None or (reply.status, reply.version) != (200, version):
                 yield f"{host}: {version} is live in the ledger, but the edge answers {reply}"
-            if list(machine.weights(BACKEND).values()) != [100] * replicas:
+            weights = list(machine.weights(BACKEND).values())
+            idle = [0] * replicas if _standby(live(self.ledger(host))) else []
+            if sorted(weights) != sorted([*idle, *[100] * replicas]):
                 yield f"{host}: the edge's weights are {machine.weights(BACKEND)}"
 
     def outages(self) -> list[str]:
@@ -190,6 +196,14 @@ class World:
         return [
             f"{m.name} at {o.when:.2f}: {o.why}" for m in self.machines.values() for o in m.outages
         ]
+
+
+def _standby(serving: Deployment | None) -> str:
+    """Return the release that has to run without traffic; empty for none."""
+    if serving is None or serving.kind is Kind.ROLLBACK:
+        return ""
+    strategy: Any = serving.release.config.get("strategy", {})
+    return serving.previous if strategy.get("standby") else ""
 
 
 def _short(entries: tuple[Deployment, ...]) -> str:

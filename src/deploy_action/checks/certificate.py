@@ -70,6 +70,7 @@ class RouteProbe:
         headers: the Host header, without which the edge does not know the service.
         post: what is sent with POST as well.
         rate_per_second: requests in all.
+        ahead: called once, as soon as it begins.
     """
 
     where: str
@@ -78,6 +79,7 @@ class RouteProbe:
     headers: Mapping[str, str]
     post: ProbePost | None = None
     rate_per_second: float
+    ahead: Callable[[], None] | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _get: _Way = field(init=False)
     _post: _Way | None = field(init=False)
@@ -95,6 +97,8 @@ class RouteProbe:
 
     def start(self) -> None:
         """Begin, in threads of its own."""
+        if self.ahead is not None:
+            threading.Thread(target=self.ahead, daemon=True).start()
         fresh = self.rate_per_second * _FRESH_SHARE
         kept = self.rate_per_second - fresh
         if self._post is not None:

@@ -218,13 +218,15 @@ class Sticky:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strategy:
-    """How traffic moves. `canary` holds percents, rising, without the final 100."""
+    """How traffic moves. `canary` holds percents, rising, without the final 100; with `standby` the
+    release before stays running, without traffic."""
 
     analysis: Analysis = field(default_factory=Analysis)
     order: Literal["start-first", "stop-first"] = "start-first"
     canary: tuple[int, ...] = ()
     pause_seconds: float = 30.0
     sticky: Sticky | None = None
+    standby: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,7 +202,7 @@ def strategy(section: Section) -> model.Strategy:
         analysis=analysis(section.get("analysis", {})),
         canary=canary,
         sticky=next((model.Sticky(kind=k, name=v) for k, v in sticky.items()), None),
-        **_given(section, "order"),
+        **_given(section, "order", "standby"),
         **_durations(section, "pause"),
     )
 

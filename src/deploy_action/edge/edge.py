@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from deploy_action.edge.questions import server_statuses, written_state
@@ -63,8 +63,6 @@ class Edge:
         self,
         name: str,
         make: Callable[[Backend | None], Backend | None],
-        *,
-        later: bool = False,
     ) -> Backend | None:
         """Replace a backend, file first and running edge after it; return what it is now.
 
@@ -72,7 +70,6 @@ class Edge:
             make: computes the new backend from the present one; called again when another
                 service changed the edge in between. The present one is that of `memory`: who has
                 the lock is the only one to change this backend.
-            later: the new servers are not there yet; `admit` adds them to the running edge.
 
         Raises:
             DeploymentFailed: HAProxy refuses the new configuration; the old one stays.
@@ -82,22 +79,54 @@ class Edge:
             new = make(old)
             return None if new is None else new.keeping(old)
 
-        return self._replace(name, keep, later=later)
+        return self._replace(name, keep)
+
+    def announce(
+        self,
+        name: str,
+        make: Callable[[Backend | None], Backend | None],
+        *,
+        starting: Collection[str],
+    ) -> Backend | None:
+        """Like `change`, with servers that do not run yet; return the backend with what is to be
+        admitted: these, and all that are new.
+
+        Args:
+            starting: names of servers that are being started. What the edge knows of the health of
+                one that it has already is out of date then.
+        """
+        known: set[str] = set()
+
+        def keep(old: Backend | None) -> Backend | None:
+            new = make(old)
+            if old is not None:
+                known.update(server.name for server in old.servers)
+            return None if new is None else new.keeping(old)
+
+        backend = self._replace(name, keep, later=True)
+        if backend is None:
+            return None
+        fresh = tuple(s for s in backend.servers if s.name in starting or s.name not in known)
+        return dataclasses.replace(backend, servers=fresh)
 
     def admit(self, backend: Backend | None) -> None:
-        """Add the servers to the running edge that `change` wrote down for later.
+        """Add the servers to the running edge that `announce` wrote down and returned.
 
         Only now: a check of an address that nobody has yet ends when its time is up, and so would
         see the replica late.
         """
         if backend is None:
             return
-        idle = (server for server in backend.servers if server.weight == 0)
-        commands = [command for server in idle for command in add(backend, server)]
+        commands = [command for server in backend.servers for command in add(backend, server)]
         for line in at_once(commands):
             # One that is there already came with another service's reload.
             if _refused(self.talk.haproxy(line), but=_THERE_ALREADY):
                 self._reload()
+
+    def cut(self, name: str, servers: Iterable[str]) -> None:
+        """End the connections that servers still have, which stay where they are."""
+        for line in at_once([f"shutdown sessions server {name}/{server}" for server in servers]):
+            self.talk.haproxy(line)
 
     def present(
         self, name: str, *, certificate: str | None = None, maintenance: str | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from deploy_action.config import from_plain
 from deploy_action.hosts.observation import HostObservation
 from deploy_action.hosts.replicas import Replica, of_release
+from deploy_action.hosts.standby import standby_of, stands_by
 from deploy_action.release import Deployment
 from deploy_action.report.answers import Difference
 
@@ -77,7 +78,9 @@ def _all(
                 image = image_ids.get(serving.release.reference, "")
                 yield from _replica(host, replica, environment, image, mend)
         if environment.route is not None:
-            yield from _edge(found, environment, mine, mend)
+            standby = standby_of(serving)
+            waiting = tuple(r for r in found.replicas if stands_by(r, standby))
+            yield from _edge(found, environment, mine, waiting, mend)
         known = [entry.id for entry in found.ledger.entries]
         if serving.id not in known:
             yield Difference(
@@ -145,6 +148,7 @@ def _edge(
     found: HostObservation,
     environment: Environment,
     mine: tuple[Replica, ...],
+    waiting: tuple[Replica, ...],
     mend: str,
 ) -> Iterator[Difference]:
     if found.servers is None:
@@ -155,8 +159,10 @@ def _edge(
             found="not running",
             remedy=f"docker start {environment.edge.name}",
         )
-    recorded = {replica.name: 100 for replica in mine}
     written = {s.name: s.weight for s in found.backend.servers} if found.backend else {}
+    # What stands by need not be known to the edge, as where its health is seen in another way.
+    recorded = {replica.name: 0 for replica in waiting if replica.name in written}
+    recorded |= {replica.name: 100 for replica in mine}
     yield from _weights(found.host, "edge's configuration", recorded, written, mend)
     if found.servers is not None:
         live = {name: status.weight for name, status in found.servers.items()}
@@ -190,10 +196,16 @@ def _aliens(
     found: HostObservation, serving: Deployment | None, good: Collection[str], *, leaving: bool
 ) -> Iterator[Difference]:
     release = serving.release.id if serving is not None else ""
+    standby = standby_of(serving)
     for replica in found.replicas:
         if replica.release not in good:
             recorded = _ABSENT
-        elif replica.release != release and replica.container.running and not leaving:
+        elif (
+            replica.release != release
+            and replica.container.running
+            and not leaving
+            and not stands_by(replica, standby)
+        ):
             recorded = "stopped and kept"
         else:
             continue

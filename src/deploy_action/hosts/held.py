@@ -13,6 +13,7 @@ from deploy_action.errors import DeployActionError, Interrupted, RollbackFailed
 from deploy_action.hosts.observation import HostObservation, Observation
 from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.site import Site, observe
+from deploy_action.hosts.standby import standby_of, stands_by
 from deploy_action.release import Deployment, HostOutcome, State
 from deploy_action.rollout.converge import converge, end_hooks, withdraw
 from deploy_action.rollout.retiring import Converged
@@ -114,6 +115,7 @@ class Held:
                 secrets=available_secrets(past, self.engagement.inputs),
                 number=serving.number,
                 drain_seconds=past.stop.drain_seconds,
+                standby=standby_of(serving),
                 cancel=cancel,
             )
 
@@ -132,15 +134,15 @@ class Held:
 
 
 def _strays(observation: Observation, serving: Deployment | None) -> bool:
-    """Tell whether containers run that are neither live nor on their way out."""
-    release = serving.release.id if serving is not None else ""
+    """Tell whether containers run that are neither live, nor on standby, nor on their way out."""
+    known = ("" if serving is None else serving.release.id, standby_of(serving))
     good = set(good_releases(observation.ledger.entries))
     return any(
         replica.release not in good
         or (replica.container.running and not _is_leaving(replica, found))
         for found in observation.hosts
         for replica in found.replicas
-        if replica.release != release
+        if replica.release != known[0] and not stands_by(replica, known[1])
     )
 
 

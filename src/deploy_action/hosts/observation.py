@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from deploy_action.edge.state import Backend, ServerStatus
 from deploy_action.hosts.replicas import Replica
 from deploy_action.state.ledger import Ledger, merge
 from deploy_action.values import dataclass
+
+if TYPE_CHECKING:
+    from deploy_action.release import Deployment
 
 __all__ = ["HostObservation", "Observation"]
 
@@ -39,6 +44,13 @@ class Observation:
     def of(cls, hosts: Sequence[HostObservation]) -> Observation:
         """Put together what was found on each."""
         return cls(hosts=tuple(hosts), ledger=merge([found.ledger for found in hosts]))
+
+    def after(self, deployment: Deployment | None) -> Observation:
+        """Return what would be found after one more deployment that has started nothing new."""
+        if deployment is None:
+            return self
+        entries = (*self.ledger.entries, deployment)
+        return dataclasses.replace(self, ledger=dataclasses.replace(self.ledger, entries=entries))
 
     def host(self, name: str) -> HostObservation:
         """Return the observation of one host."""

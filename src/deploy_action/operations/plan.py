@@ -66,4 +66,5 @@ def _offline(inputs: Inputs) -> Outcome:
         gates=gates,
         notes=(*plan.notes, note),
         plan=plan.lines(),
+        planned_version=release.version,
     )

@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
-from deploy_action.errors import BadInput, DeployActionError, DeploymentFailed
+from deploy_action.errors import BadInput, DeploymentFailed
 from deploy_action.hosts.engagement import Engagement, engage
 from deploy_action.release import Kind
 from deploy_action.report.outcome import Outcome, Result
@@ -86,16 +86,8 @@ def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progre
     return dataclasses.replace(
         outcome,
         notes=(*chosen.notes, *outcome.notes),
-        restorable=_restorable_now(held),
+        restorable=restorable(observation.after(outcome.deployment)),
     )
-
-
-def _restorable_now(held: Held) -> tuple[str, ...]:
-    """Look once more; what came of the rollback does not depend on it."""
-    try:
-        return restorable(held.observe())
-    except DeployActionError:
-        return ()
 
 
 def _choose(

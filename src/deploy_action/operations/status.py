@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.config import load
 from deploy_action.hosts.engagement import engage
+from deploy_action.hosts.standby import standby_of, stands_by
 from deploy_action.report.answers import HostStatus, ReplicaStatus, Status
 from deploy_action.state.ledger import good_releases, live
 from deploy_action.state.lock import current, lock_name, read_holder
@@ -85,6 +86,8 @@ def _replica(
     takes_traffic = weights.get(replica.name, 0) > 0 if found.backend else is_live
     if container.running and takes_traffic:
         role = "serving"
+    elif stands_by(replica, standby_of(serving)):
+        role = "standby"
     else:
         role = "retained" if replica.release in good else "candidate"
     return ReplicaStatus(

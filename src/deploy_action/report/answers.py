@@ -59,7 +59,7 @@ class ReplicaStatus:
 
     `state` is Docker's word (running, exited), `health` is healthy, unhealthy or unknown,
     `weight` the share of the edge's traffic in percent (None when it takes none), `role` is
-    serving, candidate or retained.
+    serving, standby, candidate or retained.
     """
 
     name: str

@@ -103,6 +103,7 @@ class Outcome:
         error: why the result is not a good one; its exit code wins over the result's.
         restorable: versions that a rollback can bring back, the best one first.
         plan: the steps, one line each, for `planned`.
+        planned_version: the version that they would make live.
         excerpts: log lines of what failed.
         previous_commit: what the release that served before was built from; empty when unknown.
         proof: a signed proof that the release went live, where there is a key to sign it.
@@ -120,6 +121,7 @@ class Outcome:
     error: DeployActionError | None = None
     restorable: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
+    planned_version: str = ""
     excerpts: tuple[Excerpt, ...] = ()
     proof: str = ""
     previous_commit: str = ""

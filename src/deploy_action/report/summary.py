@@ -88,7 +88,7 @@ def _verdict(outcome: Outcome) -> str:
         case Result.UNRESOLVED:
             return f"{release} failed{where}, and so did the way back: a person is needed"
         case Result.PLANNED:
-            return f"The plan{where}; nothing was changed"
+            return f"The plan for {text(outcome.planned_version)}{where}; nothing was changed"
         case Result.VALID:
             return "The configuration is valid"
         case Result.PASSED:

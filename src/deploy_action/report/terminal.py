@@ -93,10 +93,11 @@ def _verdict(outcome: Outcome, paper: Paper) -> str:
 
 
 def _own(outcome: Outcome) -> Deployment | None:
-    """Return the deployment that this run made; for `unchanged` it was an earlier one."""
-    return None if outcome.result is Result.UNCHANGED else outcome.deployment
+    """Return the deployment that this run made; for what changes nothing it was an earlier one."""
+    return None if outcome.result in _NOT_OWN else outcome.deployment
 
 
+_NOT_OWN = (Result.PLANNED, Result.UNCHANGED)
 _PLAIN = {
     Result.REFUSED: "refused{}; nothing was changed",
     Result.LOCKED: "somebody else is deploying{}; nothing was changed",
@@ -120,7 +121,7 @@ def _sentence(outcome: Outcome) -> str:
         case Result.PASSED:
             return _passed(outcome, where)
         case Result.PLANNED:
-            return f"the plan{where}; nothing was changed"
+            return f"the plan for {outcome.planned_version}{where}; nothing was changed"
         case Result.DEPLOYED:
             return f"{what} is live{where}"
         case Result.UNCHANGED:
@@ -163,7 +164,9 @@ def _facts(outcome: Outcome, paper: Paper) -> list[str]:
     rows: list[tuple[str, str]] = []
     if outcome.url and outcome.result in _GOOD - {Result.VALID, Result.PASSED}:
         rows.append(("url", outcome.url))
-    if deployment is not None:
+    if deployment is not None and outcome.result is Result.PLANNED:
+        rows.append(("now", f"{deployment.release.version} serves"))
+    elif deployment is not None:
         rows += _deployment_facts(deployment)
     return [f"{paper.palette.quiet(key.ljust(9))} {printable(value)}" for key, value in rows]
 

@@ -17,6 +17,7 @@ from deploy_action.edge.state import Backend, Server, in_order
 from deploy_action.hosts.replicas import Replica, backend_for, hook_selector, of_release
 from deploy_action.hosts.side_by_side import side_by_side
 from deploy_action.hosts.site import Site
+from deploy_action.hosts.standby import stands_by
 from deploy_action.release import Release
 from deploy_action.rollout.certifying import clear_away
 from deploy_action.rollout.draining import drain
@@ -36,6 +37,7 @@ def converge(
     number: int,
     drain_seconds: float,
     cancel: Cancel,
+    standby: str = "",
     attended: bool = True,
 ) -> Converged:
     """Make `release` the one that serves on this host.
@@ -46,6 +48,7 @@ def converge(
         secrets: values for a replica that has to be created anew.
         number: number of the present deployment, for such a replica.
         drain_seconds: how long requests in flight may take on replicas that leave.
+        standby: id of the release whose replicas stay running without traffic, where they do.
         attended: wait for the end of those that leave; see `put_away`.
 
     Raises:
@@ -57,7 +60,8 @@ def converge(
         site.ensure_edge()
         _take_out(site, release, environment, found)
     serving, started = _bring_up(site, release, environment, found, secrets, number, done)
-    names = {replica.name for replica in serving}
+    waiting = tuple(replica for replica in found if stands_by(replica, standby))
+    names = {replica.name for replica in (*serving, *waiting)}
     leaving = [replica for replica in found if replica.name not in names]
     if environment.route is not None:
         _enter(site, environment, serving, started, cancel)
@@ -66,7 +70,7 @@ def converge(
             await_healthy(site, replica, environment, cancel)
 
     def let_go() -> None:
-        done.notes += drain(site, environment, serving, drain_seconds)
+        done.notes += drain(site, environment, serving, waiting, drain_seconds)
 
     # What the engine may revive does not depend on who still has requests.
     staying = [replica for replica in leaving if replica.release in good]
@@ -74,7 +78,7 @@ def converge(
     if environment.route is not None:
         acts += [let_go, functools.partial(clear_away, site)]
     side_by_side(operator.call, acts)
-    put_away(site, environment, leaving, release, good, done, attended=attended)
+    put_away(site, environment, leaving, release, good, done, beside=waiting, attended=attended)
     return done
 
 

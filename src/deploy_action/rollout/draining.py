@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.edge.left_behind import sessions_left_behind
 from deploy_action.edge.questions import server_statuses
+from deploy_action.edge.state import in_order
 from deploy_action.hosts.replicas import backend_for
 from deploy_action.state.requests import both, optional
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deploy_action.config.model import Environment
+    from deploy_action.edge.state import Backend
     from deploy_action.hosts.replicas import Replica
     from deploy_action.hosts.site import Site
 
@@ -23,16 +26,23 @@ _UNKNOWN = "a process of the edge from before a reload"
 
 
 def drain(
-    site: Site, environment: Environment, serving: Sequence[Replica], seconds: float
+    site: Site,
+    environment: Environment,
+    serving: Sequence[Replica],
+    waiting: Sequence[Replica],
+    seconds: float,
 ) -> Sequence[str]:
     """Let requests in flight on others than `serving` end, then take the others out of the edge.
+
+    Args:
+        waiting: what stands by: its health is watched on, its clients are moved as all others.
 
     Returns notes on what took longer than `seconds` and was cut.
     """
     names = {replica.name for replica in serving}
-    target = backend_for(environment, [(replica, 100) for replica in serving])
     deadline = site.clock.monotonic() + seconds
     notes: list[str] = []
+    standby = {replica.name for replica in waiting}
     while busy := _busy(site, names):
         if site.clock.monotonic() >= deadline:
             notes = [
@@ -40,10 +50,26 @@ def drain(
                 "they were cut"
                 for name, count in busy.items()
             ]
+            # The others' end with their servers.
+            site.edge.cut(site.backend, sorted(busy.keys() & standby))
             break
         site.clock.sleep(_POLL_SECONDS)
-    site.edge.change(site.backend, lambda _: target)
+    site.edge.change(
+        site.backend, lambda old: _without_the_rest(environment, serving, old, standby)
+    )
     return notes
+
+
+def _without_the_rest(
+    environment: Environment, serving: Sequence[Replica], old: Backend | None, standby: set[str]
+) -> Backend | None:
+    """Return the backend with what serves and with what stands by, if its health can be watched."""
+    target = backend_for(environment, [(replica, 100) for replica in serving])
+    if target is None or old is None or old.check != target.check:
+        return target
+    stay = (server for server in old.servers if server.name in standby and server.check)
+    idle = (dataclasses.replace(server, weight=0) for server in stay)
+    return dataclasses.replace(target, servers=in_order((*target.servers, *idle)))
 
 
 def _busy(site: Site, staying: set[str]) -> Mapping[str, int]:

@@ -21,6 +21,7 @@ from deploy_action.errors import (
     RollbackFailed,
 )
 from deploy_action.hosts.site import Site
+from deploy_action.hosts.standby import standby_of
 from deploy_action.interruption import postponed
 from deploy_action.progress import Progress
 from deploy_action.release import Deployment, HostOutcome, State
@@ -192,6 +193,7 @@ class Rollout:
         return sum((probe.seen() for probe in self.probes), Certificate())
 
     def _retire(self, site: Site) -> None:
+        standby = standby_of(self.deployment)
         done = converge(
             site,
             self.plan.release,
@@ -201,10 +203,12 @@ class Rollout:
             number=self.plan.number,
             drain_seconds=self.plan.environment.stop.drain_seconds,
             cancel=self.cancel,
+            standby=standby,
             attended=False,
         )
         self.telling.take(done)
-        self.progress.say("old replicas drained, asked to stop and kept", host=site.host)
+        told = "drained and on standby" if standby else "drained, asked to stop and kept"
+        self.progress.say(f"old replicas {told}", host=site.host)
 
     def _undo(self, error: BaseException) -> None:
         """Go back, write down what came of it, and raise where the way back failed too."""

@@ -73,6 +73,7 @@ def plan_only(
         gates=tuple(gates),
         notes=plan.notes,
         plan=plan.lines(),
+        planned_version=release.version,
     )
 
 

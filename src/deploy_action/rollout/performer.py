@@ -188,7 +188,9 @@ class Performer:
         replica = self._replica(step.host, step.index)
         await_healthy(site, replica, self.environment, self.cancel)
         prove_identity(site, replica, self.environment, self.release)
-        self._keep(self.smoking.identity(site, replica))
+        if not step.standby:
+            # What stands by has said who it is when it was deployed, and runs on since then.
+            self._keep(self.smoking.identity(site, replica))
 
     def _shift(self, site: Site, percent: int) -> None:
         names = {replica.name for replica in self.starter.on(site.host)}

@@ -14,6 +14,7 @@ from deploy_action.config import from_plain
 from deploy_action.config.model import Environment
 from deploy_action.hosts.observation import HostObservation, Observation
 from deploy_action.hosts.replicas import Replica, of_release
+from deploy_action.hosts.standby import is_up
 from deploy_action.release import Deployment, Kind, Release
 from deploy_action.rollout.steps import (
     Bake,
@@ -69,6 +70,12 @@ class Plan:
         """True when the release serves already."""
         return not self.stages
 
+    @property
+    def starts_nothing(self) -> bool:
+        """True when all that will serve runs already."""
+        starts = [s for stage in self.stages for s in stage.steps if isinstance(s, Start)]
+        return all(start.standby for start in starts)
+
     def lines(self) -> tuple[str, ...]:
         """Say the plan in words, one line a step."""
         one_host = len(self.environment.hosts) == 1
@@ -98,7 +105,9 @@ def make_plan(
         release=release,
         number=observation.ledger.highest + 1,
         previous=previous,
-        stages=() if unchanged else tuple(_stages(environment, release, previous, observation)),
+        stages=()
+        if unchanged
+        else tuple(_stages(kind, environment, release, previous, observation)),
         notes=tuple(_notes(environment, previous, closed)),
         closed=closed,
     )
@@ -131,7 +140,11 @@ def _straight(env: Environment) -> Environment:
 
 
 def _stages(
-    env: Environment, release: Release, previous: Deployment | None, observation: Observation
+    kind: Kind,
+    env: Environment,
+    release: Release,
+    previous: Deployment | None,
+    observation: Observation,
 ) -> Iterator[Stage]:
     hosts, first = env.hosts, env.hosts[0]
     indices = range(env.replicas)
@@ -158,7 +171,11 @@ def _stages(
     for hook in env.hooks.post_deploy:
         yield _one("hook", RunHook(host=first, hook=hook, when="post-deploy"))
     yield Stage(name="record", steps=tuple(Record(host=host) for host in hosts))
-    yield Stage(name="retire", steps=tuple(Retire(host=host, keep=env.retain) for host in hosts))
+    standby = env.strategy.standby and previous is not None and kind is not Kind.ROLLBACK
+    yield Stage(
+        name="retire",
+        steps=tuple(Retire(host=host, keep=env.retain, standby=standby) for host in hosts),
+    )
 
 
 def _bring_up(
@@ -170,19 +187,22 @@ def _bring_up(
 ) -> Iterator[Stage]:
     kept = {host: _kept(observation.host(host), release, env.replicas) for host in hosts}
     every = [(host, index) for host in hosts for index in indices]
-    yield Stage(
-        name="start",
-        steps=tuple(
-            Start(host=h, index=i, kept=kept[h][i].name if i in kept[h] else None) for h, i in every
-        ),
-    )
-    yield Stage(name="verify", steps=tuple(Verify(host=h, index=i) for h, i in every))
+    starts = tuple(_start(host, index, kept[host].get(index)) for host, index in every)
+    yield Stage(name="start", steps=starts)
+    verifies = (Verify(host=s.host, index=s.index, standby=s.standby) for s in starts)
+    yield Stage(name="verify", steps=tuple(verifies))
     tests = sum(1 for test in env.smoke if "replica" in getattr(test, "through", ("replica",)))
     if tests:
         yield Stage(
             name="smoke",
             steps=tuple(CheckReplica(host=h, index=i, tests=tests) for h, i in every),
         )
+
+
+def _start(host: str, index: int, kept: Replica | None) -> Start:
+    if kept is None:
+        return Start(host=host, index=index)
+    return Start(host=host, index=index, kept=kept.name, standby=is_up(kept))
 
 
 def _switch(env: Environment, hosts: tuple[str, ...], closed: frozenset[str]) -> Iterator[Stage]:

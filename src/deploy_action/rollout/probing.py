@@ -37,4 +37,6 @@ def probes(plan: Plan, site: Site) -> Iterator[RouteProbe]:
         headers={"Host": route.host or "localhost"},
         post=wanted.post,
         rate_per_second=wanted.rate_per_second,
+        # It is over before the first request is due, but not without one.
+        ahead=dialer.prepare if plan.starts_nothing else None,
     )

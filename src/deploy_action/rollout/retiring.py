@@ -57,11 +57,13 @@ def put_away(
     good: Collection[str],
     done: Converged,
     *,
+    beside: Iterable[Replica] = (),
     attended: bool = True,
 ) -> None:
     """Stop and keep what may be restored; remove what failed and what is older than `retain`.
 
     Args:
+        beside: what stays running beside the release, and needs its image.
         attended: wait until all that is kept has ended. Otherwise the engine stops by itself what
             has served requests and has none any more, and the next command looks whether it did.
     """
@@ -69,7 +71,7 @@ def put_away(
     order = [found for found in good if found != release.id]
     kept = set(order[: environment.retain])
     before = order[1] if len(order) > 1 else ""
-    used = {release.reference} | {r.image for r in leaving if r.release in kept}
+    used = {release.reference} | {r.image for r in (*leaving, *beside) if r.release in kept}
 
     def one(replica: Replica) -> None:
         duplicate = replica.release == release.id

@@ -48,14 +48,21 @@ def with_candidates(
 def shifted(
     environment: Environment, old: Backend, new_names: Collection[str], percent: int
 ) -> Backend:
-    """Give the new servers together `percent` of the requests; with all of them comes their route."""
-    count = sum(server.name in new_names for server in old.servers)
-    new, others = weights(percent, new=count, old=len(old.servers) - count)
+    """Give the new servers together `percent` of the requests; with all of them comes their route.
+
+    What has no traffic, as what stands by, gets none by that.
+    """
+    names = {server.name for server in old.servers if server.name in new_names}
+    serving = {server.name for server in old.servers if server.weight > 0} - names
+    new, others = weights(percent, new=len(names), old=len(serving))
     routed = backend_for(environment, []) if percent >= 100 else old
     moved = tuple(
-        dataclasses.replace(s, weight=new if s.name in new_names else others) for s in old.servers
+        dataclasses.replace(s, weight=new if s.name in names else others)
+        if s.name in names | serving
+        else s
+        for s in old.servers
     )
     # While it is watched, the old release steps in at once where the new one drops out.
     watched = percent >= 100 and environment.bake_seconds > 0
-    twins = (warm(s) for s in moved if watched and s.name not in new_names)
+    twins = (warm(s) for s in moved if watched and s.name in serving)
     return dataclasses.replace(routed or old, servers=in_order((*moved, *twins)))

@@ -20,6 +20,7 @@ from deploy_action.errors import DeployActionError, DeploymentFailed
 from deploy_action.hosts.replicas import Replica
 from deploy_action.rollout.certifying import bring, certified
 from deploy_action.rollout.shifting import with_candidates
+from deploy_action.rollout.steps import Start
 
 if TYPE_CHECKING:
     from deploy_action.edge.certificates import Bundle
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from deploy_action.hosts.site import Site
     from deploy_action.progress import Progress
     from deploy_action.rollout.plan import Plan
-    from deploy_action.rollout.steps import Start
 
 __all__ = ["Starter"]
 
@@ -90,6 +90,8 @@ class Starter:
     def _run(self, site: Site, step: Start, replica: Replica) -> Replica:
         """Start a replica; return it, or the one that had to be made anew at another address."""
         with self._explained(site, step):
+            if step.standby:
+                return replica
             if replica.name == step.kept:
                 site.talk.ping()
                 if replica.container.running:
@@ -113,11 +115,16 @@ class Starter:
             self.progress.say(renewed, host=site.host)
         certificate = bring(site, self.certificate)
         mine = self.on(site.host)
-        return site.edge.change(
+        return site.edge.announce(
             site.backend,
             lambda old: certified(with_candidates(self.plan.environment, old, mine), certificate),
-            later=True,
+            starting={replica.name for replica in mine} - self._standing_by(),
         )
+
+    def _standing_by(self) -> set[str | None]:
+        """Return the names of what runs already, as the plan says."""
+        steps = (step for stage in self.plan.stages for step in stage.steps)
+        return {step.kept for step in steps if isinstance(step, Start) and step.standby}
 
     @contextlib.contextmanager
     def _explained(self, site: Site, step: Start) -> Iterator[None]:

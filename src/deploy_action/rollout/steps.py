@@ -64,9 +64,13 @@ class Start:
     host: str
     index: int
     kept: str | None = None
-    """Name of the stopped container that is started again (a warm rollback)."""
+    """Name of the container that is there already."""
+    standby: bool = False
+    """It runs already, too."""
 
     def __str__(self) -> str:
+        if self.standby:
+            return f"replica {self.index + 1} stands by already: {self.kept}"
         what = f"the kept container {self.kept}" if self.kept else "a new container"
         return f"start replica {self.index + 1}: {what}"
 
@@ -77,6 +81,8 @@ class Verify:
 
     host: str
     index: int
+    standby: bool = False
+    """It ran before already, so that there is little to wait for."""
 
     def __str__(self) -> str:
         return f"wait until replica {self.index + 1} is healthy and is this release"
@@ -151,13 +157,17 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retire:
-    """Drain and stop the old replicas, keep them for a rollback, remove what is older."""
+    """Drain the old replicas, stop them unless they stand by, keep them, remove what is older."""
 
     host: str
     keep: int
+    standby: bool = False
 
     def __str__(self) -> str:
-        return f"drain and stop the old replicas; keep the last {count(self.keep, 'release')}"
+        kept = f"keep the last {count(self.keep, 'release')}"
+        if self.standby:
+            return f"drain the old replicas and leave them running on standby; {kept}"
+        return f"drain and stop the old replicas; {kept}"
 
 
 Step = (

@@ -12,6 +12,7 @@ from deploy_action.config.model import Environment
 from deploy_action.errors import DeployActionError, DeploymentFailed, Interrupted
 from deploy_action.hosts.replicas import of_release
 from deploy_action.hosts.site import Site
+from deploy_action.hosts.standby import standby_of
 from deploy_action.progress import Progress
 from deploy_action.release import HostOutcome, Release
 from deploy_action.rollout.converge import converge, end_hooks, withdraw
@@ -76,6 +77,7 @@ class WayBack:
             secrets=self.secrets,
             number=self.plan.number,
             drain_seconds=drain_seconds,
+            standby=standby_of(previous),
             # A fresh one: what stopped the way forward must not stop the way back.
             cancel=Cancel(threading.Event()),
         )

@@ -161,6 +161,24 @@ def test_unchanged_does_not_show_the_times_of_an_earlier_deployment_as_its_own()
     assert "already; what had changed was mended\n" in text(mended)
 
 
+def test_a_plan_tells_the_version_that_it_is_about_and_not_an_earlier_deployment() -> None:
+    """What serves now is named, and nothing of its deployment."""
+    said = text(
+        Outcome(
+            result=Result.PLANNED,
+            environment="production",
+            deployment=DEPLOYED,
+            plan=("start replica 1: a new container",),
+            planned_version="1.5.0",
+        )
+    )
+    assert said.startswith("✓ the plan for 1.5.0 in production; nothing was changed\n")
+    assert "1.4.2 serves" in said
+    assert "start replica 1" in said
+    assert "d-7" not in said
+    assert "█" not in said
+
+
 def test_check_does_not_claim_that_gates_passed_which_never_ran() -> None:
     """A green line for nothing would be a lie; `check` names what is not configured."""
     nothing = text(Outcome(result=Result.PASSED, gates=(NotRun(gate="bandit"),)))

@@ -20,7 +20,7 @@ from deploy_action.errors import ExitCode
 from deploy_action.report.outcome import Outcome
 from deploy_action.state.conversation import SessionLost
 
-LEAST_CALLS = 40
+LEAST_CALLS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,19 @@ SCENARIOS = [
     Scenario(name="hooks", config={"hooks": {"pre_deploy": [{"name": "m", "run": ["exit", "0"]}]}}),
     Scenario(name="two-hosts", hosts=("ssh://deploy@a", "ssh://deploy@b")),
     Scenario(name="rollback", before=("1.0.0", "2.0.0"), command="rollback", becomes="1.0.0"),
+    Scenario(
+        name="standby",
+        config={"strategy": {"standby": True}},
+        before=("1.0.0", "2.0.0"),
+        becomes="3.0.0",
+    ),
+    Scenario(
+        name="back-to-standby",
+        config={"strategy": {"standby": True}},
+        before=("1.0.0", "2.0.0"),
+        command="rollback",
+        becomes="1.0.0",
+    ),
     Scenario(name="first", before=()),
 ]
 

@@ -38,6 +38,7 @@ SHAPES: dict[str, tuple[dict[str, Any], str]] = {
         {"strategy": {"order": "stop-first"}},
         "pull stop start wait shift record drain",
     ),
+    "standby": ({"strategy": {"standby": True}}, "pull start wait shift record drain"),
     "bake": ({"bake": "9s"}, "pull start wait shift bake: record drain"),
     "hooks": ({"hooks": HOOKS}, "pull run start wait shift run record drain"),
 }
@@ -113,6 +114,20 @@ def test_a_rollback_is_straight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     lines = planned(world, command="rollback")
     assert first_words(lines) == "start wait shift record drain"
     assert "the kept container shop-production-1.0.0-1" in lines[0]
+
+
+def test_what_stands_by_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan says what will run beside the new release, and that a rollback starts nothing."""
+    world = make_world(tmp_path, monkeypatch, strategy={"standby": True})
+    first = world.outcome("deploy", version="1.0.0", dry_run=True)
+    assert "standby" not in first.plan[-1]
+    world.deployed("1.0.0")
+    assert "leave them running on standby" in planned(world)[-1]
+    world.deployed("2.0.0")
+    back = planned(world, command="rollback")
+    assert first_words(back) == "replica wait shift record drain"
+    assert "stands by already" in back[0]
+    assert "drain and stop" in back[-1]
 
 
 def test_a_plan_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,14 @@ def _worker_with_traffic(scope: Scope) -> Iterator[Finding]:
             rule="canary-without-port",
             at_key=True,
         )
+    if scope.environment.strategy.standby:
+        yield Finding(
+            path=("strategy", "standby"),
+            message="without a port a release on standby would go on working beside the new one",
+            hint="add port:, or remove standby",
+            rule="standby-without-port",
+            at_key=True,
+        )
     if scope.gives("stop", "drain"):
         yield Finding(
             path=("stop", "drain"),
@@ -73,6 +81,17 @@ def _canary(scope: Scope) -> Iterator[Finding]:
             rule="pause-without-canary",
             severity=Severity.WARNING,
             at_key=True,
+        )
+
+
+def _standby(scope: Scope) -> Iterator[Finding]:
+    strategy = scope.environment.strategy
+    if strategy.standby and strategy.order == "stop-first":
+        yield Finding(
+            path=("strategy", "order"),
+            message="a standby is the old release beside the new one; stop-first forbids that",
+            hint="remove standby, or use order: start-first",
+            rule="standby-stop-first",
         )
 
 
@@ -230,6 +249,7 @@ RULES: tuple[Rule, ...] = (
     _certificate,
     _worker_with_traffic,
     _canary,
+    _standby,
     _sticky,
     _analysis,
     _drain,
