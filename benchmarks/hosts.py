@@ -61,6 +61,7 @@ def measure(rounds: int) -> Numbers:
                     took.setdefault(f"deploy {name} {latency}", []).append(_deploy(box, turn))
                     if latency == 0 and name == "one":
                         took.setdefault("rollback one 0", []).append(_timed(box, "rollback"))
+                        took.setdefault("standby one 0", []).append(_to_standby(box, turn))
     return {"rounds": rounds, "hosts": COUNT, "latencies": LATENCIES, "seconds": took}
 
 
@@ -111,6 +112,13 @@ def _deploy(box: Sandbox, turn: int) -> float:
     return _timed(box, "deploy", "--version", IMAGES[turn % 2])
 
 
+def _to_standby(box: Sandbox, turn: int) -> float:
+    box.configure(strategy={"standby": True})
+    _deploy(box, turn)
+    box.configure(strategy=None)
+    return _timed(box, "rollback")
+
+
 def _timed(box: Sandbox, *argv: str) -> float:
     begun = time.perf_counter()
     done = box.run(*argv)
@@ -159,13 +167,17 @@ def section(numbers: Numbers) -> Iterator[str]:
         f"{far:.2f} times as long as one."
     )
     yield ""
-    ours = {"deploy": took["deploy one 0"], "rollback": took["rollback one 0"]}
+    ours = {
+        "deploy": (took["deploy one 0"], KAMAL["deploy"]),
+        "rollback": (took["rollback one 0"], KAMAL["rollback"]),
+        "rollback to a standby": (took["standby one 0"], KAMAL["rollback"]),
+    }
     yield (
         "Over ssh to one host, without added latency: "
         + "; ".join(
-            f"{name} {seconds(values)}, {KAMAL[name] / median(values):.1f} times as fast as the "
-            f"{KAMAL[name]} s of Kamal 2.12 on a machine of this kind"
-            for name, values in ours.items()
+            f"{name} {seconds(values)}, {theirs / median(values):.1f} times as fast as the "
+            f"{theirs} s of Kamal 2.12 on a machine of this kind"
+            for name, (values, theirs) in ours.items()
         )
         + "."
     )

@@ -180,7 +180,8 @@ def compose_program() -> Path:
             ["docker", "run", "--name", name, "debian:trixie-slim", "sh", "-c", install],
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
         )
-        seconds_of(["docker", "cp", f"{name}:/usr/bin/docker-compose", str(program)])
+        # It may be a link into the place for plugins.
+        seconds_of(["docker", "cp", "-L", f"{name}:/usr/bin/docker-compose", str(program)])
         seconds_of(["docker", "rm", name])
     return program
 
