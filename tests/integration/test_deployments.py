@@ -151,6 +151,24 @@ def test_a_restarted_edge_comes_up_with_what_served_last(box: Sandbox) -> None:
     assert box.run("drift").exit_code == 0
 
 
+def test_an_edge_whose_file_somebody_edited_is_drift_and_the_same_version_again_mends_it(
+    box: Sandbox,
+) -> None:
+    """Under load; the running edge does what the file says afterwards, and no request is lost."""
+    box.deployed("1.0.0")
+    edit = "sed -i 's/timeout connect 2s/timeout connect 9s/' /state/edge/haproxy.cfg"
+    docker("exec", box.edge, "sh", "-c", edit)
+    drift = box.run("drift")
+    assert drift.exit_code == 3, drift.text
+    assert "changed by somebody else" in drift.out
+    with box.unbroken():
+        again = box.deploy("1.0.0")
+        assert again.json["result"] == "unchanged", again.text
+        assert "written anew" in " ".join(again.json["notes"])
+    assert "connect 2s" in docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
+    assert box.run("drift").exit_code == 0
+
+
 def test_a_canarys_share_is_true_and_a_bad_one_is_taken_back(box: Sandbox) -> None:
     """A tenth of the requests, then all; a canary that fails its requests is undone."""
     box.deployed("1.0.0")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from deploy_action.edge.questions import server_statuses, written_state
 from deploy_action.edge.render import render
 from deploy_action.edge.state import Backend, EdgeState, ServerStatus
-from deploy_action.edge.transition import add, at_once, transition, trust
+from deploy_action.edge.transition import Transition, add, at_once, transition, trust
 from deploy_action.errors import DeploymentFailed
 from deploy_action.state.conversation import Stale, Talk
 
@@ -156,7 +156,7 @@ class Edge:
             state = remembered or self.state()
             old = state.backends.get(name)
             new = make(old)
-            if old == new:
+            if old == new and not state.edited:
                 return new
             # What is refused, or never answered, is not known to be either.
             self.memory.forget()
@@ -167,6 +167,9 @@ class Edge:
             if clash:
                 raise clash
             step = transition(old, new, later=later)
+            if state.edited:
+                # What the running edge has been told is not known.
+                step = Transition(reload=True)
             # A server that comes with a reload waits for its first check and counts as up until
             # then; one that is added to the running edge is checked at once and starts as down.
             target, fresh = _split(old, new) if step.reload else (new, False)
@@ -194,7 +197,7 @@ class Edge:
         after a deployer that died between them."""
         for _ in range(_TRIES):
             state = self.state()
-            following = dataclasses.replace(state, generation=state.generation + 1)
+            following = dataclasses.replace(state, generation=state.generation + 1, edited=False)
             with contextlib.suppress(Stale):
                 self.talk.change_edge(
                     render(following), generation=state.generation, reload=True, commands=""

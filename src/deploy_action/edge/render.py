@@ -1,11 +1,13 @@
 """The edge's state as HAProxy's configuration, and back: pure text, no edge is touched.
 
-The state itself stands in the file as comments, so that file and state cannot disagree. The
-directives are those of the HAProxy 3.0 configuration manual.
+The state itself stands in the file as comments, and its last line is a checksum of all before it, so
+that file and state cannot disagree without being noticed. The directives are those of the HAProxy 3.0
+configuration manual.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 
 from deploy_action.edge.state import Backend, Check, EdgeState, Server, backend_from_json, socket_of
@@ -13,6 +15,7 @@ from deploy_action.edge.state import Backend, Check, EdgeState, Server, backend_
 __all__ = ["parse", "render", "server_options"]
 
 _MARK = "# deploy-action"
+_CHECKSUM = f"{_MARK}-checksum "
 _STEADY_INTERVAL = 1000
 _DOWN_INTERVAL = 25
 _UNSURE_INTERVAL = 50
@@ -69,11 +72,15 @@ def render(state: EdgeState) -> str:
         lines += ["backend redirect", "  http-request redirect scheme https code 308"]
     lines += ["backend none", "  http-request return status 404 content-type text/plain string"]
     lines[-1] += ' "No service is routed here.\\n"'
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return f"{text}{_CHECKSUM}{_checksum(text)}\n"
 
 
 def parse(text: str) -> EdgeState:
-    """Read the state back from a configuration file that `render` wrote."""
+    """Read the state back from a configuration file that `render` wrote.
+
+    A file without a checksum, as an earlier version wrote it, is taken for what it was.
+    """
     generation, backends = 0, {}
     for line in text.splitlines():
         if not line.startswith(_MARK):
@@ -84,7 +91,13 @@ def parse(text: str) -> EdgeState:
             backends[backend.name] = backend
         else:
             generation = int(rest.removeprefix("deploy-action "))
-    return EdgeState(generation=generation, backends=backends)
+    content, mark, checksum = text.rpartition(_CHECKSUM)
+    edited = bool(mark) and checksum.strip() != _checksum(content)
+    return EdgeState(generation=generation, backends=backends, edited=edited)
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _redirected(backends: list[Backend]) -> list[Backend]:

@@ -142,10 +142,14 @@ class Backend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeState:
-    """All backends of an edge, and the number that rises with every change."""
+    """All backends of an edge, and the number that rises with every change.
+
+    `edited` is true of a file that somebody else has changed since it was written.
+    """
 
     generation: int = 0
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    edited: bool = False
 
     def with_backend(self, name: str, backend: Backend | None) -> EdgeState:
         """Return the next state, with one backend replaced or removed."""

@@ -159,6 +159,14 @@ def _edge(
             found="not running",
             remedy=f"docker start {environment.edge.name}",
         )
+    if found.edited:
+        yield Difference(
+            host=found.host,
+            subject=f"configuration of edge {environment.edge.name}",
+            recorded="as it was written",
+            found="changed by somebody else",
+            remedy=mend,
+        )
     written = {s.name: s.weight for s in found.backend.servers} if found.backend else {}
     # What stands by need not be known to the edge, as where its health is seen in another way.
     recorded = {replica.name: 0 for replica in waiting if replica.name in written}

@@ -29,6 +29,8 @@ class HostObservation:
     """References that the host has, of those asked for and of recent releases."""
     servers: Mapping[str, ServerStatus] | None = None
     """What the running edge says of the backend; None where there is no edge or no backend."""
+    edited: bool = False
+    """The edge's configuration is not as it was written."""
     key: bytes | None = None
     """The key of secret fingerprints; None where none was made yet."""
 

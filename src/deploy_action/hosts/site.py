@@ -202,6 +202,7 @@ def observe(site: Site, images: Iterable[str]) -> HostObservation:
         backend=backend,
         images=frozenset(image for image, answer in found if answer.result() is not None),
         servers=None if backend is None else servers,
+        edited=edge.edited,
         key=secret,
     )
 

@@ -208,5 +208,5 @@ def _unchanged(
         url=plan.environment.url or "",
         deployment=serving,
         gates=tuple(gates),
-        notes=(*done.notes, *renewed),
+        notes=(*plan.notes, *done.notes, *renewed),
     )

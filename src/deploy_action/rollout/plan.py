@@ -108,7 +108,7 @@ def make_plan(
         stages=()
         if unchanged
         else tuple(_stages(kind, environment, release, previous, observation)),
-        notes=tuple(_notes(environment, previous, closed)),
+        notes=tuple(_notes(environment, previous, observation, unchanged=unchanged)),
         closed=closed,
     )
 
@@ -233,8 +233,18 @@ def _kept(found: HostObservation, release: Release, count: int) -> dict[int, Rep
     return {r.index: r for r in of_release(found.replicas, release.id, count)}
 
 
-def _notes(env: Environment, previous: Deployment | None, closed: frozenset[str]) -> Iterator[str]:
-    for host in sorted(closed):
+def _notes(
+    env: Environment, previous: Deployment | None, observation: Observation, *, unchanged: bool
+) -> Iterator[str]:
+    for found in observation.hosts:
+        if found.edited:
+            yield (
+                f"{found.host}: the configuration of the edge was changed by somebody else; it is "
+                "written anew"
+            )
+    if unchanged:
+        return
+    for host in sorted(_closed(observation)):
         yield (
             f"{host}: maintenance is on and stays on: no smoke tests through the edge, no requests "
             f"along the public way (deploy-action maintenance off -e {env.name})"

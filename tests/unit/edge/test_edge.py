@@ -60,6 +60,16 @@ def test_the_file_holds_the_state(name: str) -> None:
     assert parse(render(STATES[name])) == STATES[name]
 
 
+@pytest.mark.parametrize("name", STATES)
+def test_a_file_that_was_edited_is_known_by_its_checksum(name: str) -> None:
+    """The state is what it was; one without a checksum was written by an earlier version."""
+    text = render(STATES[name])
+    changed = parse(text.replace("timeout connect 2s", "timeout connect 9s"))
+    assert changed == dataclasses.replace(STATES[name], edited=True)
+    older = "".join(line for line in text.splitlines(True) if "-checksum" not in line)
+    assert parse(older) == STATES[name]
+
+
 def test_the_most_particular_route_comes_first() -> None:
     """A named host before any host, a longer path before a shorter one."""
     lines = [

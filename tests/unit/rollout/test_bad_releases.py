@@ -190,6 +190,32 @@ def test_what_is_still_ending_is_no_drift_until_its_time_is_up(
     assert [difference.recorded for difference in later.differences] == ["stopped and kept"]
 
 
+@pytest.mark.parametrize("version", ["2.0.0", "3.0.0"])
+def test_what_somebody_wrote_into_the_edges_file_is_drift_until_the_next_deployment(
+    world: World, version: str
+) -> None:
+    """The same version again puts it right, too; both say that they did."""
+    for machine in world.machines.values():
+        for volume in machine.volumes.values():
+            written = volume.files["edge/haproxy.cfg"]
+            volume.files["edge/haproxy.cfg"] = written.replace(b"connect 2s", b"connect 9s")
+    found = world.run("drift")
+    assert isinstance(found, Drift)
+    assert [d.found for d in found.differences] == ["changed by somebody else"] * len(
+        world.machines
+    )
+    done = world.deploy(version)
+    assert done.exit_code is ExitCode.DONE, str(done.error)
+    told = [note for note in done.notes if "was changed by somebody else" in note]
+    assert len(told) == len(world.machines)
+    for machine in world.machines.values():
+        (content,) = machine.files("edge/haproxy.cfg").values()
+        assert b"connect 2s" in content
+    mended = world.run("drift")
+    assert isinstance(mended, Drift)
+    assert mended.differences == ()
+
+
 def test_the_same_release_again_changes_nothing(world: World) -> None:
     """No container but the lock, no entry, no change of the edge."""
     before = [(m.created, m.files("edge/")) for m in world.machines.values()]
