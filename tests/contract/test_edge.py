@@ -122,6 +122,22 @@ def test_a_server_that_left_is_gone(site: Site) -> None:
     site.until_up("one")
 
 
+def test_any_number_of_servers_come_and_go_at_one_time(site: Site) -> None:
+    """A command has to fit into a buffer of HAProxy's; a line of many need not."""
+    one = site.server("one")
+    many = [dataclasses.replace(one, name=f"{'replica-' * 5}{n}", weight=0) for n in range(200)]
+    site.become(one)
+    site.until_up("one")
+    site.become(one, *many)
+    assert len(site.edge.servers(NAME)) == 201
+    heavier = [dataclasses.replace(server, weight=7) for server in many]
+    site.become(dataclasses.replace(one, weight=0), *heavier)
+    weights = {name: found.weight for name, found in site.edge.servers(NAME).items()}
+    assert weights == {"one": 0} | {server.name: 7 for server in many}
+    site.become(one)
+    assert list(site.edge.servers(NAME)) == ["one"]
+
+
 def test_what_others_changed_meanwhile_is_kept(site: Site) -> None:
     """Whoever remembers an older state is told so, and begins again from the present one."""
     one = site.server("one")

@@ -12,7 +12,7 @@ __all__ = ["Transition", "add", "at_once", "transition", "trust", "weights"]
 
 _HIGHEST_WEIGHT = 256
 _COMMANDS_AT_ONCE = 50
-"""A line of the runtime API has to fit into one of HAProxy's buffers of 16 KiB."""
+"""HAProxy reads a line command by command; others are not to wait for too many of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

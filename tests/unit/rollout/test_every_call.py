@@ -70,7 +70,7 @@ SCENARIOS = [
     Scenario(name="rollback", before=("1.0.0", "2.0.0"), command="rollback", becomes="1.0.0"),
     Scenario(
         name="standby",
-        config={"strategy": {"standby": True}},
+        config={"strategy": {"standby": True}, "bake": "1s"},
         before=("1.0.0", "2.0.0"),
         becomes="3.0.0",
     ),
