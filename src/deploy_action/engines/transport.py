@@ -24,6 +24,7 @@ from deploy_action.errors import BadInput, HostUnreachable
 __all__ = ["SshTunnel", "TlsEndpoint", "Transport", "UnixEndpoint", "open_transport"]
 
 _CONNECT_SECONDS = 10.0
+_LOOK_SECONDS = 0.002
 _REMOTE_SOCKET = "/var/run/docker.sock"
 
 
@@ -165,7 +166,7 @@ class SshTunnel:
                     cause=_ssh_cause(said),
                     remedy=f"try it by hand: ssh {self.host.removeprefix('ssh://')} docker version",
                 )
-            time.sleep(0.01)
+            time.sleep(_LOOK_SECONDS)
 
     def open(self) -> socket.socket:
         """Connect through the tunnel."""
