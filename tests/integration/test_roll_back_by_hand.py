@@ -31,6 +31,7 @@ health: {{path: /healthz}}
 route: {{port: {port}}}
 edge: {{name: {edge}}}
 stop: {{drain: 1s}}
+strategy: {{standby: {standby}}}
 environments:
   staging: {{hosts: [local], replicas: 2}}
 """
@@ -70,14 +71,15 @@ def docker(*argv: str) -> str:
     ).stdout
 
 
-@pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+@pytest.fixture(params=[False, True], ids=["stopped", "standby"])
+def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     edge = f"by-hand-{secrets.token_hex(3)}"
     config = tmp_path / "deploy.yaml"
-    config.write_text(CONFIG.format(port=port, edge=edge), encoding="utf-8")
+    standby = str(request.param).lower()
+    config.write_text(CONFIG.format(port=port, edge=edge, standby=standby), encoding="utf-8")
     try:
         yield Stage(config=config, edge=edge, port=port)
     finally:

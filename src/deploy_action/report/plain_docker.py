@@ -24,12 +24,7 @@ def roll_back_by_hand(environment: Environment) -> list[str]:
     return [
         *lines,
         "",
-        "# 2. Start the old one. With several replicas, repeat 2 to 5 for each pair. Right after a",
-        "# deployment it may still be ending, and to start it then does nothing: hence the stop.",
-        "NEW=…; OLD=…  # names from the list",
-        'docker stop "$OLD"',
-        'docker start "$OLD"',
-        'docker update --restart unless-stopped "$OLD"',
+        *_start(environment),
         "",
         "# 3. Look at it before it gets traffic.",
         'docker logs --tail 20 "$OLD"',
@@ -37,10 +32,11 @@ def roll_back_by_hand(environment: Environment) -> list[str]:
         "# 4. Put it into the edge's configuration in place of the new one, and reload.",
         _reader("address", f'(index .NetworkSettings.Networks "{edge}").IPAddress'),
         _reader("release", 'index .Config.Labels "deploy-action.release"'),
+        'swap() { echo "s/\\b$1\\b/SWAPPED/g; s/\\b$2\\b/$1/g; s/SWAPPED/$2/g"; }',
         f"docker exec {edge} sed -i \\",
-        '  -e "s/$(address "$NEW")\\b/$(address "$OLD")/g" \\',
-        '  -e "s/\\b$NEW\\b/$OLD/g" \\',
-        '  -e "s/$(release "$NEW")/$(release "$OLD")/g" /state/edge/haproxy.cfg',
+        '  -e "$(swap "$(address "$NEW")" "$(address "$OLD")")" \\',
+        '  -e "$(swap "$NEW" "$OLD")" \\',
+        '  -e "$(swap "$(release "$NEW")" "$(release "$OLD")")" /state/edge/haproxy.cfg',
         f"docker exec {edge} haproxy -c -f /state/edge/haproxy.cfg",
         f"docker exec {edge} sh -c 'echo reload | socat -t 10 - UNIX-CONNECT:/state/run/master.sock'",
         "",
@@ -83,6 +79,24 @@ def _list(environment: Environment) -> list[str]:
         "docker ps --all \\",
         *(f"  --filter label=deploy-action.{key}={value} \\" for key, value in labels.items()),
         "  --format 'table {{.Names}}\\t{{.Label \"deploy-action.version\"}}\\t{{.Status}}'",
+    ]
+
+
+def _start(environment: Environment) -> list[str]:
+    if environment.strategy.standby:
+        return [
+            "# 2. The old one stands by. With several replicas, repeat 2 to 5 for each pair.",
+            "NEW=…; OLD=…  # names from the list",
+            'docker start "$OLD"  # does nothing where it runs already',
+            'docker update --restart unless-stopped "$OLD"',
+        ]
+    return [
+        "# 2. Start the old one. With several replicas, repeat 2 to 5 for each pair. Right after a",
+        "# deployment it may still be ending, and to start it then does nothing: hence the stop.",
+        "NEW=…; OLD=…  # names from the list",
+        'docker stop "$OLD"',
+        'docker start "$OLD"',
+        'docker update --restart unless-stopped "$OLD"',
     ]
 
 
