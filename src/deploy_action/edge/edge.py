@@ -74,12 +74,7 @@ class Edge:
         Raises:
             DeploymentFailed: HAProxy refuses the new configuration; the old one stays.
         """
-
-        def keep(old: Backend | None) -> Backend | None:
-            new = make(old)
-            return None if new is None else new.keeping(old)
-
-        return self._replace(name, keep)
+        return self._replace(name, _keeping(make))
 
     def announce(
         self,
@@ -97,13 +92,12 @@ class Edge:
         """
         known: set[str] = set()
 
-        def keep(old: Backend | None) -> Backend | None:
-            new = make(old)
+        def noting(old: Backend | None) -> Backend | None:
             if old is not None:
                 known.update(server.name for server in old.servers)
-            return None if new is None else new.keeping(old)
+            return make(old)
 
-        backend = self._replace(name, keep, later=True)
+        backend = self._replace(name, _keeping(noting), later=True)
         if backend is None:
             return None
         fresh = tuple(s for s in backend.servers if s.name in starting or s.name not in known)
@@ -166,10 +160,9 @@ class Edge:
                 continue
             if clash:
                 raise clash
-            step = transition(old, new, later=later)
-            if state.edited:
-                # What the running edge has been told is not known.
-                step = Transition(reload=True)
+            # Where somebody has edited the file, what the running edge was told is not known.
+            edited = Transition(reload=True) if state.edited else None
+            step = edited or transition(old, new, later=later)
             # A server that comes with a reload waits for its first check and counts as up until
             # then; one that is added to the running edge is checked at once and starts as down.
             target, fresh = _split(old, new) if step.reload else (new, False)
@@ -228,6 +221,18 @@ class Edge:
     def servers(self, name: str) -> dict[str, ServerStatus]:
         """Ask how the servers of a backend are."""
         return self.talk.ask(server_statuses(name))
+
+
+def _keeping(
+    make: Callable[[Backend | None], Backend | None],
+) -> Callable[[Backend | None], Backend | None]:
+    """Have what is made take over what belongs to the host."""
+
+    def keep(old: Backend | None) -> Backend | None:
+        new = make(old)
+        return None if new is None else new.keeping(old)
+
+    return keep
 
 
 def _refused(answer: str, but: str = "") -> bool:

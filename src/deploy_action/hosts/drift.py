@@ -55,6 +55,7 @@ def _all(
     now: datetime,
 ) -> Iterator[Difference]:
     host = found.host
+    standby = ""
     mend = "deploy-action deploy (the same version again repairs it)"
     for name in found.ledger.damaged:
         yield Difference(
@@ -77,8 +78,8 @@ def _all(
             else:
                 image = image_ids.get(serving.release.reference, "")
                 yield from _replica(host, replica, environment, image, mend)
+        standby = standby_of(serving, environment)
         if environment.route is not None:
-            standby = standby_of(serving)
             waiting = tuple(r for r in found.replicas if stands_by(r, standby))
             yield from _edge(found, environment, mine, waiting, mend)
         known = [entry.id for entry in found.ledger.entries]
@@ -90,7 +91,7 @@ def _all(
                 found=_ABSENT,
                 remedy=mend,
             )
-    yield from _aliens(found, serving, good, leaving=_are_leaving(serving, now))
+    yield from _aliens(found, serving, standby, good, leaving=_are_leaving(serving, now))
 
 
 def _replica(
@@ -201,10 +202,14 @@ def _are_leaving(serving: Deployment | None, now: datetime) -> bool:
 
 
 def _aliens(
-    found: HostObservation, serving: Deployment | None, good: Collection[str], *, leaving: bool
+    found: HostObservation,
+    serving: Deployment | None,
+    standby: str,
+    good: Collection[str],
+    *,
+    leaving: bool,
 ) -> Iterator[Difference]:
     release = serving.release.id if serving is not None else ""
-    standby = standby_of(serving)
     for replica in found.replicas:
         if replica.release not in good:
             recorded = _ABSENT

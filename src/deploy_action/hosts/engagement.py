@@ -6,7 +6,6 @@ What a lock needs is imported at once, and what is done under it while the engin
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib
 import os
 import threading
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Engagement", "engage"]
 
 _HELD = "deploy_action.hosts.held"
-_SSH = "ssh://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +72,13 @@ class Engagement:
         def take(host: str) -> None:
             taken[host] = self._lock(host, cancel)
 
+        def meanwhile() -> None:
+            for module in (_HELD, *needed):
+                importlib.import_module(module)
+
         first, *others = sorted(self.engines)
         try:
-            side_by_side(take, [first], cancel, functools.partial(_import, _HELD, *needed))
+            side_by_side(take, [first], cancel, meanwhile)
             side_by_side(take, others, cancel)
             from deploy_action.hosts.held import Held
 
@@ -136,19 +138,9 @@ class Engagement:
         return reading(host, self.engines[host], self.environment, self.clock)
 
 
-def _import(*modules: str) -> None:
-    for module in modules:
-        importlib.import_module(module)
-
-
 @contextlib.contextmanager
-def engage(
-    environment: Environment, inputs: Inputs, progress: Progress, *later: str
-) -> Iterator[Engagement]:
+def engage(environment: Environment, inputs: Inputs, progress: Progress) -> Iterator[Engagement]:
     """Connect to every host of an environment.
-
-    Args:
-        later: modules for what follows. An ssh server takes its time, in which they are imported.
 
     Raises:
         HostUnreachable: one of them does not answer; none was touched.
@@ -158,9 +150,7 @@ def engage(
     signals = contextlib.ExitStack()
     signals.enter_context(interruptible())
     try:
-        far = any(host.startswith(_SSH) for host in environment.hosts)
-        meanwhile = functools.partial(_import, *((_HELD, *later) if far else ()))
-        found = side_by_side(connect, environment.hosts, meanwhile=meanwhile)
+        found = side_by_side(connect, environment.hosts)
         engines = dict(zip(environment.hosts, found, strict=True))
         stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
         yield Engagement(

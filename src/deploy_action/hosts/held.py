@@ -115,7 +115,7 @@ class Held:
                 secrets=available_secrets(past, self.engagement.inputs),
                 number=serving.number,
                 drain_seconds=past.stop.drain_seconds,
-                standby=standby_of(serving),
+                standby=standby_of(serving, past),
                 cancel=cancel,
             )
 
@@ -135,15 +135,22 @@ class Held:
 
 def _strays(observation: Observation, serving: Deployment | None) -> bool:
     """Tell whether containers run that are neither live, nor on standby, nor on their way out."""
-    known = ("" if serving is None else serving.release.id, standby_of(serving))
+    release = serving.release.id if serving is not None else ""
     good = set(good_releases(observation.ledger.entries))
-    return any(
-        replica.release not in good
-        or (replica.container.running and not _is_leaving(replica, found))
+    others = [
+        replica
         for found in observation.hosts
         for replica in found.replicas
-        if replica.release != known[0] and not stands_by(replica, known[1])
-    )
+        if replica.release != release
+        and (
+            replica.release not in good
+            or (replica.container.running and not _is_leaving(replica, found))
+        )
+    ]
+    if not others or serving is None:
+        return bool(others)
+    standby = standby_of(serving, from_plain(serving.release.config))
+    return not all(stands_by(replica, standby) for replica in others)
 
 
 def _is_leaving(replica: Replica, found: HostObservation) -> bool:

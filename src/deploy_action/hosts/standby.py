@@ -8,24 +8,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.config import from_plain
 from deploy_action.release import Kind
 
 if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
     from deploy_action.hosts.replicas import Replica
     from deploy_action.release import Deployment
 
-__all__ = ["is_up", "standby_of", "stands_by"]
+__all__ = ["is_up", "leaves_standby", "standby_of", "stands_by"]
 
 
-def standby_of(serving: Deployment | None) -> str:
-    """Return the id of the release that stands by while another serves; empty where none does.
+def leaves_standby(kind: Kind, environment: Environment) -> bool:
+    """Tell whether a deployment leaves what served before it on standby.
 
     What was rolled back from was not good enough for that.
     """
-    if serving is None or serving.kind is Kind.ROLLBACK:
-        return ""
-    return serving.previous if from_plain(serving.release.config).strategy.standby else ""
+    return environment.strategy.standby and kind is not Kind.ROLLBACK
+
+
+def standby_of(serving: Deployment, environment: Environment) -> str:
+    """Return the id of the release that stands by while another serves; empty where none does.
+
+    Args:
+        environment: what that one was deployed as.
+    """
+    return serving.previous if leaves_standby(serving.kind, environment) else ""
 
 
 def stands_by(replica: Replica, standby: str) -> bool:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["bring", "refusal", "run"]
 
 _GOING_LIVE = "deploy_action.rollout.going_live"
-_CLIENT = "deploy_action.checks.http"
 
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
@@ -64,7 +63,7 @@ def bring(
     secrets = required_secrets(wanted, inputs)
     login = credentials(wanted, inputs.environ)
     certificate = certificate_of(wanted, inputs)
-    with engage(wanted, inputs, progress, _GOING_LIVE, _CLIENT) as engagement:
+    with engage(wanted, inputs, progress) as engagement:
         if image is None:
             image = source(wanted, inputs, engagement.first, progress)
             require_passed_before(config, wanted, image, inputs, progress)

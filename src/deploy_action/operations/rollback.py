@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 _GOING_LIVE = "deploy_action.rollout.going_live"
-_CLIENT = "deploy_action.checks.http"
 
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
@@ -42,7 +41,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     """
     config = load(inputs.config)
     wanted = choose(config, inputs.environment)
-    with engage(wanted, inputs, progress, _GOING_LIVE, _CLIENT) as engagement:
+    with engage(wanted, inputs, progress) as engagement:
         if inputs.dry_run:
             return _dry(engagement, wanted, inputs)
         with engagement.locked(_GOING_LIVE) as held:

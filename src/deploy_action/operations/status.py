@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.config import load
+from deploy_action.config import from_plain, load
 from deploy_action.hosts.engagement import engage
 from deploy_action.hosts.standby import standby_of, stands_by
 from deploy_action.report.answers import HostStatus, ReplicaStatus, Status
@@ -65,7 +65,10 @@ def _lock(engagement: Engagement, wanted: Environment) -> str:
 def _host(found: HostObservation, observation: Observation) -> HostStatus:
     serving = live(observation.ledger.entries)
     good = set(good_releases(observation.ledger.entries))
-    replicas = tuple(_replica(r, found, serving, good) for r in found.replicas)
+    standby = ""
+    if serving is not None:
+        standby = standby_of(serving, from_plain(serving.release.config))
+    replicas = tuple(_replica(r, found, serving, standby, good) for r in found.replicas)
     versions = {r.version for r in replicas if r.role == "serving"}
     return HostStatus(
         host=found.host,
@@ -76,7 +79,11 @@ def _host(found: HostObservation, observation: Observation) -> HostStatus:
 
 
 def _replica(
-    replica: Replica, found: HostObservation, serving: Deployment | None, good: set[str]
+    replica: Replica,
+    found: HostObservation,
+    serving: Deployment | None,
+    standby: str,
+    good: set[str],
 ) -> ReplicaStatus:
     servers = found.backend.servers if found.backend else ()
     weights = {s.name: s.weight for s in servers if not s.backup}
@@ -86,7 +93,7 @@ def _replica(
     takes_traffic = weights.get(replica.name, 0) > 0 if found.backend else is_live
     if container.running and takes_traffic:
         role = "serving"
-    elif stands_by(replica, standby_of(serving)):
+    elif stands_by(replica, standby):
         role = "standby"
     else:
         role = "retained" if replica.release in good else "candidate"

@@ -142,6 +142,11 @@ class Outcome:
             return self.deployment.previous_version
         return ""
 
+    @property
+    def own(self) -> Deployment | None:
+        """The deployment that this run made; what changes nothing has an earlier one."""
+        return None if self.result in (Result.PLANNED, Result.UNCHANGED) else self.deployment
+
     @classmethod
     def of_error(cls, error: DeployActionError, *, environment: str = "") -> Outcome:
         """Return the outcome of a command that `error` ended before it had one of its own."""

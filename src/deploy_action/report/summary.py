@@ -28,7 +28,6 @@ _SIGNS = {
     Result.LOCKED: "🔒",
     Result.UNRESOLVED: "🚨",
 }
-_NOT_OWN = (Result.PLANNED, Result.UNCHANGED)
 
 
 def summary(
@@ -48,7 +47,7 @@ def summary(
         f"## {_SIGNS.get(report.result, '❌')} {text(_verdict(report))}",
         _error(report),
         _facts(report, repository),
-        _hosts(_own(report)),
+        _hosts(report.own),
         "\n".join(f"{i}. {text(line)}" for i, line in enumerate(report.plan, 1)),
         problems_table(report.problems, blob),
         gates_table(report.gates, blob),
@@ -130,11 +129,6 @@ def _error(outcome: Outcome) -> str:
     return alert("CAUTION" if outcome.result is Result.UNRESOLVED else "WARNING", said)
 
 
-def _own(outcome: Outcome) -> Deployment | None:
-    """Return the deployment that this run made; a plan and a no-op show an earlier one."""
-    return None if outcome.result in _NOT_OWN else outcome.deployment
-
-
 def _facts(outcome: Outcome, repository: str) -> str:
     """What one wants to know at a glance: a heading and a value each, in one row."""
     facts: dict[str, str] = {}
@@ -142,7 +136,7 @@ def _facts(outcome: Outcome, repository: str) -> str:
         facts["Address"] = link(text(outcome.url), outcome.url)
     if outcome.deployment is not None and outcome.result is not Result.PLANNED:
         facts |= _of_deployment(outcome.deployment, repository)
-    own = _own(outcome)
+    own = outcome.own
     said = []
     if own is not None:
         if own.previous_version:
@@ -187,7 +181,7 @@ def _excerpts(outcome: Outcome) -> str:
 
 
 def _timeline(outcome: Outcome) -> str:
-    own = _own(outcome)
+    own = outcome.own
     if own is None or not own.phases:
         return ""
     return details("Where the time went", fenced(timeline(own.phases, width=90)), open_=False)

@@ -87,17 +87,11 @@ def _verdict(outcome: Outcome, paper: Paper) -> str:
     good = outcome.result in _GOOD and outcome.error is None
     mark = paper.palette.good("✓") if good else paper.palette.bad("✗")
     sentence = paper.palette.strong(printable(_sentence(outcome)))
-    deployment = _own(outcome)
+    deployment = outcome.own
     took = "" if deployment is None else f" ({duration(deployment.duration_seconds)})"
     return f"{mark} {sentence}{paper.palette.quiet(took)}"
 
 
-def _own(outcome: Outcome) -> Deployment | None:
-    """Return the deployment that this run made; for what changes nothing it was an earlier one."""
-    return None if outcome.result in _NOT_OWN else outcome.deployment
-
-
-_NOT_OWN = (Result.PLANNED, Result.UNCHANGED)
 _PLAIN = {
     Result.REFUSED: "refused{}; nothing was changed",
     Result.LOCKED: "somebody else is deploying{}; nothing was changed",
@@ -230,7 +224,7 @@ def _excerpts(outcome: Outcome, paper: Paper) -> list[str]:
 
 
 def _timeline(outcome: Outcome, paper: Paper) -> list[str]:
-    deployment = _own(outcome)
+    deployment = outcome.own
     if deployment is None:
         return []
     lines = timeline(deployment.phases, width=paper.width - 2)

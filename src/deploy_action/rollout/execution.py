@@ -193,7 +193,7 @@ class Rollout:
         return sum((probe.seen() for probe in self.probes), Certificate())
 
     def _retire(self, site: Site) -> None:
-        standby = standby_of(self.deployment)
+        standby = standby_of(self.deployment, self.plan.environment)
         done = converge(
             site,
             self.plan.release,

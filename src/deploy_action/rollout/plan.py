@@ -14,7 +14,7 @@ from deploy_action.config import from_plain
 from deploy_action.config.model import Environment
 from deploy_action.hosts.observation import HostObservation, Observation
 from deploy_action.hosts.replicas import Replica, of_release
-from deploy_action.hosts.standby import is_up
+from deploy_action.hosts.standby import is_up, leaves_standby
 from deploy_action.release import Deployment, Kind, Release
 from deploy_action.rollout.steps import (
     Bake,
@@ -171,7 +171,7 @@ def _stages(
     for hook in env.hooks.post_deploy:
         yield _one("hook", RunHook(host=first, hook=hook, when="post-deploy"))
     yield Stage(name="record", steps=tuple(Record(host=host) for host in hosts))
-    standby = env.strategy.standby and previous is not None and kind is not Kind.ROLLBACK
+    standby = previous is not None and leaves_standby(kind, env)
     yield Stage(
         name="retire",
         steps=tuple(Retire(host=host, keep=env.retain, standby=standby) for host in hosts),

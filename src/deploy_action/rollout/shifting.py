@@ -56,12 +56,8 @@ def shifted(
     serving = {server.name for server in old.servers if server.weight > 0} - names
     new, others = weights(percent, new=len(names), old=len(serving))
     routed = backend_for(environment, []) if percent >= 100 else old
-    moved = tuple(
-        dataclasses.replace(s, weight=new if s.name in names else others)
-        if s.name in names | serving
-        else s
-        for s in old.servers
-    )
+    told = dict.fromkeys(serving, others) | dict.fromkeys(names, new)
+    moved = tuple(dataclasses.replace(s, weight=told.get(s.name, s.weight)) for s in old.servers)
     # While it is watched, the old release steps in at once where the new one drops out.
     watched = percent >= 100 and environment.bake_seconds > 0
     twins = (warm(s) for s in moved if watched and s.name in serving)

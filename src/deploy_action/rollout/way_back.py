@@ -69,15 +69,16 @@ class WayBack:
         if previous is None:
             self.telling.take(withdraw(site))
             return
+        past = from_plain(previous.release.config)
         done = converge(
             site,
             previous.release,
-            from_plain(previous.release.config),
+            past,
             good=self.good,
             secrets=self.secrets,
             number=self.plan.number,
             drain_seconds=drain_seconds,
-            standby=standby_of(previous),
+            standby=standby_of(previous, past),
             # A fresh one: what stopped the way forward must not stop the way back.
             cancel=Cancel(threading.Event()),
         )

@@ -27,22 +27,27 @@ def _worker_with_traffic(scope: Scope) -> Iterator[Finding]:
                 rule="worker-with-route",
                 at_key=True,
             )
-    if scope.environment.strategy.canary:
-        yield Finding(
-            path=("strategy", "canary"),
-            message="a canary moves traffic step by step, and without a port there is none",
-            hint="add port:, or remove canary",
-            rule="canary-without-port",
-            at_key=True,
-        )
-    if scope.environment.strategy.standby:
-        yield Finding(
-            path=("strategy", "standby"),
-            message="without a port a release on standby would go on working beside the new one",
-            hint="add port:, or remove standby",
-            rule="standby-without-port",
-            at_key=True,
-        )
+    strategy = scope.environment.strategy
+    for key, wanted, message in (
+        (
+            "canary",
+            strategy.canary,
+            "a canary moves traffic step by step, and without a port there is none",
+        ),
+        (
+            "standby",
+            strategy.standby,
+            "without a port a release on standby would go on working beside the new one",
+        ),
+    ):
+        if wanted:
+            yield Finding(
+                path=("strategy", key),
+                message=message,
+                hint=f"add port:, or remove {key}",
+                rule=f"{key}-without-port",
+                at_key=True,
+            )
     if scope.gives("stop", "drain"):
         yield Finding(
             path=("stop", "drain"),
