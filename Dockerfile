@@ -23,4 +23,4 @@ RUN apt-get update -q \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 COPY --from=build /opt/deploy-action /opt/deploy-action
 ENV PATH=/opt/deploy-action/bin:$PATH
-ENTRYPOINT ["/opt/deploy-action/bin/python", "-m", "deploy_action.action"]
+ENTRYPOINT ["/opt/deploy-action/bin/python", "-m", "deploy_action.action.main"]

@@ -20,7 +20,7 @@ from pathlib import Path
 from tests.support.sandbox import Sandbox, free_port
 
 from benchmarks.measuring import seconds_of, wait_until
-from deploy_action.edge import artifact
+from deploy_action.platforms.docker.edge import artifact
 
 __all__ = ["Floor", "answers", "floor"]
 

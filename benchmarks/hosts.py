@@ -25,7 +25,7 @@ from tests.support.sandbox import Sandbox, free_port, sandbox
 from benchmarks.measuring import Numbers, ratios, seconds, spread, table
 from benchmarks.results import Benchmark
 from benchmarks.slow_line import slow_lines
-from deploy_action.edge import artifact
+from deploy_action.platforms.docker.edge import artifact
 
 COUNT = 16
 LATENCIES = (0, 50, 300)

@@ -27,7 +27,7 @@ from benchmarks.chart import Bar, bars
 from benchmarks.measuring import Numbers, seconds, seconds_of, table, wait_until
 from benchmarks.results import Benchmark
 from deploy_action.checks.probe import Load, Probe, ProbeResult
-from deploy_action.edge import artifact
+from deploy_action.platforms.docker.edge import artifact
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ("1.0.0", "2.0.0")

@@ -23,13 +23,13 @@ from tests.support.sandbox import Sandbox, sandbox
 from benchmarks.chart import Panel, panels
 from benchmarks.measuring import Numbers, in_turn, seconds, table
 from benchmarks.results import Benchmark
-from deploy_action.edge.edge import Edge
-from deploy_action.edge.host import reader_argv
-from deploy_action.edge.render import render
-from deploy_action.edge.state import key
-from deploy_action.engines import connect
-from deploy_action.state.conversation import Conversation
-from deploy_action.state.ledger import decode, encode
+from deploy_action.platforms.docker.edge.edge import Edge
+from deploy_action.platforms.docker.edge.host import reader_argv
+from deploy_action.platforms.docker.edge.render import render
+from deploy_action.platforms.docker.edge.state import key
+from deploy_action.platforms.docker.engine import connect
+from deploy_action.releases.ledger import decode, encode
+from deploy_action.session.client import Conversation
 
 REPLICAS = (1, 2, 4, 8, 16)
 SERVICES = (1, 10, 100)

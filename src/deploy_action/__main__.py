@@ -17,7 +17,7 @@ def main() -> int:
     gc.set_threshold(_OBJECTS)
     # What an engine has answered is not to wait the usual 5 ms for a thread that only imports.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    from deploy_action import cli
+    from deploy_action.cli import main as cli
     from deploy_action.ending import end
 
     return end(cli.main())

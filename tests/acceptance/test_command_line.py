@@ -14,7 +14,7 @@ import pytest
 import referencing
 
 from deploy_action import __version__
-from deploy_action.command_line.commands import COMMANDS
+from deploy_action.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "schemas" / "output.schema.json").read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from tests.support.registry import Registry
 from tests.support.sandbox import docker, free_port
 
 from deploy_action import __version__
-from deploy_action.targets.proof import PREFIX
+from deploy_action.releases.attestation import PREFIX
 
 pytestmark = [
     pytest.mark.act,

@@ -14,7 +14,7 @@ from tests.support.registry import Registry, registry
 from tests.support.sandbox import docker
 
 from deploy_action import __version__
-from deploy_action.targets.proof import PREFIX
+from deploy_action.releases.attestation import PREFIX
 
 pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
 

@@ -15,7 +15,7 @@ from tests.support.hosts import Hosts, hosts
 from tests.support.registry import Registry
 from tests.support.sandbox import docker
 
-from deploy_action.targets.proof import PREFIX
+from deploy_action.releases.attestation import PREFIX
 
 pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
 

@@ -17,10 +17,10 @@ from tests.fakes.process import Process
 
 from deploy_action.clock import Clock, SystemClock
 from deploy_action.config.model import EdgeOptions
-from deploy_action.edge import artifact
-from deploy_action.edge.host import bring_image, ensure_network, free_addresses
-from deploy_action.engines import Engine, connect
-from deploy_action.engines.engine import ContainerSpec, NetworkSpec
+from deploy_action.platforms.docker.edge import artifact
+from deploy_action.platforms.docker.edge.host import bring_image, ensure_network, free_addresses
+from deploy_action.platforms.docker.engine import Engine, connect
+from deploy_action.platforms.docker.engine.protocol import ContainerSpec, NetworkSpec
 
 __all__ = ["APPLICATION", "Bench", "fake_bench", "real_bench"]
 

@@ -9,11 +9,11 @@ import pytest
 from tests.contract.bench import Bench, with_network
 from tests.support.sandbox import free_port
 
-from deploy_action.edge.edge import Edge
-from deploy_action.edge.host import ensure_edge, lock_spec
-from deploy_action.edge.state import Backend, Check, Server, ServerStatus
 from deploy_action.errors import DeploymentFailed
-from deploy_action.state.lock import acquire
+from deploy_action.platforms.docker.edge.edge import Edge
+from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
+from deploy_action.platforms.docker.edge.state import Backend, Check, Server, ServerStatus
+from deploy_action.session.lock import acquire
 
 CHECK = Check(kind="http", path="/healthz", headers={"Host": "localhost"}, successes=2, failures=3)
 NAME = "shop-production"

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 from tests.contract.bench import Bench, with_network
 
-from deploy_action.engines.engine import ContainerSpec, ImageMissing, NameTaken, NetworkSpec
 from deploy_action.errors import DeploymentFailed
+from deploy_action.platforms.docker.engine.protocol import (
+    ContainerSpec,
+    ImageMissing,
+    NameTaken,
+    NetworkSpec,
+)
 
 HEEDS = "trap 'exit 7' TERM; sleep 60 & wait"
 

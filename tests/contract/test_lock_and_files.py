@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from tests.contract.bench import Bench, with_network
 
-from deploy_action.edge.host import lock_spec
-from deploy_action.engines.engine import ContainerSpec
 from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
-from deploy_action.state.conversation import SessionLost, Stale
-from deploy_action.state.lock import Lock, acquire, current
-from deploy_action.state.requests import (
+from deploy_action.platforms.docker.edge.host import lock_spec
+from deploy_action.platforms.docker.engine.protocol import ContainerSpec
+from deploy_action.session.client import SessionLost, Stale
+from deploy_action.session.lock import Lock, acquire, current
+from deploy_action.session.requests import (
     both,
     delete,
     get,

@@ -15,7 +15,8 @@ from tests.fakes.machine import FakeContainer, FakeImage, FakeMachine, FakeVolum
 from tests.fakes.process import Process
 from tests.fakes.session import FakeSession
 
-from deploy_action.engines.engine import (
+from deploy_action.errors import DeploymentFailed
+from deploy_action.platforms.docker.engine.protocol import (
     Container,
     ContainerSpec,
     EngineInfo,
@@ -24,7 +25,6 @@ from deploy_action.engines.engine import (
     ImageMissing,
     NameTaken,
 )
-from deploy_action.errors import DeploymentFailed
 
 __all__ = ["FakeEngine"]
 

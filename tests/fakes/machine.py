@@ -12,7 +12,7 @@ from tests.fakes.application import Application, Reply
 from tests.fakes.clock import FakeClock
 from tests.fakes.haproxy import FakeHaproxy
 
-from deploy_action.engines.engine import Container, ContainerSpec, Image
+from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec, Image
 
 if TYPE_CHECKING:
     from tests.fakes.session import FakeSession

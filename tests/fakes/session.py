@@ -1,4 +1,4 @@
-"""The other end of a conversation: edge/image/session as a thread over files in memory."""
+"""The other end of a conversation: platforms/docker/edge/image/session as a thread over files in memory."""
 
 from __future__ import annotations
 

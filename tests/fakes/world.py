@@ -17,15 +17,15 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.machine import FakeContainer, FakeImage, FakeMachine
 from tests.fakes.process import Died, Process
 
+from deploy_action.commands import perform
 from deploy_action.errors import BadInput
-from deploy_action.hosts import engagement
+from deploy_action.events.progress import Silent
 from deploy_action.inputs import Inputs
-from deploy_action.operations import perform
-from deploy_action.progress import Silent
-from deploy_action.release import Deployment, Kind, State
-from deploy_action.report.answers import Report
-from deploy_action.report.outcome import Outcome
-from deploy_action.state.ledger import decode, live
+from deploy_action.platforms.docker import connections as engagement
+from deploy_action.releases.ledger import decode, live
+from deploy_action.releases.model import Deployment, Kind, State
+from deploy_action.results.answers import Report
+from deploy_action.results.outcome import Outcome
 
 __all__ = ["BACKEND", "World", "make_world"]
 

@@ -15,7 +15,7 @@ from tests.support.hosts import Host, Hosts, hosts
 from tests.support.lossy import LossyEngine, lossy_engine
 from tests.support.sandbox import Sandbox, sandbox, until
 
-from deploy_action.edge import artifact
+from deploy_action.platforms.docker.edge import artifact
 
 # Side by side they would each start what the module shares.
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("hosts that fail")]

@@ -259,8 +259,8 @@ def test_plain_requests_are_redirected(box: Sandbox) -> None:
     """On the usual ports, inside the bridge network of an edge of its own."""
     config = Path(box.directory / "haproxy.cfg")
     from deploy_action.config.model import Certificate, Route
-    from deploy_action.edge.render import render
-    from deploy_action.edge.state import Backend, Check, EdgeState
+    from deploy_action.platforms.docker.edge.render import render
+    from deploy_action.platforms.docker.edge.state import Backend, Check, EdgeState
 
     route = Route(host=HOST, port=443, certificate=Certificate(file="x"))
     backend = Backend.of("shop", route, "http", Check(kind="http"))

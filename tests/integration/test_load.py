@@ -11,7 +11,7 @@ import pytest
 from tests.support.sandbox import Sandbox, docker, free_port, until
 from tests.support.traffic import FULL, Total, Traffic
 
-from deploy_action.edge import artifact
+from deploy_action.platforms.docker.edge import artifact
 
 pytestmark = pytest.mark.docker
 

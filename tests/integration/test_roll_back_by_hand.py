@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action import cli
+from deploy_action.cli import main as cli
 
 pytestmark = pytest.mark.docker
 

@@ -11,7 +11,7 @@ import yaml
 from tests.support.hosts import Hosts, hosts
 from tests.support.sandbox import Finished, Sandbox, sandbox, until
 
-from deploy_action.edge import artifact
+from deploy_action.platforms.docker.edge import artifact
 
 pytestmark = pytest.mark.docker
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support.hosts import hosts
 from tests.support.sandbox import Sandbox, kill_group, sandbox, until
 
-from deploy_action.edge import artifact
+from deploy_action.platforms.docker.edge import artifact
 
 pytestmark = pytest.mark.docker
 

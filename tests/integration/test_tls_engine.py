@@ -10,7 +10,7 @@ from tests.support.certificates import authority, signed
 from tests.support.hosts import Hosts, hosts
 from tests.support.sandbox import Sandbox, sandbox
 
-from deploy_action.edge import artifact
+from deploy_action.platforms.docker.edge import artifact
 
 # Side by side they would each start what the module shares.
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("engine on TCP")]

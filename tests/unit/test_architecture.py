@@ -12,7 +12,7 @@ MODULES = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.r
 
 MOST_LINES = 300
 # The vocabularies of deploy.yaml and of the command line: values only, best read in one piece.
-LONG = {"config/model.py", "command_line/commands.py"}
+LONG = {"config/model.py", "cli/commands.py"}
 MOST_FUNCTION_LINES = 60
 
 
@@ -110,15 +110,15 @@ def test_an_error_that_is_translated_keeps_its_origin() -> None:
 
 def test_only_the_engines_know_docker() -> None:
     """Another engine is another module there."""
-    assert {user.split("/")[0] for user in users("docker")} == {"engines"}
+    assert {user.rpartition("/")[0] for user in users("docker")} == {"platforms/docker/engine"}
 
 
 def test_only_checks_engines_and_github_speak_http() -> None:
     """One client for smoke tests, one for GitHub's API; the engine's library has its own."""
-    assert {user.split("/")[0] for user in users("requests", "urllib3", "http")} == {
+    assert {user.rpartition("/")[0] for user in users("requests", "urllib3", "http")} == {
         "checks",
-        "engines",
         "github",
+        "platforms/docker/engine",
     }
 
 
@@ -129,19 +129,19 @@ def test_workflow_commands_are_written_in_one_place() -> None:
         text = node.value if isinstance(node, ast.Constant) else ""
         return isinstance(text, str) and text.startswith("::") and not text.startswith("::1")
 
-    assert {found.split(":")[0].split("/")[0] for found in where(command)} == {"github"}
+    assert {found.split(":")[0].split("/")[0] for found in where(command)} == {"action"}
 
 
 # Entry points, workers that answer their parent, and the generators of documents.
 PRINTERS = {
     "checks/probe/__main__.py",
-    "command_line/manual.py",
-    "command_line/screen.py",
+    "cli/manual.py",
+    "cli/screen.py",
     "config/reference.py",
     "gates/appconfig_worker.py",
     "gates/bandit_worker.py",
-    "github/commands.py",
-    "report/console.py",
+    "action/workflow_commands.py",
+    "events/console.py",
 }
 
 
@@ -152,12 +152,12 @@ def test_the_core_never_prints() -> None:
 
 # Entry points, what starts programs, and what follows the conventions of Docker and git.
 ENVIRONMENT = {
-    "action.py",
-    "cli.py",
-    "engines/transport.py",
+    "action/main.py",
+    "cli/main.py",
+    "platforms/docker/engine/transport.py",
     "gates/bandit_pool.py",
     "process.py",
-    "targets/registry_login.py",
+    "images/login.py",
 }
 
 

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy_action.command_line.arguments import Call, Help, VersionAsked, parse
-from deploy_action.command_line.commands import COMMANDS
-from deploy_action.command_line.manual import EXITS
+from deploy_action.cli.arguments import Call, Help, VersionAsked, parse
+from deploy_action.cli.commands import COMMANDS
+from deploy_action.cli.manual import EXITS
 from deploy_action.config import check, load
 from deploy_action.problem import Severity
-from deploy_action.report.plain_docker import roll_back_by_hand
+from deploy_action.render.plain_docker import roll_back_by_hand
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {"docs/commands.md", "docs/configuration.md", "docs/reliability.md"}
@@ -270,7 +270,9 @@ def said_in(path: Path) -> Iterator[str]:
 def test_troubleshooting_quotes_messages_that_exist() -> None:
     """Whoever searches the page for the words on the screen finds them."""
     said = [text for path in (ROOT / "src").rglob("*.py") for text in said_in(path)]
-    said.append((ROOT / "src/deploy_action/edge/image/session").read_text(encoding="utf-8"))
+    said.append(
+        (ROOT / "src/deploy_action/platforms/docker/edge/image/session").read_text(encoding="utf-8")
+    )
     page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
     headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
     assert len(headings) > 20

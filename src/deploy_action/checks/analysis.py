@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from deploy_action.config.model import Analysis
-from deploy_action.edge.state import ServerStatus
+from deploy_action.platforms.docker.edge.state import ServerStatus
 
 __all__ = ["Bad", "Fine", "Inconclusive", "Traffic", "Verdict", "judge", "traffic"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deploy_action.config.model import Health
-from deploy_action.edge.state import ServerStatus
-from deploy_action.engines.engine import Container
+from deploy_action.platforms.docker.edge.state import ServerStatus
+from deploy_action.platforms.docker.engine.protocol import Container
 
 __all__ = ["Streak", "explain_exit", "explain_unhealthy", "start_failure"]
 

@@ -8,12 +8,12 @@ from typing import Literal, assert_never
 
 from deploy_action.checks.attempt import ONCE, attempt
 from deploy_action.checks.identity import IdentityExpectation, check_identity
-from deploy_action.checks.redact import Redactor
 from deploy_action.checks.result import CheckResult
 from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import CommandSmoke, HttpSmoke, SmokeTest, TcpSmoke
 from deploy_action.inputs import Secret
+from deploy_action.redaction import Redactor
 
 __all__ = ["CheckResult", "run_smoke"]
 

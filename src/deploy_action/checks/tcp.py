@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 
-from deploy_action.checks.redact import Redactor
 from deploy_action.checks.refusal import explain
 from deploy_action.checks.target import Target
 from deploy_action.checks.wire import Cutoff
 from deploy_action.config.model import TcpSmoke
+from deploy_action.redaction import Redactor
 
 __all__ = ["try_tcp"]
 

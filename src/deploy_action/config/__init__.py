@@ -2,7 +2,7 @@
 
 from deploy_action.config.load import check, environment, load
 from deploy_action.config.model import DeployConfig, Environment
-from deploy_action.config.plain import from_plain, to_plain
+from deploy_action.config.serialize import from_plain, to_plain
 
 __all__ = [
     "DeployConfig",

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deploy_action.config.hosts import parse_host
-from deploy_action.config.secrecy import shown
+from deploy_action.config.secret_detection import shown
 from deploy_action.config.suggest import closest, follow
 
 __all__ = ["did_you_mean", "example", "other_kind_of_test", "right_form", "right_type"]

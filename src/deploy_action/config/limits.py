@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from deploy_action.config.complaint import TYPES, Case, Complaint
+from deploy_action.config.diagnostic import TYPES, Case, Complaint
 from deploy_action.config.equality import duplicates
 from deploy_action.config.hints import did_you_mean, right_form
-from deploy_action.config.secrecy import HIDDEN, shown
+from deploy_action.config.secret_detection import HIDDEN, shown
 
 __all__ = ["bound", "const", "enum", "length", "pattern", "unique"]
 

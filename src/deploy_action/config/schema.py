@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from deploy_action.config.complaint import Wording
+from deploy_action.config.diagnostic import Wording
 from deploy_action.config.document import Document, KeyPath, dotted
 from deploy_action.config.equality import duplicates
-from deploy_action.config.wording import say
+from deploy_action.config.schema_messages import say
 from deploy_action.problem import Problem
 from deploy_action.values import dataclass
 

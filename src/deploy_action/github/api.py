@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deploy_action import __version__
-from deploy_action.github.trouble import Trouble, Why, refused, said
+from deploy_action.github.errors import Trouble, Why, refused, said
 from deploy_action.values import dataclass
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from deploy_action.release import Kind
-from deploy_action.report.outcome import Result
+from deploy_action.releases.model import Kind
+from deploy_action.results.outcome import Result
 
 if TYPE_CHECKING:
-    from deploy_action.release import Deployment
-    from deploy_action.report.outcome import Outcome
+    from deploy_action.releases.model import Deployment
+    from deploy_action.results.outcome import Outcome
 
 __all__ = ["NEEDS", "ending", "is_commit", "latest", "new_deployment", "new_status", "task"]
 

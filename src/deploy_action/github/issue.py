@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from deploy_action.errors import DeploymentFailed, Interrupted
 from deploy_action.github.api import Answer, Trouble
 from deploy_action.github.comments import fitted, mark, ours, quiet
-from deploy_action.report.answers import Monitoring
-from deploy_action.report.markdown import code, link, text
-from deploy_action.report.outcome import Outcome
+from deploy_action.render.markdown import code, link, text
+from deploy_action.results.answers import Monitoring
+from deploy_action.results.outcome import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy_action.github.api import Api
-    from deploy_action.report.answers import Report
+    from deploy_action.results.answers import Report
 
 __all__ = ["complaints", "keep_issue"]
 

@@ -9,7 +9,7 @@ from deploy_action.github.deployments import is_commit
 
 if TYPE_CHECKING:
     from deploy_action.github.api import Api
-    from deploy_action.release import Deployment
+    from deploy_action.releases.model import Deployment
 
 __all__ = ["tag_live", "tag_name"]
 

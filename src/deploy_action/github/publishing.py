@@ -8,24 +8,24 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy_action.action.context import Context
+from deploy_action.action.event import pull_request
+from deploy_action.action.inputs import command_of, given
 from deploy_action.clock import SystemClock
 from deploy_action.github.api import Api, Trouble, Why
 from deploy_action.github.comments import mark, write_comment
-from deploy_action.github.context import Context
-from deploy_action.github.event import pull_request
-from deploy_action.github.given import command_of, given
 from deploy_action.github.issue import keep_issue
 from deploy_action.github.live_tag import tag_live
-from deploy_action.github.record import Record, Recording
+from deploy_action.github.options import Wishes
 from deploy_action.github.release_notes import release_notes
-from deploy_action.github.wishes import Wishes
+from deploy_action.github.reporter import Record, Recording
 from deploy_action.inputs import Secret
-from deploy_action.report.outcome import Outcome, Result
+from deploy_action.results.outcome import Outcome, Result
 from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
-    from deploy_action.progress import Progress
-    from deploy_action.report.answers import Report
+    from deploy_action.events.progress import Progress
+    from deploy_action.results.answers import Report
 
 __all__ = ["Published", "Publisher"]
 

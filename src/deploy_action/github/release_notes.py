@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deploy_action.github.api import Answer, Trouble, Why
 from deploy_action.github.comments import quiet
 from deploy_action.github.deployments import is_commit
-from deploy_action.report.markdown import code, link, text
+from deploy_action.render.markdown import code, link, text
 
 if TYPE_CHECKING:
     from deploy_action.github.api import Api

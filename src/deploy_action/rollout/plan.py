@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from deploy_action.config import from_plain
 from deploy_action.config.model import Environment
-from deploy_action.hosts.observation import HostObservation, Observation
-from deploy_action.hosts.replicas import Replica, of_release
-from deploy_action.hosts.standby import is_up, leaves_standby
-from deploy_action.release import Deployment, Kind, Release
+from deploy_action.platforms.docker.observation import HostObservation, Observation
+from deploy_action.platforms.docker.replicas import Replica, of_release
+from deploy_action.platforms.docker.standby import is_up, leaves_standby
+from deploy_action.releases.ledger import live
+from deploy_action.releases.model import Deployment, Kind, Release
 from deploy_action.rollout.steps import (
     Bake,
     CheckEdge,
@@ -31,7 +32,6 @@ from deploy_action.rollout.steps import (
     StopOld,
     Verify,
 )
-from deploy_action.state.ledger import live
 
 __all__ = ["Plan", "Stage", "make_plan"]
 

@@ -11,11 +11,11 @@ from deploy_action.checks.bake import Baked, Spoiled, watch
 from deploy_action.checks.dialer import Direct, LinkLocalRefused
 from deploy_action.checks.identity import IdentityExpectation, check_identity
 from deploy_action.checks.jsonpath import Missing, equal, look_up, parse_path
-from deploy_action.checks.redact import Redactor
 from deploy_action.checks.result import excerpt
 from deploy_action.config.model import Health, Identity
 from deploy_action.inputs import Secret
-from deploy_action.release import Release
+from deploy_action.redaction import Redactor
+from deploy_action.releases.model import Release
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,16 @@ from typing import Any
 
 import pytest
 from tests.fakes.github_server import BOT, TOKEN, FakeGitHub, Fault, serving
-from tests.unit.report.samples import DEPLOYED, RELEASE, failed
+from tests.unit.render.samples import DEPLOYED, RELEASE, failed
 
-from deploy_action import action
+from deploy_action.action import main as action
 from deploy_action.checks.result import CheckResult
 from deploy_action.errors import BadInput, DeploymentFailed, HostUnreachable, Interrupted
+from deploy_action.events.progress import Progress
 from deploy_action.github.comments import MOST_CHARACTERS
 from deploy_action.inputs import Inputs
-from deploy_action.progress import Progress
-from deploy_action.report.answers import Monitoring, Report
-from deploy_action.report.outcome import Outcome, Result
+from deploy_action.results.answers import Monitoring, Report
+from deploy_action.results.outcome import Outcome, Result
 
 SHOP = "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nport: 8080\n"
 BEFORE = "a" * 40
@@ -79,7 +79,7 @@ class Runner:
                 raise report
             return report
 
-        self._patch.setattr("deploy_action.operations.perform", perform)
+        self._patch.setattr("deploy_action.commands.perform", perform)
         for name in ("out", "page"):
             (self._directory / name).write_text("")
         (self._directory / "event").write_text(json.dumps(self._event))
@@ -182,7 +182,7 @@ def test_what_cannot_be_recorded_is_told_in_log_and_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And changes neither exit code nor outputs."""
-    monkeypatch.setattr("deploy_action.github.record.END_SECONDS", 0.6)
+    monkeypatch.setattr("deploy_action.github.reporter.END_SECONDS", 0.6)
     token = lacks.pop("token", TOKEN)
     for name, value in lacks.items():
         setattr(github, name, value)

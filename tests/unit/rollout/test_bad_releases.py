@@ -11,10 +11,10 @@ from tests.fakes.process import Fault, Process
 from tests.fakes.world import BACKEND, World, make_world
 
 from deploy_action.errors import ExitCode, Interrupted, LockHeld
-from deploy_action.release import HostOutcome, State
-from deploy_action.report.answers import Drift
-from deploy_action.report.outcome import Result
-from deploy_action.state.conversation import SessionLost
+from deploy_action.releases.model import HostOutcome, State
+from deploy_action.results.answers import Drift
+from deploy_action.results.outcome import Result
+from deploy_action.session.client import SessionLost
 
 WORKER = dict.fromkeys(("port", "route", "health", "probe")) | {"stop": {"timeout": "3s"}}
 HOSTS = ("ssh://deploy@a", "ssh://deploy@b")

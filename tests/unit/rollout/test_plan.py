@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.fakes.world import World, make_world
 
-from deploy_action.report.outcome import Result
+from deploy_action.results.outcome import Result
 
 HOSTS = ("ssh://deploy@a", "ssh://deploy@b")
 SMOKE = [{"name": "home", "path": "/"}, {"name": "migrated", "command": ["true"]}]

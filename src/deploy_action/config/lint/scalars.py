@@ -8,7 +8,7 @@ from typing import Any
 
 from deploy_action.config.document import Document, KeyPath, dotted
 from deploy_action.config.merge import lookup
-from deploy_action.config.secrecy import HIDDEN, shown
+from deploy_action.config.secret_detection import HIDDEN, shown
 from deploy_action.problem import Problem, Severity
 
 __all__ = ["surprising_scalars"]

@@ -1,0 +1,168 @@
+"""The step's `with:` as an argument list of the command line, checked: GitHub itself checks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deploy_action.action.context import Context
+from deploy_action.cli.arguments import suggestion
+from deploy_action.cli.commands import command as described
+from deploy_action.errors import BadInput
+
+__all__ = ["COMMANDS", "INPUTS", "arguments", "command_of", "given", "is_true"]
+
+COMMANDS = (
+    "deploy",
+    "promote",
+    "rollback",
+    "plan",
+    "validate",
+    "check",
+    "build",
+    "status",
+    "history",
+    "monitor",
+    "drift",
+    "maintenance",
+    "canary",
+    "run",
+    "docs",
+)
+"""What `command` may be."""
+
+_PASSED_ON = (
+    "environment",
+    "version",
+    "image",
+    "digest",
+    "to",
+    "at",
+    "from",
+    "reason",
+    "lock-wait",
+    "dry-run",
+    "offline",
+    "limit",
+    "proof",
+    "proof-age",
+)
+_SWITCHES = ("dry-run", "offline")
+_OURS = (
+    "command",
+    "config",
+    "arguments",
+    "secrets",
+    "github-token",
+    "ssh-key",
+    "ssh-known-hosts",
+    "sarif-file",
+    "github-record",
+    "live-tag",
+    "release-notes",
+    "comment",
+    "issue",
+)
+INPUTS = (*_OURS, *_PASSED_ON)
+"""Every input; those that are passed on are called as the command line's flag is."""
+
+_VERBATIM = ("INPUT_SSH-KEY", "INPUT_SECRETS")
+
+
+def given(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the inputs by name; the runner puts them into INPUT_ + upper case, dashes kept."""
+    return {
+        name.removeprefix("INPUT_").lower(): value if name in _VERBATIM else value.strip()
+        for name, value in environ.items()
+        if name.startswith("INPUT_")
+    }
+
+
+def command_of(inputs: Mapping[str, str]) -> str:
+    """Return what is to be done."""
+    return inputs.get("command") or COMMANDS[0]
+
+
+def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
+    """Translate the inputs.
+
+    Raises:
+        BadInput: an unknown command, an input that this command does not take, or a misspelt one.
+    """
+    _refuse_misspelt(inputs)
+    command = command_of(inputs)
+    if command not in COMMANDS:
+        raise BadInput(
+            f"input command: {command!r} is not one of {', '.join(COMMANDS)}",
+            remedy=f"command: {COMMANDS[0]}",
+        )
+    wanted = {name: inputs.get(name, "") for name in _PASSED_ON} | {
+        "lock-wait": "" if inputs.get("lock-wait") in ("0", "0s") else inputs.get("lock-wait", ""),
+        **{n: "true" if is_true(n, inputs.get(n, "")) else "" for n in _SWITCHES},
+    }
+    if command == "rollback" and wanted["version"]:
+        # To a person `version` is the one that shall serve, whatever the command is.
+        wanted["to"] = wanted["to"] or wanted["version"]
+        wanted["version"] = ""
+    elif command in ("deploy", "plan", "build"):
+        wanted["version"] = wanted["version"] or context.version
+    argv = [command, "--config", inputs.get("config") or "deploy.yaml"]
+    for name, value in wanted.items():
+        if value and not _takes(command, name):
+            able = [each for each in COMMANDS if _takes(each, name)]
+            raise BadInput(
+                f"input {name}: the command {command} does not take it",
+                remedy=f"leave it out, or use one of: {', '.join(able)}",
+            )
+        if value:
+            argv.append(f"--{name}" if name in _SWITCHES else f"--{name}={value}")
+    return [*argv, *_words(command, inputs.get("arguments", ""))]
+
+
+def _words(command: str, text: str) -> list[str]:
+    """Return what stands besides options: a word, or after `--` one argument a line.
+
+    Raises:
+        BadInput: the command takes none.
+    """
+    found = described(command)
+    words = None if found is None else found.words
+    if words is None and text:
+        able = [each for each in COMMANDS if getattr(described(each), "words", None) is not None]
+        raise BadInput(
+            f"input arguments: the command {command} does not take it",
+            remedy=f"leave it out, or use one of: {', '.join(able)}",
+        )
+    if words is None or not text:
+        return []
+    return [text] if words.choices else ["--", *text.splitlines()]
+
+
+def _takes(command: str, name: str) -> bool:
+    """Ask the command line itself."""
+    found = described(command)
+    return found is not None and any(f"--{name}" in option.flags for option in found.options)
+
+
+def _refuse_misspelt(inputs: Mapping[str, str]) -> None:
+    """Refuse `dry_run: true`, which would deploy for real; names that resemble none are not ours.
+
+    Raises:
+        BadInput: an unknown name that is near to a known one.
+    """
+    for name in inputs:
+        near = "" if name in INPUTS else suggestion(name, INPUTS)
+        if near:
+            raise BadInput(f"there is no input {name!r}{near}", remedy="correct the step's `with:`")
+
+
+def is_true(name: str, text: str) -> bool:
+    """Read a boolean as YAML 1.2's core schema has it, which is what GitHub's own toolkit does.
+
+    Raises:
+        BadInput: it is neither true nor false.
+    """
+    if text in ("true", "True", "TRUE"):
+        return True
+    if text in ("false", "False", "FALSE", ""):
+        return False
+    raise BadInput(f"input {name}: {text!r} is neither true nor false", remedy=f"{name}: true")

@@ -1,0 +1,209 @@
+"""The entry point of the action's container: INPUT_* → a command → annotations, outputs, summary."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from deploy_action.action.context import Context
+from deploy_action.action.files import add_summary, set_outputs
+from deploy_action.action.inputs import COMMANDS, arguments, given
+from deploy_action.action.masking import declared_secrets, handed_secrets
+from deploy_action.action.outputs import outputs
+from deploy_action.action.ssh import ssh_files
+from deploy_action.action.workflow_commands import Commands
+from deploy_action.cli.main import bug
+from deploy_action.ending import end
+from deploy_action.errors import BadInput, ExitCode
+
+if TYPE_CHECKING:
+    from deploy_action.github.publishing import Publisher
+    from deploy_action.problem import Problem
+    from deploy_action.results.answers import Report
+    from deploy_action.results.outcome import Outcome
+
+__all__ = ["main"]
+
+_INTERRUPTED = 130
+
+
+def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
+    """Run the command that the step asks for and return the exit code.
+
+    Masking comes first: nothing is written before every secret is known to the runner.
+    """
+    # Process 1 of a container ignores SIGTERM unless it says otherwise.
+    # Also where whoever started it ignores one of them, as a shell does for what is in its background.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    commands = Commands(stdout)
+    try:
+        for value in declared_secrets(environ):
+            commands.mask(value)
+        return _run(environ, commands)
+    except KeyboardInterrupt:
+        # A deployment turns signals into an outcome of its own: this came before or after it.
+        commands.error("cancelled", "The run was cancelled; no deployment was under way.")
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
+        commands.error("bug", "deploy-action failed in a way that nobody foresaw: see the log.")
+        with contextlib.suppress(OSError):
+            set_outputs(environ, {"outcome": "error", "exit-code": str(int(ExitCode.BUG))})
+        with commands.no_commands():
+            return bug(error, _verbosely(environ), environ, stdout, stderr)
+
+
+def _run(environ: Mapping[str, str], commands: Commands) -> int:
+    report: Report
+    publisher: Publisher | None = None
+    with ExitStack() as stack:
+        try:
+            # What git and ssh are told goes through the process's own environment.
+            os.environ.update(_git_trust(environ))
+            os.environ.update(stack.enter_context(ssh_files(given(environ))))
+            publisher = _publisher(environ)
+            report = _perform(environ, commands, publisher)
+        except BadInput as error:
+            from deploy_action.results.outcome import Outcome
+
+            report = Outcome.of_error(error)
+        with _undisturbed():
+            report = _show(report, commands, environ, publisher)
+    return int(report.exit_code)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait no more: what was done is told to the end, which takes milliseconds."""
+    kept = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in kept.items():
+            signal.signal(number, old)
+
+
+def _publisher(environ: Mapping[str, str]) -> Publisher:
+    from deploy_action.github.publishing import Publisher
+
+    return Publisher(_with_secrets(environ))
+
+
+def _perform(environ: Mapping[str, str], commands: Commands, publisher: Publisher) -> Report:
+    from deploy_action.cli.arguments import Call, parse
+    from deploy_action.commands import perform
+    from deploy_action.events.console import Console
+    from deploy_action.inputs import Inputs
+    from deploy_action.render.text import Palette
+
+    context = Context.read(environ)
+    call = parse(arguments(given(environ), context))
+    if not isinstance(call, Call):
+        raise BadInput("the action runs one command", remedy=f"command: {COMMANDS[0]}")
+    accepted = {option.field for option in call.command.options}
+    facts = {"actor": context.actor, "commit": context.commit, "run_url": context.run_url}
+    fields = {k: v for k, v in facts.items() if k in accepted or k == "run_url"}
+    inputs = Inputs(**{**fields, **call.fields}, environ=_with_secrets(environ))
+    # The progress quotes containers' logs, so all of it is kept from being a command.
+    with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:
+        progress = publisher.watching(Console(log, Palette(False)))
+        try:
+            return perform(call.command.name, inputs, progress)
+        except Exception:
+            publisher.broke()
+            raise
+
+
+def _show(
+    report: Report, commands: Commands, environ: Mapping[str, str], publisher: Publisher | None
+) -> Report:
+    from deploy_action.render.summary import summary
+    from deploy_action.results.outcome import Outcome
+
+    context, news = Context.read(environ), ""
+    place = {"repository": context.repository_url, "commit": context.commit}
+    if publisher is not None:
+        published = publisher.publish(report, summary(report, **place))
+        report, news = published.report, published.release_notes
+    if isinstance(report, Outcome):
+        if report.error is not None:
+            commands.error(report.error.what, str(report.error))
+        for problem in (*report.problems, *_gate_problems(report)):
+            commands.annotate(problem)
+        if commands.left_out:
+            more = f"{len(commands.left_out)} more problems are on the run's summary page"
+            commands.notice("not all are shown here", more)
+        _write_sarif(given(environ).get("sarif-file", ""), report)
+    elif report.exit_code is not ExitCode.DONE:
+        commands.error(report.result, _text(report)[0])
+    with commands.no_commands() as log:
+        log.write("".join(f"{line}\n" for line in _text(report)))
+    set_outputs(environ, outputs(report, news))
+    add_summary(environ, summary(report, **place, release_notes=news))
+    return report
+
+
+def _gate_problems(report: Report) -> Iterator[Problem]:
+    for result in getattr(report, "gates", ()):
+        yield from getattr(result, "problems", ())
+
+
+def _write_sarif(path: str, report: Outcome) -> None:
+    if not path:
+        return
+    from deploy_action import __version__
+    from deploy_action.gates.sarif import sarif
+
+    file = Path(path)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(sarif(report.gates, version=__version__)), encoding="utf-8")
+
+
+def _text(report: Report) -> list[str]:
+    from deploy_action.cli import screen
+    from deploy_action.render.answers_text import show_answer
+    from deploy_action.render.terminal import show_outcome
+    from deploy_action.results.outcome import Outcome
+
+    paper = screen.paper({"COLUMNS": "100", "NO_COLOR": "1"}, sys.stdout, report=report)
+    return (
+        show_outcome(report, paper) if isinstance(report, Outcome) else show_answer(report, paper)
+    )
+
+
+def _with_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return where secrets are looked up; what is handed over names nothing else than a secret."""
+    inputs = given(environ)
+    token = environ.get("GITHUB_TOKEN") or inputs.get("github-token", "")
+    found = {**environ, "GITHUB_TOKEN": token} if token else dict(environ)
+    return found | handed_secrets(inputs.get("secrets", ""))
+
+
+def _verbosely(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Show tracebacks where somebody re-runs the job with debug logging."""
+    return ("--verbose",) if environ.get("RUNNER_DEBUG") == "1" else ()
+
+
+def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:
+    """Let git read the checkout, which belongs to the runner's user and not to the container's."""
+    workspace = environ.get("GITHUB_WORKSPACE", str(Path.cwd()))
+    given_count = environ.get("GIT_CONFIG_COUNT", "")
+    number = int(given_count) if given_count.isdecimal() else 0
+    return {
+        "GIT_CONFIG_COUNT": str(number + 1),
+        f"GIT_CONFIG_KEY_{number}": "safe.directory",
+        f"GIT_CONFIG_VALUE_{number}": workspace,
+    }
+
+
+if __name__ == "__main__":
+    # The actions in the folders beside action.yml name their command as the container's argument.
+    fixed = {"INPUT_COMMAND": sys.argv[1]} if len(sys.argv) > 1 else {}
+    sys.exit(end(main({**os.environ, **fixed}, sys.stdout, sys.stderr)))

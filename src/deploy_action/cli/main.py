@@ -1,0 +1,223 @@
+"""The command line: arguments → an operation → a report on stdout → an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from deploy_action import __version__
+from deploy_action.cli import screen
+from deploy_action.cli.arguments import Call, Help, VersionAsked, parse
+from deploy_action.errors import BadInput, ExitCode
+
+if TYPE_CHECKING:
+    from deploy_action.inputs import Inputs
+    from deploy_action.render.terminal import Paper
+    from deploy_action.results.answers import Report
+
+__all__ = ["bug", "main"]
+
+_INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+_BROKEN_PIPE = 141  # 128 + SIGPIPE
+_ISSUES = "https://github.com/org/deploy-action/issues"
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    stdout: TextIO | None = None,
+    stderr: TextIO | None = None,
+) -> int:
+    """Run the command line and return the exit code; never exits by itself.
+
+    Args:
+        argv: the arguments after the program's name; default: the process's.
+        environ, stdout, stderr: default: the process's.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    environ = os.environ if environ is None else environ
+    # Of a stream that the caller has closed, Python makes None.
+    out = (sys.stdout or _closed()) if stdout is None else stdout
+    err = (sys.stderr or io.StringIO()) if stderr is None else stderr
+    try:
+        return _run(argv, environ, out, err)
+    except BrokenPipeError:
+        _silence(out)
+        return _BROKEN_PIPE
+    except _Unwritable as error:
+        _silence(error.stream)
+        with contextlib.suppress(OSError):
+            err.write(
+                f"deploy-action: the report could not be written: {error}"
+                f" (the command itself ended with exit code {int(error.code)})\n"
+            )
+        return error.code or ExitCode.BUG
+    except KeyboardInterrupt:
+        err.write("interrupted\n")
+        return _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
+        return bug(error, argv, environ, out, err)
+
+
+def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    try:
+        asked = parse(argv)
+        match asked:
+            case VersionAsked():
+                return _say(f"deploy-action {__version__}\n", out, ExitCode.DONE)
+            case Help():
+                from deploy_action.cli.manual import overview, page
+
+                width = screen.width(environ, out)
+                text = page(asked.command, width=width) if asked.command else overview(width=width)
+                return _say(text, out, ExitCode.DONE)
+            case Call():
+                return _perform(asked, environ, out, err)
+    except BadInput as error:
+        from deploy_action.results.outcome import Outcome
+
+        return _write(
+            Outcome.of_error(error), "", _wants_json(argv), screen.paper(environ, err), out, err
+        )
+
+
+def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
+    from deploy_action.commands import perform
+    from deploy_action.events.console import Console
+
+    inputs = _inputs(call, environ)
+    progress = Console(err, screen.palette(environ, err, no_color=call.show.no_color))
+    report = perform(call.command.name, inputs, progress)
+    stream = err if _is_error(report) else out
+    paper = screen.paper(environ, stream, no_color=call.show.no_color, report=report)
+    return _write(report, call.command.name, call.show.json, paper, out, err)
+
+
+def _inputs(call: Call, environ: Mapping[str, str]) -> Inputs:
+    """Fill in who and from which commit, for the commands that record it."""
+    from deploy_action.commands import prepare
+    from deploy_action.inputs import Inputs
+
+    fields = dict(call.fields)
+    unsaid = {option.field for option in call.command.options} & {"actor", "commit"} - fields.keys()
+    if unsaid:
+        from deploy_action.cli.provenance import facts
+
+        # git takes as long as to import what the command needs.
+        fields |= facts(unsaid, environ, meanwhile=lambda: prepare(call.command.name))
+    return Inputs(**fields, environ=environ)
+
+
+def _is_error(report: Report) -> bool:
+    """Tell what ended a command early from what the command found out."""
+    from deploy_action.results.outcome import Outcome
+
+    return isinstance(report, Outcome) and report.error is not None and report.deployment is None
+
+
+def _write(
+    report: Report, command: str, as_json: bool, paper: Paper, out: TextIO, err: TextIO
+) -> int:
+    if as_json:
+        import json
+
+        from deploy_action.render.as_json import plain
+
+        document = json.dumps(plain(report, command=command), indent=2, ensure_ascii=False)
+        return _say(f"{document}\n", out, report.exit_code)
+    from deploy_action.results.outcome import Outcome
+
+    if isinstance(report, Outcome):
+        from deploy_action.render.terminal import show_outcome
+
+        lines = show_outcome(report, paper)
+    else:
+        from deploy_action.render.answers_text import show_answer
+
+        lines = show_answer(report, paper)
+    stream = err if _is_error(report) else out
+    text = "".join(f"{line}\n" for line in lines)
+    # A terminal that is not UTF-8 must not turn a good outcome into a crash.
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return _say(text.encode(encoding, "replace").decode(encoding), stream, report.exit_code)
+
+
+class _Unwritable(Exception):
+    """A full disk or a closed stream kept the report from being written.
+
+    Attributes:
+        stream: what it was to be written to.
+        code: the exit code that the report has.
+    """
+
+    def __init__(self, cause: OSError, stream: TextIO, code: int) -> None:
+        super().__init__(cause.strerror)
+        self.stream = stream
+        self.code = code
+
+
+def _say(text: str, stream: TextIO, code: int) -> int:
+    """Write what a command reports, to the end, and return its exit code."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _Unwritable(error, stream, code) from error
+    return code
+
+
+def _closed() -> TextIO:
+    """Return a stream that refuses all that is written, as one that is closed does in C."""
+    return os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    # What follows `--` is said to somebody else.
+    return "--json" in (argv[: list(argv).index("--")] if "--" in argv else argv)
+
+
+def bug(
+    error: Exception,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    out: TextIO,
+    err: TextIO,
+) -> int:
+    """Say where it happened and how to report it.
+
+    The message is kept back unless it is asked for: an unforeseen exception may quote a secret.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    what = f"{type(error).__name__}{place}"
+    verbose = bool({"-v", "--verbose"} & set(argv)) or bool(environ.get("DEPLOY_ACTION_DEBUG"))
+    if verbose:
+        err.write("".join(traceback.format_exception(error)))
+    err.write(
+        f"deploy-action: a bug: {what}. Please report it, with the output of the same command"
+        f" and --verbose (look it over for secrets first): {_ISSUES}\n"
+    )
+    if _wants_json(argv):
+        import json
+
+        document = {"command": "", "result": "error", "exit_code": 1, "error": {"what": what}}
+        with contextlib.suppress(_Unwritable):
+            _say(json.dumps(document) + "\n", out, ExitCode.BUG)
+    return ExitCode.BUG
+
+
+def _silence(stream: TextIO) -> None:
+    """Keep the interpreter from complaining about the closed pipe when it exits."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)

@@ -1,0 +1,74 @@
+"""What a report is shown on: the width, the colours, and the files whose lines may be quoted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from deploy_action.render.terminal import Paper
+    from deploy_action.render.text import Palette
+    from deploy_action.results.answers import Report
+
+__all__ = ["palette", "paper", "width"]
+
+_NARROWEST = 40
+_WIDEST = 120
+_LARGEST_SOURCE = 1 << 20
+
+
+def paper(
+    environ: Mapping[str, str],
+    stream: TextIO,
+    *,
+    no_color: bool = False,
+    report: Report | None = None,
+) -> Paper:
+    """Describe what the report will be written on."""
+    from deploy_action.render.terminal import Paper
+
+    return Paper(
+        width=width(environ, stream),
+        palette=palette(environ, stream, no_color=no_color),
+        sources=_sources(report),
+    )
+
+
+def width(environ: Mapping[str, str], stream: TextIO) -> int:
+    """Return the columns to use: COLUMNS, else the terminal's up to 120, else 80."""
+    said = environ.get("COLUMNS", "")
+    if said.isascii() and said.isdigit() and int(said) > 0:
+        return max(int(said), _NARROWEST)
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 80
+    return max(min(columns, _WIDEST), _NARROWEST) if columns else 80
+
+
+def palette(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Palette:
+    """Allow colours only where a person looks and nobody said no (https://no-color.org)."""
+    from deploy_action.render.text import Palette
+
+    forbidden = no_color or bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+    return Palette(not forbidden and stream.isatty())
+
+
+def _sources(report: Report | None) -> dict[str, list[str]]:
+    """Read the files whose lines may stand beside a problem: those that configure us.
+
+    Problems that a gate found carry their file too, but they are not among the outcome's own
+    problems: lines of scanned code and of the application's files may hold secrets.
+    """
+    from deploy_action.results.outcome import Outcome
+
+    if not isinstance(report, Outcome):
+        return {}
+    sources = {}
+    for file in {problem.file for problem in report.problems}:
+        with contextlib.suppress(OSError), Path(file).open("rb") as stream:
+            sources[file] = stream.read(_LARGEST_SOURCE).decode("utf-8", "replace").splitlines()
+    return sources

@@ -1,1 +1,0 @@
-"""The words of the command line: commands and options as data, their parser, their manual."""

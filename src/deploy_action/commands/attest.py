@@ -1,0 +1,79 @@
+"""The proof of a deployment that went well: signed where there is a key, written where asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from deploy_action.action.context import Context
+from deploy_action.errors import BadInput
+from deploy_action.releases.attestation import KEY, Proof, proof_key, sign
+from deploy_action.releases.model import State
+from deploy_action.results.outcome import Result
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from deploy_action.inputs import Inputs
+    from deploy_action.results.outcome import Outcome
+
+__all__ = ["prove", "require_provable"]
+
+
+def require_provable(inputs: Inputs) -> None:
+    """Find out before anything is changed whether a proof that was asked for can be given.
+
+    Raises:
+        BadInput: the key is missing or too short, or the file's directory is not there.
+    """
+    key = proof_key(inputs.environ)
+    if inputs.proof_file is None:
+        return
+    if key is None:
+        raise BadInput(
+            f"--proof-file was asked for, but {KEY} is not set",
+            remedy=f"make a key once: openssl rand -hex 32, and pass it as {KEY}",
+        )
+    if not inputs.proof_file.parent.is_dir():
+        raise BadInput(f"{inputs.proof_file.parent}: there is no such directory")
+
+
+def prove(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
+    """Add the proof to the outcome of a deployment whose release is live.
+
+    The deployment is done by then: what cannot be given is a note and no failure.
+    """
+    key, deployment = proof_key(inputs.environ), outcome.deployment
+    done = outcome.result in (Result.DEPLOYED, Result.UNCHANGED) and not inputs.dry_run
+    if key is None or not done or deployment is None or deployment.state is not State.SUCCEEDED:
+        return outcome
+    release = deployment.release
+    if release.local:
+        note = (
+            "no proof was signed: the image was never in a registry, so no other host can take it"
+        )
+        return dataclasses.replace(outcome, notes=(*outcome.notes, note))
+    proof = sign(
+        Proof(
+            service=release.service,
+            environment=release.environment,
+            version=release.version,
+            image=release.image,
+            digest=release.digest,
+            commit=release.commit,
+            deployment=deployment.id,
+            repository=Context.read(inputs.environ).repository,
+            time=now.isoformat(timespec="seconds"),
+        ),
+        key,
+    )
+    notes = outcome.notes
+    if inputs.proof_file is not None:
+        try:
+            inputs.proof_file.write_text(f"{proof}\n", encoding="utf-8")
+        except OSError as error:
+            notes = (
+                *notes,
+                f"{inputs.proof_file}: the proof could not be written: {error.strerror}",
+            )
+    return dataclasses.replace(outcome, proof=proof, notes=notes)

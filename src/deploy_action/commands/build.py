@@ -1,0 +1,60 @@
+"""build: build the image that deploy.yaml describes, push it once, and say its digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy_action.clock import SystemClock
+from deploy_action.config import load
+from deploy_action.config.select import choose
+from deploy_action.errors import BadInput
+from deploy_action.images.build import build_image
+from deploy_action.images.resolve import credentials, name_of
+from deploy_action.results.acts import Built
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import DeployConfig, Environment
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+
+__all__ = ["run"]
+
+
+def run(inputs: Inputs, progress: Progress) -> Built:
+    """Build once for all environments; each of them then gets this very digest.
+
+    Raises:
+        BadInput: there is nothing to build, or environments that build differently.
+        DeploymentFailed: the build or the push failed.
+    """
+    config = load(inputs.config)
+    wanted = _wanted(config, inputs)
+    if wanted.build is None:
+        raise BadInput(
+            f"{config.file} has no build:",
+            cause="an image that is built elsewhere is deployed by its version or digest",
+            remedy="write build: {push: true} there, or leave this command out",
+        )
+    name = name_of(wanted, inputs)
+    clock = SystemClock()
+    started = clock.monotonic()
+    login = credentials(wanted, inputs.environ)
+    digest = build_image(wanted.build, name.reference, inputs.config.parent, progress, login)
+    note = "not pushed, so only this machine has it; write build: {push: true} for the others"
+    return Built(
+        service=wanted.service,
+        image=name.repository,
+        version=name.version,
+        digest=digest or "",
+        duration_seconds=round(clock.monotonic() - started, 3),
+        notes=() if digest else (note,),
+    )
+
+
+def _wanted(config: DeployConfig, inputs: Inputs) -> Environment:
+    """Return the environment to build for: any, where all build the same."""
+    if inputs.environment is None:
+        every = list(config.environments.values())
+        if all((e.build, e.image) == (every[0].build, every[0].image) for e in every):
+            return every[0]
+    return choose(config, inputs.environment)

@@ -1,0 +1,72 @@
+"""canary: tell a deployment that is being watched to go on at once, or to go back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from deploy_action.config import load
+from deploy_action.config.select import choose
+from deploy_action.errors import BadInput
+from deploy_action.parallel import side_by_side
+from deploy_action.platforms.docker.connections import engage
+from deploy_action.releases.model import State
+from deploy_action.results.outcome import Outcome, Result
+from deploy_action.session.lock import current, lock_name
+from deploy_action.session.signals import Intervention, intervene
+
+if TYPE_CHECKING:
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+    from deploy_action.platforms.docker.connections import Engagement
+    from deploy_action.releases.model import Deployment
+    from deploy_action.session.signals import Wish
+
+__all__ = ["run"]
+
+
+def run(inputs: Inputs, progress: Progress) -> Outcome:
+    """Leave the wish on every host; the deployer finds it within a second.
+
+    It does not wait for the end: the deployment itself tells that, where it runs.
+
+    Raises:
+        BadInput: nothing is being deployed there now.
+    """
+    wanted = choose(load(inputs.config), inputs.environment)
+    with engage(wanted, inputs, progress) as engagement:
+        running = _running(engagement)
+        told = Intervention(
+            number=running.number,
+            wish=cast("Wish", inputs.switch),
+            actor=inputs.actor,
+            reason=inputs.reason,
+        )
+
+        def leave(host: str) -> None:
+            with engagement.reading(host) as site:
+                if site is not None:
+                    intervene(site.talk, wanted.service, wanted.name, told)
+
+        side_by_side(leave, wanted.hosts)
+    does = "goes on at once" if told.wish == "promote" else "goes back"
+    return Outcome(
+        result=Result.TOLD,
+        service=wanted.service,
+        environment=wanted.name,
+        url=wanted.url or "",
+        notes=(f"deployment {running.number} of {running.release.version} {does}",),
+    )
+
+
+def _running(engagement: Engagement) -> Deployment:
+    wanted = engagement.environment
+    name = lock_name(wanted.edge.name, wanted.service, wanted.name)
+    held = any(current(engine, name) is not None for engine in engagement.engines.values())
+    entries = engagement.look().ledger.entries if held else ()
+    if not entries or entries[-1].state is not State.RUNNING:
+        raise BadInput(
+            f"{wanted.name}: nothing is being deployed there now",
+            remedy=f"deploy-action status -e {wanted.name}; deploy-action rollback undoes what is "
+            "live",
+        )
+    return entries[-1]

@@ -1,0 +1,52 @@
+"""check: validate deploy.yaml, then run every gate that it configures; changes nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy_action.config import check, environment
+from deploy_action.gates.result import NotRun, Passed
+from deploy_action.gates.run import run_gates
+from deploy_action.results.outcome import Outcome, Result
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import DeployConfig, Gates
+    from deploy_action.events.progress import Progress
+    from deploy_action.gates.result import GateResult
+    from deploy_action.inputs import Inputs
+
+__all__ = ["run"]
+
+
+def run(inputs: Inputs, progress: Progress) -> Outcome:
+    """Return `passed`, `refused` or `invalid`.
+
+    Without an environment the gates of all environments are run, equal ones once.
+
+    Raises:
+        BadInput: there is no such environment.
+    """
+    config, problems = check(inputs.config)
+    if config is None:
+        return Outcome(result=Result.INVALID, problems=problems)
+    results: list[GateResult] = []
+    for gates in _wanted(config, inputs.environment):
+        progress.say("running the gates")
+        results += run_gates(gates, inputs.config.parent)
+    passed = all(isinstance(result, Passed | NotRun) for result in results)
+    return Outcome(
+        result=Result.PASSED if passed else Result.REFUSED,
+        service=config.service,
+        environment=inputs.environment or "",
+        gates=tuple(results),
+        problems=problems,
+    )
+
+
+def _wanted(config: DeployConfig, name: str | None) -> list[Gates]:
+    chosen = list(config.environments.values()) if name is None else [environment(config, name)]
+    distinct: list[Gates] = []
+    for each in chosen:
+        if each.gates not in distinct:
+            distinct.append(each.gates)
+    return distinct

@@ -1,0 +1,110 @@
+"""deploy: gates → digest → plan → rollout, for one environment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy_action.commands.attest import prove, require_provable
+from deploy_action.config import load
+from deploy_action.config.select import choose
+from deploy_action.errors import GateRefused
+from deploy_action.gates.run import require_passed, run_gates
+from deploy_action.images.resolve import SourcedImage, credentials, source
+from deploy_action.platforms.docker.certificate_files import certificate_of
+from deploy_action.platforms.docker.connections import engage
+from deploy_action.releases.model import Kind
+from deploy_action.releases.promotion import require_passed_before
+from deploy_action.releases.secrets import required_secrets
+from deploy_action.results.outcome import Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy_action.config.model import DeployConfig, Environment
+    from deploy_action.events.progress import Progress
+    from deploy_action.gates.result import GateResult
+    from deploy_action.inputs import Inputs
+
+__all__ = ["bring", "refusal", "run"]
+
+_GOING_LIVE = "deploy_action.rollout.deploy"
+
+
+def run(inputs: Inputs, progress: Progress) -> Outcome:
+    """Make the asked-for version live, or leave everything as it was.
+
+    Raises:
+        BadInput: the configuration, a flag or a secret is wrong.
+        GateRefused: the environment named by `after` has not passed this digest.
+        LockHeld: somebody else is deploying.
+    """
+    config = load(inputs.config)
+    return bring(config, choose(config, inputs.environment), inputs, progress, Kind.DEPLOY)
+
+
+def bring(
+    config: DeployConfig,
+    wanted: Environment,
+    inputs: Inputs,
+    progress: Progress,
+    kind: Kind,
+    image: SourcedImage | None = None,
+) -> Outcome:
+    """Bring an image to an environment; the gates are run first.
+
+    Args:
+        image: what to deploy when it is known already (a promotion).
+    """
+    require_provable(inputs)
+    gates = run_gates(wanted.gates, inputs.config.parent)
+    refused = refusal(wanted, gates)
+    if refused is not None:
+        return refused
+    secrets = required_secrets(wanted, inputs)
+    login = credentials(wanted, inputs.environ)
+    certificate = certificate_of(wanted, inputs)
+    with engage(wanted, inputs, progress) as engagement:
+        if image is None:
+            image = source(wanted, inputs, engagement.first, progress)
+            require_passed_before(config, wanted, image, inputs, progress)
+        # What is promoted was built earlier than what is checked out now.
+        commit = image.commit or inputs.commit
+        if inputs.dry_run:
+            from deploy_action.rollout.deploy import make_release, plan_only
+
+            key = engagement.fingerprint_key()
+            release = make_release(wanted, image, secrets, key, commit)
+            return plan_only(engagement, release, wanted, kind, gates)
+        with engagement.locked(_GOING_LIVE) as held:
+            from deploy_action.rollout.deploy import go_live, make_release
+
+            observation = held.settled([image.reference])
+            key = held.fingerprint_key(observation)
+            release = make_release(wanted, image, secrets, key, commit)
+            outcome = go_live(
+                held,
+                observation,
+                release,
+                wanted,
+                kind,
+                secrets=secrets,
+                credentials=login,
+                certificate=certificate,
+                gates=gates,
+            )
+        return prove(outcome, inputs, engagement.clock.now())
+
+
+def refusal(wanted: Environment, gates: Sequence[GateResult]) -> Outcome | None:
+    """Return the outcome of gates that did not pass; None where all did."""
+    try:
+        require_passed(gates)
+    except GateRefused as refused:
+        return Outcome(
+            result=Result.REFUSED,
+            service=wanted.service,
+            environment=wanted.name,
+            gates=tuple(gates),
+            error=refused,
+        )
+    return None

@@ -1,0 +1,117 @@
+"""doctor: what is there and what is missing, on this machine and on every host; changes nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from deploy_action.config import check, environment
+from deploy_action.config.model import EdgeOptions
+from deploy_action.platforms.docker.doctor import host_needs
+from deploy_action.process import run as run_program
+from deploy_action.results.answers import Diagnosis, Need, NeedState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from deploy_action.config.model import DeployConfig, Environment
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+
+__all__ = ["run"]
+
+_TOOL_SECONDS = 10.0
+_HOSTS_AT_ONCE = 16
+
+
+def run(inputs: Inputs, progress: Progress) -> Diagnosis:
+    """Look at this machine, then at all hosts at once.
+
+    Without a valid deploy.yaml the local engine is looked at alone.
+
+    Raises:
+        BadInput: there is no such environment.
+    """
+    config, problems = check(inputs.config)
+    chosen = _chosen(config, inputs.environment)
+    needs = [_python(), *_tools(chosen), _configuration(inputs, config, len(problems))]
+    needs += _secrets(chosen, inputs)
+    edges = {(host, each.edge) for each in chosen for host in each.hosts}
+    targets = sorted(edges, key=lambda pair: (pair[0], pair[1].name))
+    targets = targets or [("local", EdgeOptions())]
+    progress.say(f"asking {len(targets)} host{'' if len(targets) == 1 else 's'}")
+    with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
+        for found in pool.map(lambda pair: host_needs(*pair), targets):
+            needs += found
+    return Diagnosis(needs=tuple(needs))
+
+
+def _chosen(config: DeployConfig | None, name: str | None) -> list[Environment]:
+    if config is None:
+        return []
+    return list(config.environments.values()) if name is None else [environment(config, name)]
+
+
+def _python() -> Need:
+    return Need(
+        subject="python", state=NeedState.OK, detail=".".join(map(str, sys.version_info[:3]))
+    )
+
+
+def _tools(chosen: Sequence[Environment]) -> Iterable[Need]:
+    """Look for the programs that these environments need; one that is only handy is a warning."""
+    builds = any(each.build is not None for each in chosen)
+    over_ssh = any(host.startswith("ssh://") for each in chosen for host in each.hosts)
+    yield _tool(
+        ("git", "--version"), needed=False, why="finds the version and commit to deploy by itself"
+    )
+    yield _tool(("docker", "--version"), needed=builds, why="builds images")
+    yield _tool(("ssh", "-V"), needed=over_ssh, why="reaches ssh:// hosts")
+
+
+_PACKAGES = {"git": "git", "docker": "docker.io", "ssh": "openssh-client"}
+
+
+def _tool(argv: Sequence[str], *, needed: bool, why: str) -> Need:
+    name = argv[0]
+    if shutil.which(name) is None:
+        return Need(
+            subject=name,
+            state=NeedState.MISSING if needed else NeedState.WARNING,
+            detail=f"not found; it {why}",
+            remedy=f"apt-get install {_PACKAGES[name]}",
+        )
+    try:
+        done = run_program(argv, timeout_seconds=_TOOL_SECONDS)
+    except OSError as error:
+        return Need(subject=name, state=NeedState.WARNING, detail=f"does not run: {error}")
+    version = (done.stdout or done.stderr).strip().partition("\n")[0]
+    return Need(subject=name, state=NeedState.OK, detail=version)
+
+
+def _configuration(inputs: Inputs, config: DeployConfig | None, problems: int) -> Need:
+    name = str(inputs.config)
+    if config is not None:
+        detail = f"valid: {config.service} in {', '.join(config.environments)}"
+        return Need(subject=name, state=NeedState.OK, detail=detail)
+    exists = inputs.config.is_file()
+    return Need(
+        subject=name,
+        state=NeedState.MISSING,
+        detail=f"{problems} problems" if exists else "there is no such file",
+        remedy=f"deploy-action validate -c {name}" if exists else "deploy-action init",
+    )
+
+
+def _secrets(chosen: Sequence[Environment], inputs: Inputs) -> Iterable[Need]:
+    """Name the secrets that this environment lacks: in a workflow they are there, here maybe not."""
+    for name in dict.fromkeys(secret for each in chosen for secret in each.secrets):
+        if inputs.secret(name) is None:
+            yield Need(
+                subject=name,
+                state=NeedState.WARNING,
+                detail="this secret is not in the environment; a deployment from here needs it",
+                remedy=f"export {name}=…, or deploy from the workflow that has it",
+            )

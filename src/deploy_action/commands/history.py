@@ -1,0 +1,30 @@
+"""history: every deployment of an environment, failed ones too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy_action.config import load
+from deploy_action.config.select import choose
+from deploy_action.platforms.docker.connections import engage
+from deploy_action.results.answers import History
+
+if TYPE_CHECKING:
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+
+__all__ = ["run"]
+
+
+def run(inputs: Inputs, progress: Progress) -> History:
+    """Return the newest deployments first; a damaged entry is named, the others are intact."""
+    wanted = choose(load(inputs.config), inputs.environment)
+    with engage(wanted, inputs, progress) as engagement:
+        ledger = engagement.look().ledger
+    notes = [f"the entry {name} cannot be read (a torn disk?)" for name in ledger.damaged]
+    return History(
+        service=wanted.service,
+        environment=wanted.name,
+        deployments=tuple(reversed(ledger.entries))[: inputs.limit],
+        notes=tuple(notes),
+    )

@@ -1,0 +1,120 @@
+"""maintenance: have the edge answer with a page instead of the service, or open it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from typing import TYPE_CHECKING
+
+from deploy_action.config import load
+from deploy_action.config.select import choose
+from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.parallel import side_by_side
+from deploy_action.platforms.docker.connections import engage
+from deploy_action.platforms.docker.edge.certificates import sweep
+from deploy_action.releases.ledger import Ledger, live
+from deploy_action.results.acts import Maintained
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+    from deploy_action.platforms.docker.host import Site
+
+__all__ = ["run"]
+
+_LARGEST = 12 * 1024
+"""HAProxy answers with what fits into one of its buffers of 16 KiB, headers included
+(configuration manual, "http-request return")."""
+_PAGE = b"""\
+<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Maintenance</title>
+<style>body{font:1.2em/1.5 system-ui,sans-serif;max-width:30em;margin:20vh auto;padding:0 1em}</style>
+<h1>Back in a moment</h1>
+<p>This service is being maintained. Please try again in a few minutes.</p>
+</html>
+"""
+
+
+def run(inputs: Inputs, progress: Progress) -> Maintained:
+    """Close or open the environment on every host, under the lock.
+
+    Raises:
+        BadInput: the service has no HTTP traffic, nothing is live, or the page cannot be used.
+        LockHeld: somebody is deploying.
+    """
+    wanted = choose(load(inputs.config), inputs.environment)
+    on = inputs.switch == "on"
+    page = _page(inputs) if on else b""
+    if wanted.route is None or wanted.protocol != "http":
+        raise BadInput(
+            f"{wanted.name}: the edge can answer for HTTP services only",
+            remedy="a worker is stopped with docker stop",
+        )
+    with engage(wanted, inputs, progress) as engagement, engagement.locked() as held:
+        serving = live(held.settled().ledger.entries)
+        if serving is None:
+            raise BadInput(
+                f"{wanted.name}: nothing was ever deployed there",
+                remedy=f"deploy-action deploy -e {wanted.name}",
+            )
+        changed = any(side_by_side(lambda site: _set(site, page), held.sites))
+        if changed:
+            note = _note(inputs, on)
+            entry = dataclasses.replace(serving, warnings=(*serving.warnings, note))
+            side_by_side(lambda site: Ledger.write(site.talk, entry), held.sites)
+            progress.say(note)
+    return _answer(wanted, on=on, changed=changed)
+
+
+def _page(inputs: Inputs) -> bytes:
+    if inputs.page is None:
+        return _PAGE
+    try:
+        with inputs.page.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise BadInput(f"{inputs.page}: {error.strerror}", remedy="--page FILE.html") from error
+    if not content or len(content) > _LARGEST:
+        size = "is empty" if not content else f"has more than {_LARGEST // 1024} KiB"
+        raise BadInput(
+            f"{inputs.page}: the page {size}",
+            remedy="write a small page and load images from elsewhere",
+        )
+    return content
+
+
+def _set(site: Site, page: bytes) -> bool:
+    """Bring the page before the edge is told, and clear away what is used no more."""
+    backend = site.edge.backend(site.backend)
+    if backend is None:
+        raise DeploymentFailed(
+            f"{site.host}: the edge does not know {site.backend}",
+            remedy=f"deploy-action drift -e {site.environment.name}",
+        )
+    directory = f"pages/{site.backend}"
+    path = f"{directory}/{hashlib.sha256(page).hexdigest()[:16]}.html" if page else ""
+    if path == backend.maintenance:
+        return False
+    if path:
+        site.talk.put(path, page)
+    site.edge.present(site.backend, maintenance=path)
+    sweep(site.talk, directory, path)
+    return True
+
+
+def _note(inputs: Inputs, on: bool) -> str:
+    why = f": {inputs.reason}" if inputs.reason else ""
+    return f"{inputs.actor or 'somebody'} switched maintenance {'on' if on else 'off'}{why}"
+
+
+def _answer(wanted: Environment, *, on: bool, changed: bool) -> Maintained:
+    return Maintained(
+        service=wanted.service,
+        environment=wanted.name,
+        url=wanted.url or "",
+        on=on,
+        changed=changed,
+        notes=(f"open it again: deploy-action maintenance off -e {wanted.name}",) if on else (),
+    )

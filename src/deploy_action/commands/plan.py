@@ -1,0 +1,70 @@
+"""plan: say what deploy would do, without a lock and without a change."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from deploy_action.commands import deploy
+from deploy_action.config import load
+from deploy_action.config.select import choose
+from deploy_action.gates.run import run_gates
+from deploy_action.images.resolve import SourcedImage, name_of
+from deploy_action.platforms.docker.observation import HostObservation, Observation
+from deploy_action.releases.ledger import Ledger
+from deploy_action.releases.model import Kind
+from deploy_action.results.outcome import Outcome, Result
+from deploy_action.rollout.deploy import make_release
+from deploy_action.rollout.plan import make_plan
+
+if TYPE_CHECKING:
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+
+__all__ = ["run"]
+
+
+def run(inputs: Inputs, progress: Progress) -> Outcome:
+    """Return `planned` with the steps, or `unchanged`; with `offline` nobody is asked anything."""
+    if inputs.offline:
+        return _offline(inputs)
+    return deploy.run(dataclasses.replace(inputs, dry_run=True), progress)
+
+
+def _offline(inputs: Inputs) -> Outcome:
+    """Plan for hosts on which nothing runs yet: a pull request from a fork can know no more.
+
+    The image is called by its tag, as no registry said which digest that is.
+    """
+    config = load(inputs.config)
+    wanted = choose(config, inputs.environment)
+    gates = run_gates(wanted.gates, inputs.config.parent)
+    refused = deploy.refusal(wanted, gates)
+    if refused is not None:
+        return refused
+    name = name_of(wanted, inputs)
+    reference = f"{name.repository}@{name.digest}" if name.digest else name.reference
+    image = SourcedImage(
+        version=name.version, repository=name.repository, digest=reference, local=True
+    )
+    empty = Ledger()
+    observation = Observation(
+        hosts=tuple(
+            HostObservation(host=host, ledger=empty, replicas=(), backend=None)
+            for host in wanted.hosts
+        ),
+        ledger=empty,
+    )
+    release = make_release(wanted, image, {}, b"", inputs.commit)
+    plan = make_plan(Kind.DEPLOY, wanted, release, observation)
+    note = "as on hosts where nothing runs yet: no host and no registry was asked"
+    return Outcome(
+        result=Result.PLANNED,
+        service=wanted.service,
+        environment=wanted.name,
+        url=wanted.url or "",
+        gates=gates,
+        notes=(*plan.notes, note),
+        plan=plan.lines(),
+        planned_version=release.version,
+    )

@@ -1,0 +1,129 @@
+"""rollback: bring an earlier release back, with its image and its configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from deploy_action.config import load
+from deploy_action.config.select import choose
+from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.images.resolve import credentials
+from deploy_action.platforms.docker.certificate_files import missing_certificate
+from deploy_action.platforms.docker.connections import Engagement, engage
+from deploy_action.releases.ledger import live
+from deploy_action.releases.model import Kind
+from deploy_action.releases.rollback_target import Restoration, find_target, prepare, restorable
+from deploy_action.results.outcome import Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy_action.config.model import Environment
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+    from deploy_action.platforms.docker.engine import Engine
+    from deploy_action.platforms.docker.locked_hosts import Held
+    from deploy_action.platforms.docker.observation import Observation
+
+__all__ = ["run"]
+
+_GOING_LIVE = "deploy_action.rollout.deploy"
+
+
+def run(inputs: Inputs, progress: Progress) -> Outcome:
+    """Restore the release before the present one, or the one that was asked for.
+
+    Raises:
+        BadInput: there never was such a release.
+        DeploymentFailed: it cannot be restored any more; nothing was changed.
+        LockHeld: somebody else is deploying.
+    """
+    config = load(inputs.config)
+    wanted = choose(config, inputs.environment)
+    with engage(wanted, inputs, progress) as engagement:
+        if inputs.dry_run:
+            return _dry(engagement, wanted, inputs)
+        with engagement.locked(_GOING_LIVE) as held:
+            return _roll_back(held, wanted, inputs, progress)
+
+
+def _dry(engagement: Engagement, wanted: Environment, inputs: Inputs) -> Outcome:
+    from deploy_action.rollout.deploy import plan_only
+
+    observation = engagement.look()
+    key = observation.host(wanted.hosts[0]).key or b""
+    chosen = _choose(observation, wanted, inputs, engagement.engines, key)
+    if isinstance(chosen, Outcome):
+        return chosen
+    return plan_only(engagement, chosen.release, chosen.environment, Kind.ROLLBACK)
+
+
+def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progress) -> Outcome:
+    from deploy_action.rollout.deploy import go_live
+
+    observation = held.settled()
+    engines, key = held.engagement.engines, held.fingerprint_key(observation)
+    chosen = _choose(observation, wanted, inputs, engines, key)
+    if isinstance(chosen, Outcome):
+        return chosen
+    certificate = missing_certificate(chosen.environment, observation, inputs)
+    for note in chosen.notes:
+        progress.say(note)
+    reason = f": {inputs.reason}" if inputs.reason else ""
+    progress.say(f"rolling back to {chosen.release.version}{reason}")
+    outcome = go_live(
+        held,
+        observation,
+        chosen.release,
+        chosen.environment,
+        Kind.ROLLBACK,
+        secrets=chosen.secrets,
+        credentials=credentials(wanted, inputs.environ) if chosen.needs_registry else None,
+        certificate=certificate,
+        restores=chosen.restores,
+    )
+    return dataclasses.replace(
+        outcome,
+        notes=(*chosen.notes, *outcome.notes),
+        restorable=restorable(observation.after(outcome.deployment)),
+    )
+
+
+def _choose(
+    observation: Observation,
+    wanted: Environment,
+    inputs: Inputs,
+    engines: Mapping[str, Engine],
+    key: bytes,
+) -> Restoration | Outcome:
+    """Return what to restore, or the outcome where nothing is to be done or nothing can be."""
+    entries = observation.ledger.entries
+    current = live(entries)
+    result, error, note = Result.UNCHANGED, None, ""
+    try:
+        if current is None:
+            raise DeploymentFailed(
+                f"{wanted.name}: nothing was ever deployed there, so nothing can be brought back",
+                remedy=f"deploy-action deploy -e {wanted.name}",
+            )
+        if inputs.from_ is not None and current.release.version != inputs.from_:
+            note = f"{inputs.from_} does not serve any more: {current.release.version} does"
+        else:
+            target = find_target(entries, inputs, wanted)
+            if target.release.id != current.release.id:
+                return prepare(target, wanted, observation, engines, inputs, key)
+            note = f"{current.release.version} serves already"
+    except (BadInput, DeploymentFailed) as impossible:
+        error = impossible
+        result = Outcome.of_error(impossible).result
+    return Outcome(
+        result=result,
+        service=wanted.service,
+        environment=wanted.name,
+        url=wanted.url or "",
+        deployment=current if error is None else None,
+        error=error,
+        notes=(note,) if note else (),
+        restorable=restorable(observation),
+    )

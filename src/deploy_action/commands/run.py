@@ -1,0 +1,158 @@
+"""run: a command in a one-off container of the live release, and its exit code."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections import deque
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from deploy_action.config import from_plain, load
+from deploy_action.config.select import choose
+from deploy_action.errors import BadInput
+from deploy_action.platforms.docker.connections import engage
+from deploy_action.platforms.docker.replicas import of_release, task_selector, task_spec
+from deploy_action.releases.ledger import live
+from deploy_action.releases.secrets import available_secrets
+from deploy_action.results.acts import TaskRun
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy_action.clock import Clock
+    from deploy_action.config.model import Environment
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+    from deploy_action.platforms.docker.engine.protocol import Engine
+    from deploy_action.platforms.docker.observation import Observation
+    from deploy_action.releases.model import Deployment
+
+__all__ = ["run"]
+
+_KEPT_LINES = 1000
+_TOLD_EVERY_SECONDS = 0.5
+_LONGEST_LINE = 64 * 1024
+
+
+def run(inputs: Inputs, progress: Progress) -> TaskRun:
+    """Run `inputs.argv` on the first host, beside whatever is deployed meanwhile.
+
+    Raises:
+        BadInput: nothing is live, or a secret is neither given nor known to the live release.
+        DeploymentFailed: the container cannot be made or started.
+    """
+    wanted = choose(load(inputs.config), inputs.environment)
+    with engage(wanted, inputs, progress) as engagement:
+        observation = engagement.look()
+        serving = live(observation.ledger.entries)
+        if serving is None:
+            raise BadInput(
+                f"{wanted.name}: nothing was ever deployed there",
+                remedy=f"deploy-action deploy -e {wanted.name}",
+            )
+        past = from_plain(serving.release.config)
+        spec = task_spec(
+            past,
+            serving.release,
+            inputs.argv,
+            name=os.urandom(4).hex(),
+            secrets=_secrets(past, wanted, serving, observation, inputs),
+            bare=inputs.no_entrypoint,
+        )
+        engine, clock = engagement.first, engagement.clock
+        _clear_away(engine, wanted)
+        started = clock.monotonic()
+        container_id = engine.create(spec)
+        try:
+            listener = _Listener(progress, inputs.argv[0], clock)
+            with closing(engine.output(container_id)) as stream:
+                engine.start(container_id)
+                listener.follow(stream, inputs.timeout_seconds)
+            ended = engine.wait(container_id, timeout_seconds=1.0)
+        finally:
+            engine.remove(container_id)
+    return TaskRun(
+        service=wanted.service,
+        environment=wanted.name,
+        version=serving.release.version,
+        host=engine.host,
+        argv=inputs.argv,
+        code=ended,
+        duration_seconds=round(clock.monotonic() - started, 3),
+        output=tuple(listener.lines),
+        notes=() if ended is not None else (f"no end in {inputs.timeout_seconds:g} s: stopped",),
+    )
+
+
+def _secrets(
+    past: Environment,
+    wanted: Environment,
+    serving: Deployment,
+    observation: Observation,
+    inputs: Inputs,
+) -> Mapping[str, str]:
+    """Return today's values where they are given, else those that the live replica runs with."""
+    replicas = observation.host(wanted.hosts[0]).replicas
+    mine = of_release(replicas, serving.release.id, past.replicas)
+    known = mine[0].container.env if mine else {}
+    found = {name: known[name] for name in past.secrets if name in known}
+    found |= available_secrets(past, inputs)
+    missing = [name for name in past.secrets if name not in found]
+    if missing:
+        raise BadInput(
+            f"{wanted.name}: these secrets are not set: {', '.join(missing)}",
+            remedy="pass them in the environment of this command",
+        )
+    return found
+
+
+def _clear_away(engine: Engine, environment: Environment) -> None:
+    """Remove what a run that was killed left behind, once it has ended."""
+    for container in engine.containers(task_selector(environment)):
+        if not container.running and container.status != "created":
+            engine.remove(container.id)
+
+
+class _Listener:
+    """Tells the output as it comes, half a second's worth at a time, and keeps its end."""
+
+    def __init__(self, progress: Progress, title: str, clock: Clock) -> None:
+        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._progress, self._title, self._clock = progress, title, clock
+        self._fresh: list[str] = []
+        self._told = clock.monotonic()
+
+    def follow(self, stream: socket.socket, seconds: float) -> None:
+        """Read to the end of the output, or until the time is up."""
+        watch = threading.Timer(seconds, _shut, [stream])
+        watch.daemon = True
+        watch.start()
+        try:
+            with stream.makefile("rb") as reader:
+                while line := reader.readline(_LONGEST_LINE):
+                    self._take(line.decode(errors="replace").rstrip("\r\n"))
+        finally:
+            watch.cancel()
+            self._tell()
+
+    def _take(self, line: str) -> None:
+        self.lines.append(line)
+        self._fresh.append(line)
+        if self._clock.monotonic() - self._told >= _TOLD_EVERY_SECONDS:
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._fresh:
+            self._progress.quote(self._title, self._fresh)
+        self._fresh = []
+        self._told = self._clock.monotonic()
+
+
+def _shut(stream: socket.socket) -> None:
+    try:
+        stream.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        # It ended by itself just then.
+        pass

@@ -1,0 +1,1 @@
+"""Images: references, digests, builds and registry logins."""

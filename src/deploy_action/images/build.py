@@ -1,0 +1,113 @@
+"""Builds an image with the Docker command line, which brings BuildKit, and pushes it once."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.images.login import logged_in
+from deploy_action.process import ProcessTimeout, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from deploy_action.config.model import Build
+    from deploy_action.events.progress import Progress
+    from deploy_action.process import Completed
+
+__all__ = ["build_image", "build_steps"]
+
+_SECONDS = 3600.0
+_SHOWN_LINES = 40
+_PUSHED = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})\b")
+"""What `docker push` ends with: https://docs.docker.com/reference/cli/docker/image/push/"""
+
+
+def build_image(
+    build: Build, reference: str, root: Path, progress: Progress, login: tuple[str, str] | None
+) -> str | None:
+    """Build, and where deploy.yaml says so push.
+
+    Args:
+        reference: repository and tag.
+        root: the directory of deploy.yaml.
+        login: the registry's user name and password.
+
+    Returns:
+        The digest under which the registry has it, as the push itself told it, so that a tag that
+        somebody else moves a moment later changes nothing; None when it was not pushed.
+
+    Raises:
+        BadInput: there is no Docker command line.
+        DeploymentFailed: the build or the push failed; its last lines were told.
+    """
+    progress.say(f"building {reference}")
+    pushed = None
+    for step in build_steps(build, reference, root):
+        with logged_in(reference, login) as env:
+            done = _run(step, reference, env)
+        if done.exit_code != 0:
+            said = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+            progress.quote(" ".join(step[:2]), said[-_SHOWN_LINES:])
+            raise DeploymentFailed(
+                f"{' '.join(step[:2])} of {reference} failed with exit code {done.exit_code}",
+                cause=(done.stderr.strip().splitlines() or [""])[-1][:300],
+                remedy=_remedy(step),
+            )
+        if step[1] == "push" and pushed is None:
+            pushed = _digest(done.stdout, reference)
+    return pushed
+
+
+def build_steps(build: Build, reference: str, root: Path) -> list[list[str]]:
+    """Return the commands: the build and, where it is pushed, the image before its cache's name.
+
+    The cache lies in the image itself (BuildKit's inline cache), because that is the one kind
+    that the engine's own builder writes: https://docs.docker.com/build/cache/backends/inline/
+    A machine without BuildKit builds all the same, without it.
+    """
+    context = root / build.context
+    argv = ["docker", "build", "-t", reference, "-f", str(context / build.dockerfile)]
+    if build.target:
+        argv += ["--target", build.target]
+    for name, value in build.args.items():
+        argv += ["--build-arg", f"{name}={value}"]
+    pushes = [["docker", "push", "--", reference]] if build.push else []
+    if build.push and build.cache:
+        cache = f"{reference.rpartition(':')[0]}:{build.cache}"
+        argv += ["--build-arg", "BUILDKIT_INLINE_CACHE=1", "--cache-from", cache, "-t", cache]
+        pushes.append(["docker", "push", "--", cache])
+    return [[*argv, "--", str(context)], *pushes]
+
+
+def _run(step: Sequence[str], reference: str, env: Mapping[str, str] | None) -> Completed:
+    try:
+        return run(step, timeout_seconds=_SECONDS, env=env)
+    except FileNotFoundError as error:
+        raise BadInput(
+            f"{reference} cannot be built: there is no Docker command line here",
+            remedy="install it, or deploy an image that exists with --digest",
+        ) from error
+    except ProcessTimeout as error:
+        raise DeploymentFailed(
+            f"{' '.join(step[:2])} of {reference} did not end within {error.seconds:g} s",
+            remedy="run it by hand and see where it hangs",
+        ) from error
+
+
+def _remedy(step: Sequence[str]) -> str:
+    if step[1] == "build":
+        return "read the lines of the build above, mend the Dockerfile, and try again"
+    return "look whether deploy.yaml's registry: names a user who may push there"
+
+
+def _digest(said: str, reference: str) -> str:
+    found = _PUSHED.findall(said)
+    if not found:
+        raise DeploymentFailed(
+            f"docker push of {reference} did not say which digest the registry has",
+            remedy=f"docker buildx imagetools inspect {reference}, then --digest",
+        )
+    return str(found[-1])

@@ -1,0 +1,1 @@
+"""The platforms on which a release runs, behind one protocol."""

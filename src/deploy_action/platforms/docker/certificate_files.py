@@ -1,0 +1,39 @@
+"""Which certificate a command brings along, and when it needs none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
+    from deploy_action.inputs import Inputs
+    from deploy_action.platforms.docker.edge.certificates import Bundle
+    from deploy_action.platforms.docker.observation import Observation
+
+__all__ = ["certificate_of", "missing_certificate"]
+
+
+def certificate_of(environment: Environment, inputs: Inputs) -> Bundle | None:
+    """Return the environment's certificate, proved; None where the edge does not end TLS.
+
+    Raises:
+        BadInput: it is not there or cannot be used.
+    """
+    route = environment.route
+    if route is None or route.certificate is None:
+        return None
+    from deploy_action.platforms.docker.edge import certificates
+
+    return certificates.read(route.certificate, inputs, host=route.host)
+
+
+def missing_certificate(
+    environment: Environment, observation: Observation, inputs: Inputs
+) -> Bundle | None:
+    """Return the certificate only where a host has none: going back shall not depend on a key.
+
+    Raises:
+        BadInput: a host has none, and none was given that can be used.
+    """
+    had = [found.backend is not None and found.backend.certificate for found in observation.hosts]
+    return None if all(had) else certificate_of(environment, inputs)

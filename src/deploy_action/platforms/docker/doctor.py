@@ -1,0 +1,194 @@
+"""What one host has and lacks: its engine, and through the edge its disk, clock and volume."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from deploy_action.errors import DeployActionError, DeploymentFailed, HostUnreachable
+from deploy_action.platforms.docker import engine as engines
+from deploy_action.platforms.docker.edge.upgrade import is_older
+from deploy_action.results.answers import Need, NeedState
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import EdgeOptions
+    from deploy_action.platforms.docker.engine import Engine
+    from deploy_action.platforms.docker.engine.protocol import Container
+
+__all__ = ["host_needs"]
+
+_SECONDS = 10.0
+_SKEW_SECONDS = 5.0
+_GIB = 1 << 30
+_LOW_BYTES = 2 * _GIB
+_FULL_BYTES = _GIB // 4
+
+
+def host_needs(
+    host: str,
+    edge: EdgeOptions,
+    *,
+    connect: Callable[[str], Engine] = engines.connect,
+    now: Callable[[], float] = time.time,
+) -> tuple[Need, ...]:
+    """Ask one host; whatever goes wrong becomes a row.
+
+    Args:
+        host: as deploy.yaml names it.
+        edge: the edge that serves there.
+        connect: opens the engine.
+        now: this machine's clock, in seconds since the epoch.
+    """
+    try:
+        engine = connect(host)
+    except DeployActionError as error:
+        return (_no_engine(host, error),)
+    try:
+        info = engine.info()
+        detail = f"Docker {info.version} on {info.architecture}"
+        needs = [Need(host=host, subject="engine", state=NeedState.OK, detail=detail)]
+        return (*needs, *_through_edge(engine, host, edge, now))
+    except DeployActionError as error:
+        return (_no_engine(host, error),)
+    finally:
+        engine.close()
+
+
+def _no_engine(host: str, error: DeployActionError) -> Need:
+    detail = f"{error.what}; {error.cause}" if error.cause else error.what
+    own = isinstance(error, HostUnreachable) and "doctor" in error.remedy
+    return Need(
+        host=host,
+        subject="engine",
+        state=NeedState.MISSING,
+        detail=detail,
+        remedy=_remedy(host) if own or not error.remedy else error.remedy,
+    )
+
+
+def _remedy(host: str) -> str:
+    if host == "local" or host.startswith("unix://"):
+        return "apt-get install docker.io && systemctl start docker; docker info must answer"
+    if host.startswith("ssh://"):
+        return f"try it by hand: ssh {host.removeprefix('ssh://')} docker info"
+    return f"try it by hand: docker --host {host} --tlsverify info"
+
+
+def _through_edge(
+    engine: Engine, host: str, options: EdgeOptions, now: Callable[[], float]
+) -> tuple[Need, ...]:
+    found = engine.container(options.name)
+    if found is None:
+        detail = "not there yet; the first deployment brings it"
+        return (Need(host=host, subject="edge", state=NeedState.WARNING, detail=detail),)
+    if "deploy-action.edge" not in found.labels:
+        return (
+            Need(
+                host=host,
+                subject="edge",
+                state=NeedState.MISSING,
+                detail=f"the name {options.name} is taken by a container that is not an edge",
+                remedy="set edge.name in deploy.yaml to another name",
+            ),
+        )
+    if not found.running:
+        return (
+            Need(
+                host=host,
+                subject="edge",
+                state=NeedState.MISSING,
+                detail=f"{options.name} is {found.status} (exit code {found.exit_code})",
+                remedy=f"docker start {options.name}; docker logs --tail 20 {options.name}",
+            ),
+        )
+    edge = _age(engine, host, options, found)
+    looks: dict[str, Look] = {"disk": _disk, "volume": _volume, "clock": _clock(now)}
+    return (edge, *(_asked(name, look, engine, host, found) for name, look in looks.items()))
+
+
+def _age(engine: Engine, host: str, options: EdgeOptions, found: Container) -> Need:
+    if not is_older(engine, options, found):
+        return Need(host=host, subject="edge", state=NeedState.OK, detail=f"{options.name} runs")
+    published = options.network != "host"
+    return Need(
+        host=host,
+        subject="edge",
+        state=NeedState.WARNING,
+        detail=f"{options.name} runs and is older than this deploy-action's",
+        remedy=f"docker rm -f {options.name} && deploy-action deploy; its ports are closed meanwhile"
+        if published
+        else "deploy-action deploy replaces it and loses no request",
+    )
+
+
+Look = Callable[["Engine", str, "Container"], "Need"]
+
+
+def _asked(name: str, look: Look, engine: Engine, host: str, edge: Container) -> Need:
+    try:
+        return look(engine, host, edge)
+    except DeploymentFailed as error:
+        detail = f"could not be looked at: {error.what}"
+        return Need(host=host, subject=name, state=NeedState.WARNING, detail=detail)
+
+
+def _disk(engine: Engine, host: str, edge: Container) -> Need:
+    """Read the free space under the state volume, which is on the engine's own disk.
+
+    Source: df(1), POSIX output format: the fourth column is what is available, in KiB.
+    """
+    asked = engine.execute(edge.id, ("df", "-Pk", "/state"), timeout_seconds=_SECONDS)
+    try:
+        free = int(asked.output.strip().splitlines()[-1].split()[3]) * 1024
+    except (IndexError, ValueError):
+        return Need(host=host, subject="disk", state=NeedState.WARNING, detail="df gave no number")
+    state = NeedState.OK
+    if free < _LOW_BYTES:
+        state = NeedState.WARNING if free >= _FULL_BYTES else NeedState.MISSING
+    return Need(
+        host=host,
+        subject="disk",
+        state=state,
+        detail=f"{free / _GIB:.1f} GiB free",
+        remedy="" if state is NeedState.OK else "docker image prune; docker builder prune",
+    )
+
+
+def _volume(engine: Engine, host: str, edge: Container) -> Need:
+    asked = engine.execute(
+        edge.id,
+        ("test", "-w", "/state/ledger", "-a", "-w", "/state/edge"),
+        timeout_seconds=_SECONDS,
+    )
+    if asked.exit_code == 0:
+        return Need(host=host, subject="volume", state=NeedState.OK, detail="can be written")
+    return Need(
+        host=host,
+        subject="volume",
+        state=NeedState.MISSING,
+        detail="the ledger's volume cannot be written",
+        remedy=f"look at it: docker exec {edge.name} ls -ld /state /state/ledger /state/edge",
+    )
+
+
+def _clock(now: Callable[[], float]) -> Look:
+    def look(engine: Engine, host: str, edge: Container) -> Need:
+        before = now()
+        asked = engine.execute(edge.id, ("date", "+%s.%N"), timeout_seconds=_SECONDS)
+        middle = (before + now()) / 2
+        try:
+            skew = float(asked.output.strip()) - middle
+        except ValueError:
+            return Need(host=host, subject="clock", state=NeedState.WARNING, detail="no answer")
+        well = abs(skew) <= _SKEW_SECONDS
+        direction = "ahead" if skew > 0 else "behind"
+        return Need(
+            host=host,
+            subject="clock",
+            state=NeedState.OK if well else NeedState.WARNING,
+            detail="agrees with this machine" if well else f"{abs(skew):.0f}s {direction}",
+            remedy="" if well else "timedatectl set-ntp true",
+        )
+
+    return look

@@ -1,0 +1,218 @@
+"""The edge's certificates: proved before use, kept in the state volume, checked where they serve.
+
+A bundle is only ever written through the session into the volume; the key is in no configuration,
+label, ledger or message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import socket
+import ssl
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from deploy_action.errors import BadInput, DeploymentFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from deploy_action.config.model import Certificate
+    from deploy_action.inputs import Inputs
+    from deploy_action.session.client import Talk
+
+__all__ = [
+    "Bundle",
+    "examine",
+    "install",
+    "read",
+    "served_fingerprint",
+    "served_until",
+    "sweep",
+]
+
+_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_LARGEST = 1 << 20
+_HOW = "it holds the certificate, its chain and the unencrypted private key, in this order, as PEM"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A certificate with chain and key, proved to be usable. `fingerprint` is its SHA-256."""
+
+    pem: bytes = field(repr=False)
+    fingerprint: str
+
+    def path(self, backend: str) -> str:
+        """Return where it lies below the state volume: every content has its own name."""
+        return f"certs/{backend}/{hashlib.sha256(self.pem).hexdigest()[:16]}.pem"
+
+
+def read(certificate: Certificate, inputs: Inputs, *, host: str) -> Bundle:
+    """Read and prove the bundle that deploy.yaml names.
+
+    Args:
+        host: the name that it must be for; empty or a wildcard is not compared.
+
+    Raises:
+        BadInput: there is none, or it cannot be used; the message never quotes it.
+    """
+    if certificate.secret is not None:
+        value = inputs.secret(certificate.secret)
+        if value is None or not value.reveal().strip():
+            raise BadInput(
+                f"the certificate's variable {certificate.secret} is not set",
+                remedy="pass it in the environment of this command; in a workflow: "
+                f"env: {{{certificate.secret}: ${{{{ secrets.{certificate.secret} }}}}}}",
+            )
+        return examine(value.reveal().encode(), where=certificate.secret, host=host)
+    path = inputs.config.parent / (certificate.file or "")
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise BadInput(
+            f"{path}: the certificate cannot be read: {error.strerror}",
+            remedy="route.certificate.file is relative to deploy.yaml",
+        ) from error
+    return examine(content, where=str(path), host=host)
+
+
+def examine(pem: bytes, *, where: str, host: str) -> Bundle:
+    """Prove a bundle with a handshake in memory: key, validity and name are what a client sees.
+
+    Raises:
+        BadInput: it is no bundle, the key is another one's, it has expired, or is not for `host`.
+    """
+    blocks = _BLOCK.findall(pem)
+    if not blocks or len(pem) > _LARGEST:
+        raise BadInput(f"{where}: this is no PEM bundle with a certificate", remedy=_HOW)
+    try:
+        leaf = ssl.PEM_cert_to_DER_cert(blocks[0].decode("ascii"))
+        server = _server(pem)
+    except (ssl.SSLError, ValueError, UnicodeDecodeError) as error:
+        raise BadInput(
+            f"{where}: this is no usable certificate with its key: {_reason(error)}", remedy=_HOW
+        ) from error
+    problem = _refusal(server, blocks[0].decode("ascii"), "" if host.startswith("*") else host)
+    if problem:
+        raise BadInput(
+            f"{where}: clients would refuse this certificate: {problem}",
+            remedy="renew it, or mend route.host in deploy.yaml",
+        )
+    return Bundle(pem=pem, fingerprint=hashlib.sha256(leaf).hexdigest())
+
+
+def _server(pem: bytes) -> ssl.SSLContext:
+    """Load the bundle; the standard library takes a key from a file only."""
+
+    def no_password() -> str:
+        raise ValueError("the private key is encrypted")
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # Created with mode 0600.
+    number, name = tempfile.mkstemp(suffix=".pem")
+    try:
+        with os.fdopen(number, "wb") as stream:
+            stream.write(pem)
+        context.load_cert_chain(name, password=no_password)
+    finally:
+        Path(name).unlink()
+    return context
+
+
+def _refusal(server: ssl.SSLContext, leaf: str, host: str) -> str:
+    """Return why a client that trusts just this certificate would still refuse it."""
+    client = _trusting(leaf, host)
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server, server_hostname=host or None),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for _ in range(4):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError as error:
+                return _reason(error)
+    return ""
+
+
+def _trusting(leaf: str, host: str) -> ssl.SSLContext:
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = bool(host)
+    client.load_verify_locations(cadata=leaf)
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return client
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return str(error.verify_message)
+    reason = getattr(error, "reason", None)
+    return str(reason).lower().replace("_", " ") if reason else str(error)
+
+
+def install(talk: Talk, backend: str, bundle: Bundle) -> str:
+    """Write the bundle into the state volume and return its path there."""
+    path = bundle.path(backend)
+    if PurePosixPath(path).name not in talk.names(str(PurePosixPath(path).parent)):
+        talk.put(path, bundle.pem)
+    return path
+
+
+def sweep(talk: Talk, directory: str, keep: str) -> None:
+    """Remove the files of a directory of ours but the one that is used."""
+    for name in talk.names(directory):
+        path = f"{directory}/{name}"
+        if path != keep:
+            talk.delete(path)
+
+
+def served_fingerprint(connection: socket.socket, *, host: str) -> str:
+    """Shake hands and return the SHA-256 of the certificate that is answered for `host`.
+
+    Raises:
+        DeploymentFailed: there was no handshake.
+    """
+    return hashlib.sha256(_served(connection, host)).hexdigest()
+
+
+def served_until(dial: Callable[[], socket.socket], *, host: str) -> float:
+    """Return until when (seconds since 1970) clients accept what is answered for `host`.
+
+    Who vouches for it is not judged: that is between the clients and their authorities.
+
+    Raises:
+        DeploymentFailed: there was no handshake, or it has expired, or is not for `host`.
+    """
+    leaf = _served(dial(), host)
+    name = "" if host.startswith("*") else host
+    client = _trusting(ssl.DER_cert_to_PEM_cert(leaf), name)
+    try:
+        secured = client.wrap_socket(dial(), server_hostname=name or None)
+    except OSError as error:
+        raise DeploymentFailed(f"clients refuse the certificate: {_reason(error)}") from error
+    with contextlib.closing(secured):
+        told = secured.getpeercert() or {}
+    return float(ssl.cert_time_to_seconds(str(told["notAfter"])))
+
+
+def _served(connection: socket.socket, host: str) -> bytes:
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Not who vouches for it is asked here but which one it is.
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    name = None if not host or host.startswith("*") else host
+    try:
+        with contextlib.closing(client.wrap_socket(connection, server_hostname=name)) as secured:
+            return secured.getpeercert(binary_form=True) or b""
+    except OSError as error:
+        raise DeploymentFailed(f"no TLS handshake: {_reason(error)}") from error

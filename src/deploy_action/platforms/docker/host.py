@@ -1,0 +1,252 @@
+"""One host during a command: its engine, its session, its edge, and what was found there."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from deploy_action.clock import Clock
+from deploy_action.config.model import Environment
+from deploy_action.errors import DeploymentFailed
+from deploy_action.platforms.docker.addresses import Addresses
+from deploy_action.platforms.docker.dialer import UNIX, HostDialer
+from deploy_action.platforms.docker.edge import host as edge_host
+from deploy_action.platforms.docker.edge.edge import Edge, Memory
+from deploy_action.platforms.docker.edge.queries import server_statuses, written_state
+from deploy_action.platforms.docker.edge.state import key, socket_of
+from deploy_action.platforms.docker.engine.protocol import (
+    Container,
+    ContainerSpec,
+    Engine,
+    NameTaken,
+)
+from deploy_action.platforms.docker.observation import HostObservation
+from deploy_action.platforms.docker.replicas import Replica, address_of, replica_spec, selector
+from deploy_action.releases.ledger import Ledger
+from deploy_action.releases.model import Release
+from deploy_action.session.client import Conversation, Talk
+from deploy_action.session.requests import both, get, optional
+
+__all__ = ["Site", "observe", "reading"]
+
+_ADDRESS_TRIES = 8
+_RECENT_IMAGES = 10
+_ASKED_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A host with an open session. Where the session is the lock, everything that changes
+    something asks `talk.ping` first: a lock that was lost stops this process, not its successor.
+
+    Attributes:
+        talk: the session.
+        dialer: the way to addresses that only this host reaches; it starts where the session is.
+    """
+
+    host: str
+    engine: Engine
+    environment: Environment
+    clock: Clock
+    talk: Talk
+    dialer: HostDialer
+    addresses: Addresses = field(default_factory=Addresses)
+    memory: Memory = field(default_factory=Memory)
+
+    @property
+    def edge(self) -> Edge:
+        """The host's edge."""
+        return Edge(host=self.host, talk=self.talk, memory=self.memory)
+
+    @property
+    def backend(self) -> str:
+        """Name of the environment's backend."""
+        return key(self.environment.service, self.environment.name)
+
+    @property
+    def key_path(self) -> str:
+        """Where the key of secret fingerprints is kept."""
+        return f"ledger/{self.environment.service}/{self.environment.name}/fingerprint.key"
+
+    def replicas(self) -> tuple[Replica, ...]:
+        """List the service's containers, stopped ones too."""
+        found = self.engine.containers(selector(self.environment))
+        return tuple(Replica.read(container) for container in found)
+
+    def edge_address(self) -> str:
+        """Return where the edge takes plain requests, as seen from the lock's container."""
+        route = self.environment.route
+        if route is not None and route.certificate is not None:
+            return f"{UNIX}{socket_of(route.port)}"
+        return self.public_address()
+
+    def public_address(self) -> str:
+        """Return where the edge listens for everybody, as seen from the lock's container."""
+        if self.environment.edge.network == "host":
+            return "127.0.0.1"
+        found = self.engine.container(self.environment.edge.name)
+        return "" if found is None else found.addresses.get(self.environment.edge.name, "")
+
+    def ensure_edge(self) -> None:
+        """Have the edge running, where the environment needs one."""
+        route = self.environment.route
+        if route is not None:
+            # Beside https the edge listens for plain requests, to send them there.
+            redirects = route.certificate is not None and route.port == 443
+            ports = (route.port, 80) if redirects else (route.port,)
+            edge_host.ensure_edge(self.engine, self.environment.edge, ports, self.clock)
+
+    def renew_edge(self) -> str:
+        """Replace an edge that is older than ours without losing a request; say what was done."""
+        if self.environment.route is None:
+            return ""
+        return edge_host.renew_edge(
+            self.engine, self.environment.edge, self.clock, begun=self.edge.trust
+        )
+
+    def create_replica(
+        self,
+        environment: Environment,
+        release: Release,
+        *,
+        number: int,
+        index: int,
+        secrets: Mapping[str, str],
+    ) -> Container:
+        """Create a replica that has yet to be started, at a free address of the edge's network."""
+        address = self.addresses.take(self.engine, environment.edge.name)
+        spec = replica_spec(
+            environment, release, number=number, index=index, address=address, secrets=secrets
+        )
+        self.talk.ping()
+        return Container.of(spec, self._create(spec))
+
+    def start_replica(self, created: Container, anew: Callable[[], Container]) -> Container:
+        """Start what `create_replica` made.
+
+        Args:
+            anew: makes another one, at another address, where another service took this one's
+                between the look and the start.
+
+        Returns the container that runs.
+
+        Raises:
+            DeploymentFailed: it cannot be started; nothing of it is left then.
+        """
+        for _ in range(_ADDRESS_TRIES):
+            try:
+                self.engine.start(created.id)
+            except DeploymentFailed as error:
+                self.engine.remove(created.id)
+                if "already in use" not in str(error).lower():
+                    raise
+                created = anew()
+            else:
+                return dataclasses.replace(created, status="running")
+        self.engine.remove(created.id)
+        raise DeploymentFailed(
+            f"{self.host}: others take every address of {self.environment.edge.name} first",
+            remedy="deploy again when they are done",
+        )
+
+    def _create(self, spec: ContainerSpec) -> str:
+        try:
+            return self.engine.create(spec)
+        except NameTaken:
+            found = self.engine.container(spec.name)
+            number = "deploy-action.deployment"
+            if found is not None and found.labels.get(number) != spec.labels[number]:
+                raise DeploymentFailed(
+                    f"{self.host}: the name {spec.name} is taken by a container that is not ours",
+                    remedy=f"docker rename {spec.name} NEW-NAME",
+                ) from None
+            # The answer to an earlier create was lost: it is this very container.
+            if found is not None:
+                self.engine.remove(found.id)
+            return self.engine.create(spec)
+
+    def replica_address(self, replica: Replica) -> str:
+        """Return a replica's address."""
+        return address_of(replica, self.environment)
+
+
+def observe(site: Site, images: Iterable[str]) -> HostObservation:
+    """Look at a host without changing anything.
+
+    Args:
+        images: references to look for, besides those of recent releases.
+    """
+    engine, environment, name = site.engine, site.environment, site.backend
+    service = environment.service
+    # The engine and the session are asked at one time: what is far away costs once.
+    with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
+        replicas = pool.submit(engine.containers, selector(environment))
+        (ledger, secret), (edge, servers) = site.talk.ask(
+            both(
+                both(Ledger.reading(service, environment.name), get(site.key_path)),
+                # The edge may be down while its configuration is there.
+                both(written_state(), optional(server_statuses(name))),
+            )
+        )
+        site.memory.keep(edge)
+        backend = edge.backends.get(name)
+        ledger = ledger.completed(site.talk, service, environment.name)
+        recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
+        wanted = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
+        present = [pool.submit(engine.image, image) for image in wanted]
+    found = zip(wanted, present, strict=True)
+    return HostObservation(
+        host=site.host,
+        ledger=ledger,
+        replicas=tuple(map(Replica.read, replicas.result())),
+        backend=backend,
+        images=frozenset(image for image, answer in found if answer.result() is not None),
+        servers=None if backend is None else servers,
+        edited=edge.edited,
+        key=secret,
+    )
+
+
+@contextlib.contextmanager
+def reading(
+    host: str, engine: Engine, environment: Environment, clock: Clock
+) -> Iterator[Site | None]:
+    """Open a session that takes no lock, for looking only; None where nothing was deployed yet.
+
+    It is a command in the edge's container, or, where no edge runs (a host of workers), a
+    container of its own that ends with the session.
+    """
+    options = environment.edge
+    found = engine.container(options.name)
+    if found is not None and found.running:
+        carrier, stream = found.id, engine.connect(found.id, edge_host.reader_argv())
+    elif engine.image(edge_host.edge_image(options)) is None:
+        yield None
+        return
+    else:
+        spec = edge_host.lock_spec(options, f"{options.name}-reader-{os.urandom(6).hex()}", {})
+        carrier, stream = _begin_reading(engine, spec)
+    with contextlib.closing(Conversation(engine.host, stream)) as talk:
+        yield Site(
+            host=host,
+            engine=engine,
+            environment=environment,
+            clock=clock,
+            talk=talk,
+            dialer=HostDialer(engine=engine, container_id=carrier),
+        )
+
+
+def _begin_reading(engine: Engine, spec: ContainerSpec) -> tuple[str, socket.socket]:
+    with contextlib.ExitStack() as undo:
+        carrier = engine.create(spec)
+        undo.callback(engine.remove, carrier)
+        stream = undo.enter_context(contextlib.closing(engine.attach(carrier)))
+        engine.start(carrier)
+        undo.pop_all()
+    return carrier, stream

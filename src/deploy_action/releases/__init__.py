@@ -1,0 +1,1 @@
+"""Releases and deployments: the ledger, promotion, attestation and what can be rolled back to. Pure."""

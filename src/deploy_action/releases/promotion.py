@@ -1,0 +1,113 @@
+"""What passed in the environment before: only such a digest may go on."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from deploy_action.clock import SystemClock
+from deploy_action.config import environment
+from deploy_action.errors import BadInput, GateRefused
+from deploy_action.images.resolve import SourcedImage
+from deploy_action.platforms.docker.connections import engage
+from deploy_action.releases.attestation import proven_image, require_proven
+from deploy_action.releases.ledger import live, with_version
+from deploy_action.releases.model import Deployment, State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from deploy_action.config.model import DeployConfig, Environment
+    from deploy_action.events.progress import Progress
+    from deploy_action.inputs import Inputs
+
+__all__ = ["passed_image", "require_passed_before"]
+
+
+def passed_image(
+    config: DeployConfig, wanted: Environment, inputs: Inputs, progress: Progress
+) -> SourcedImage:
+    """Return the image that is live in the environment before, or that version which passed there.
+
+    With a signed proof the hosts of that environment are not asked.
+
+    Raises:
+        GateRefused: nothing passed there, or not that version, or not as that digest.
+    """
+    if inputs.proof:
+        return proven_image(wanted, inputs, SystemClock().now())
+    entries = _ledger_before(config, wanted, inputs, progress)
+    found = with_version(entries, inputs.version) if inputs.version else live(entries)
+    if found is None:
+        what = f"version {inputs.version}" if inputs.version else "nothing"
+        verb = "has not passed" if inputs.version else "has passed"
+        raise GateRefused(
+            f"{what} {verb} in {wanted.after} yet",
+            remedy=f"deploy-action deploy -e {wanted.after}",
+        )
+    release = found.release
+    if inputs.digest and inputs.digest != release.digest:
+        raise GateRefused(
+            f"{wanted.after} passed {release.version} as {release.digest}, not as {inputs.digest}",
+            cause="it was deployed there again, from another image, since that digest was named",
+            remedy=f"deploy-action promote -e {wanted.name} --version {release.version}",
+        )
+    return SourcedImage(
+        version=release.version,
+        repository=release.image,
+        digest=release.digest,
+        local=release.local,
+        commit=release.commit,
+    )
+
+
+def require_passed_before(
+    config: DeployConfig,
+    wanted: Environment,
+    image: SourcedImage,
+    inputs: Inputs,
+    progress: Progress,
+) -> None:
+    """Let an image on only if this very digest succeeded in the environment named by `after`.
+
+    Raises:
+        BadInput: a proof was given that cannot be read, or that nothing asks for.
+        GateRefused: it did not; an image rebuilt under the same tag is shown with both digests.
+    """
+    if wanted.after is None:
+        if inputs.proof:
+            raise BadInput(
+                f"{config.file}: environments.{wanted.name} has no `after`, so it asks for no proof",
+                remedy="leave the proof out, or write after: there",
+            )
+        return
+    if inputs.proof:
+        require_proven(wanted, image, inputs, SystemClock().now())
+        return
+    entries = _ledger_before(config, wanted, inputs, progress)
+    passed = [entry.release for entry in entries if entry.state is State.SUCCEEDED]
+    same_tag = [release for release in passed if release.version == image.version]
+    if same_tag and all(release.digest != image.digest for release in same_tag):
+        raise GateRefused(
+            f"{image.version} was rebuilt: {wanted.after} passed {same_tag[-1].digest}, but the tag "
+            f"is now {image.digest}",
+            cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
+            remedy=f"deploy-action deploy -e {wanted.after} --version {image.version}, then "
+            f"deploy-action promote -e {wanted.name}",
+        )
+    if any(release.digest == image.digest for release in passed):
+        return
+    raise GateRefused(
+        f"{image.version} ({image.digest[:19]}) has not passed in {wanted.after}",
+        cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
+        remedy=f"deploy-action deploy -e {wanted.after} --version {image.version}",
+    )
+
+
+def _ledger_before(
+    config: DeployConfig, wanted: Environment, inputs: Inputs, progress: Progress
+) -> Sequence[Deployment]:
+    before = environment(config, wanted.after or "")
+    plain = dataclasses.replace(inputs, dry_run=True)
+    with engage(before, plain, progress) as engagement:
+        return engagement.look().ledger.entries

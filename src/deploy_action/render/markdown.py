@@ -1,0 +1,57 @@
+"""Pieces of GitHub-flavoured Markdown in which text from outside stays text; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from deploy_action.render.text import printable
+
+__all__ = ["alert", "code", "details", "fenced", "link", "table", "text"]
+
+
+def text(said: str) -> str:
+    """Let text from outside be nothing but text: no markup, no table cell, no line of its own."""
+    flat = " ".join(printable(said).split())
+    escaped = re.sub(r"([\\`*_{}\[\]()#+!|~@$:])", r"\\\1", flat)
+    # Only at the beginning they mean anything: a list, a rule, or a heading of the line before.
+    escaped = re.sub(r"^(\d*)([-=]|\.(?=\s|$))", r"\1\\\2", escaped)
+    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def code(said: str) -> str:
+    """Show a name as it is written; a backtick or a bar would end it, in a table too."""
+    flat = " ".join(printable(said).split()).replace("`", "'").replace("|", "¦")
+    return f"`{flat}`" if flat else ""
+
+
+def link(label: str, url: str) -> str:
+    """Link a label that is Markdown already; an address that could be more than one is left out."""
+    return f"[{label}]({url})" if re.fullmatch(r"https?://[^\s<>()|\\]+", url) else label
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table, or nothing where there are no rows; the cells are Markdown already."""
+    if not rows:
+        return ""
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+
+
+def details(title: str, content: str, *, open_: bool) -> str:
+    """Fold content away below a title, or show it unfolded."""
+    state = " open" if open_ else ""
+    return f"<details{state}><summary>{title}</summary>\n\n{content}\n\n</details>"
+
+
+def alert(kind: str, paragraphs: Iterable[str]) -> str:
+    """Return one of GitHub's coloured boxes: NOTE, TIP, IMPORTANT, WARNING or CAUTION."""
+    return f"> [!{kind}]\n> " + "\n>\n> ".join(paragraphs)
+
+
+def fenced(lines: Iterable[str]) -> str:
+    """Show lines as they are; the fence is longer than any that they hold."""
+    content = "\n".join(printable(line) for line in lines)
+    longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{content}\n{fence}"

@@ -1,0 +1,1 @@
+"""What a command found out or did, as values."""

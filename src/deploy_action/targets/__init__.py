@@ -1,1 +1,0 @@
-"""What a command is about: which environment, which image, which earlier release."""

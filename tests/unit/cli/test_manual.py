@@ -1,0 +1,80 @@
+"""The help: made from the commands' data, complete, and equal to docs/commands.md."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy_action.cli.arguments import Call, parse
+from deploy_action.cli.commands import COMMANDS, COMMON, Command
+from deploy_action.cli.manual import EXITS, examples, markdown, overview, page
+from deploy_action.errors import ExitCode
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "commands.md"
+
+
+def test_the_document_is_what_the_commands_say() -> None:
+    """docs/commands.md is generated: python -m deploy_action.cli.manual > docs/commands.md."""
+    assert DOCUMENT.read_text(encoding="utf-8") == markdown()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_page_has_what_a_newcomer_needs(command: Command) -> None:
+    """What it does, an example that begins with the command, every option, the exit codes."""
+    text = page(command)
+    words = " ".join(text.split())
+    assert command.story in words
+    assert f"  deploy-action {command.name}" in text
+    for option in (*command.options, *COMMON):
+        assert ", ".join(option.flags) in text
+        assert option.help in words
+    for code in {*command.exits, ExitCode.BUG}:
+        assert f"{int(code)} {EXITS[code]}" in words
+
+
+@pytest.mark.parametrize("argv", examples(), ids=" ".join)
+def test_every_example_is_understood(argv: list[str]) -> None:
+    """What the help shows can be typed."""
+    call = parse(argv)
+    assert isinstance(call, Call)
+    assert call.command.name == argv[0]
+
+
+def test_every_command_of_the_product_is_there_in_the_order_of_use() -> None:
+    """The list that the documentation promises."""
+    assert [command.name for command in COMMANDS] == [
+        "init",
+        "validate",
+        "check",
+        "build",
+        "plan",
+        "deploy",
+        "promote",
+        "rollback",
+        "status",
+        "history",
+        "monitor",
+        "drift",
+        "maintenance",
+        "canary",
+        "run",
+        "unlock",
+        "doctor",
+        "docs",
+    ]
+
+
+@pytest.mark.parametrize("width", [72, 80, 120])
+def test_help_fits_the_terminal(width: int) -> None:
+    """Only an example, which must be copied in one piece, may be wider."""
+    for text in (overview(width=width), *(page(command, width=width) for command in COMMANDS)):
+        for line in text.splitlines():
+            assert len(line) <= width or line.strip().startswith("deploy-action ")
+
+
+def test_every_command_that_changes_something_says_all_exit_codes() -> None:
+    """Whoever calls it from a script knows what may come back."""
+    for command in COMMANDS:
+        if any(option.field == "lock_wait_seconds" for option in command.options):
+            assert set(command.exits) == set(ExitCode)

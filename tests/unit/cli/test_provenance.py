@@ -1,0 +1,60 @@
+"""Who and from which commit: git's word where there is one, never a failure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy_action.cli import provenance
+from deploy_action.process import run
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory that no repository and no configuration of git surrounds."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+    return tmp_path
+
+
+def git(*arguments: str) -> str:
+    done = run(["git", *arguments], timeout_seconds=10)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_in_a_repository_git_knows(here: Path) -> None:
+    """user.name and HEAD of the repository around the working directory."""
+    git("init", "-q")
+    git("config", "user.name", "Ada")
+    git("config", "user.email", "ada@example.com")
+    assert provenance.commit() == ""
+    git("commit", "-q", "--allow-empty", "-m", "first")
+    assert provenance.actor({}) == "Ada"
+    assert provenance.commit() == git("rev-parse", "HEAD")
+
+
+def test_outside_of_one_the_login_name_is_the_actor(here: Path) -> None:
+    """There is always somebody, and no commit is better than a wrong one."""
+    assert provenance.actor({"USER": "ada"}) == "ada"
+    assert provenance.actor({}) != ""
+    assert provenance.commit() == ""
+
+
+def test_without_git_nothing_fails(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without git deploys too."""
+    monkeypatch.setenv("PATH", str(here))
+    assert provenance.actor({"USER": "ada"}) == "ada"
+    assert provenance.commit() == ""
+
+
+def test_several_facts_are_asked_for_at_once(here: Path) -> None:
+    """What is done meanwhile is done once, and each fact is what it is by itself."""
+    done: list[str] = []
+    asked = {"actor", "commit"}
+    found = provenance.facts(asked, {"USER": "ada"}, meanwhile=lambda: done.append("imported"))
+    assert found == {"actor": "ada", "commit": ""}
+    assert done == ["imported"]

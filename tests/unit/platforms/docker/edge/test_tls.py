@@ -1,0 +1,182 @@
+"""How certificates, redirects and maintenance stand in the edge's configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from deploy_action.config.model import Certificate, Route
+from deploy_action.platforms.docker.edge.render import parse, render
+from deploy_action.platforms.docker.edge.state import Backend, Check, EdgeState
+from deploy_action.platforms.docker.edge.transition import transition
+
+CHECK = Check(kind="http")
+
+
+def backend(name: str, **changes: Any) -> Backend:
+    """Return a backend that ends TLS on 443, unless told otherwise."""
+    route = {"host": "shop.test", "port": 443, "certificate": Certificate(secret="PEM")}
+    known = {"certificate": f"certs/{name}/1.pem"} if changes.get("certificate", 1) else {}
+    made = Backend.of(name, Route(**route | changes), "http", CHECK)  # type: ignore[arg-type]
+    return dataclasses.replace(made, **known)  # type: ignore[arg-type]
+
+
+def plain(name: str, **changes: Any) -> Backend:
+    """Return a backend without TLS on port 80."""
+    return backend(name, **{"port": 80, "certificate": None} | changes)
+
+
+def lines(*backends: Backend) -> list[str]:
+    """Return the configuration's lines."""
+    return render(EdgeState(backends={b.name: b for b in backends})).splitlines()
+
+
+def section(rendered: list[str], title: str) -> list[str]:
+    """Return the lines of one section."""
+    start = rendered.index(title) + 1
+    body = rendered[start:]
+    end = next((i for i, line in enumerate(body) if not line.startswith(" ")), len(body))
+    return [line.strip() for line in body[:end]]
+
+
+def routes(frontend: list[str]) -> list[str]:
+    """Return where a frontend sends requests while it is not making room for the next process."""
+    return [x for x in frontend if x.startswith("use_backend") and "stopping" not in x]
+
+
+def test_tls_is_spoken_with_every_certificate_of_the_port() -> None:
+    """Two services on 443 are told apart by their names; HTTP/2 is offered, old TLS is not."""
+    found = section(lines(backend("a"), backend("b", host="b.test")), "frontend https-443")
+    assert found[0] == (
+        "bind :443 ssl crt /state/certs/a/1.pem crt /state/certs/b/1.pem alpn h2,http/1.1 "
+        "ssl-min-ver TLSv1.2"
+    )
+    assert "http-request set-header X-Forwarded-Proto https" in found
+
+
+def test_our_own_checks_have_a_way_without_tls_that_no_network_reaches() -> None:
+    """Beside the TLS port there is a socket in the state volume, and only there."""
+    rendered = lines(backend("a"), plain("b", host="b.test"))
+    found = section(rendered, "frontend https-443")
+    assert "bind unix@/state/run/edge-443.sock mode 600 user haproxy" in found
+
+
+def test_what_a_process_keeps_open_is_handed_over_when_it_makes_room() -> None:
+    """First of all rules, on every HTTP port, to the same port's socket; bytes stay where they are."""
+    tcp = dataclasses.replace(plain("c"), protocol="tcp", port=5432)
+    rendered = lines(backend("a"), plain("b", host="b.test"), tcp)
+    for name, port in (("https-443", 443), ("http-80", 80)):
+        rules = [x for x in section(rendered, f"frontend {name}") if x.startswith("use_backend")]
+        assert rules[0] == f"use_backend handover-{port} if {{ stopping }}"
+        assert section(rendered, f"backend handover-{port}") == [
+            f"server next unix@/state/run/edge-{port}.sock"
+        ]
+    assert not any("stopping" in line for line in section(rendered, "frontend tcp-5432"))
+    assert "backend handover-5432" not in rendered
+
+
+def test_plain_requests_are_sent_to_https() -> None:
+    """For the host of a service on 443, keeping method and body."""
+    rendered = lines(backend("a"))
+    assert "use_backend redirect if { req.hdr(host),host_only -i shop.test }" in section(
+        rendered, "frontend http-80"
+    )
+    assert section(rendered, "backend redirect") == ["http-request redirect scheme https code 308"]
+
+
+def test_a_service_on_port_80_keeps_its_requests() -> None:
+    """The redirect takes only what no other service owns; a named host is before any host."""
+    same = section(lines(backend("a"), plain("b")), "frontend http-80")
+    assert routes(same)[0].startswith("use_backend b ")
+    anybody = section(lines(backend("a"), plain("b", host="")), "frontend http-80")
+    assert [line.split()[1] for line in routes(anybody)] == ["redirect", "b"]
+
+
+@pytest.mark.parametrize(
+    "backends",
+    [
+        (backend("a", port=8443),),
+        (plain("a"),),
+        (backend("a"), dataclasses.replace(plain("b"), protocol="tcp")),
+        (backend("a"), backend("b", port=80, host="b.test")),
+    ],
+    ids=["another port", "no certificate", "port 80 is a TCP service's", "port 80 speaks TLS"],
+)
+def test_nothing_is_redirected_where_it_cannot_be(backends: tuple[Backend, ...]) -> None:
+    """Only from the usual port to the usual port."""
+    assert "backend redirect" not in lines(*backends)
+
+
+def test_a_tcp_service_behind_tls_speaks_no_http() -> None:
+    """The edge ends TLS for it and offers no HTTP protocol."""
+    tcp = dataclasses.replace(backend("a", port=6380), protocol="tcp")
+    found = section(lines(tcp), "frontend tcp-6380")
+    assert found[:2] == [
+        "mode tcp",
+        "bind :6380 ssl crt /state/certs/a/1.pem ssl-min-ver TLSv1.2",
+    ]
+
+
+def test_a_wildcard_route_takes_every_name_below_it() -> None:
+    """`*.shop.test` is compared by its end, after the names that are given in full."""
+    found = section(
+        lines(plain("a", host="*.shop.test", path="/long"), plain("b")), "frontend http-80"
+    )
+    assert routes(found) == [
+        "use_backend b if { req.hdr(host),host_only -i shop.test }",
+        "use_backend a if { req.hdr(host),host_only -i -m end .shop.test } path-a",
+    ]
+
+
+def test_the_state_comes_back_from_the_file() -> None:
+    """Certificate and maintenance are read back as they were written."""
+    closed = dataclasses.replace(backend("a"), maintenance="pages/a/1.html")
+    state = EdgeState(generation=7, backends={"a": closed})
+    assert parse(render(state)) == state
+
+
+def test_a_renewed_certificate_is_one_reload() -> None:
+    """So is opening and closing for maintenance."""
+    old = backend("a")
+    for changed in (
+        dataclasses.replace(old, certificate="certs/a/2.pem"),
+        dataclasses.replace(old, maintenance="pages/a/1.html"),
+    ):
+        assert transition(old, changed).reload
+
+
+def test_what_belongs_to_the_host_outlives_releases() -> None:
+    """A release that knows nothing of it keeps certificate and maintenance; its own wins."""
+    old = dataclasses.replace(backend("a"), maintenance="pages/a/1.html")
+    bare = dataclasses.replace(old, certificate="", maintenance="")
+    assert bare.keeping(old) == old
+    assert dataclasses.replace(bare, certificate="certs/a/2.pem").keeping(old).certificate == (
+        "certs/a/2.pem"
+    )
+    assert bare.keeping(None) == bare
+
+
+def test_maintenance_answers_instead_of_the_service() -> None:
+    """With 503, the page and the time to come back; health checks go on."""
+    closed = dataclasses.replace(plain("a"), maintenance="pages/a/1.html")
+    assert (
+        "http-request return status 503 content-type text/html "
+        "file /state/pages/a/1.html hdr Retry-After 60"
+    ) in section(lines(closed), "backend a")
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (plain("b", port=443), "without TLS"),
+        (dataclasses.replace(backend("b"), protocol="tcp"), "has port 443 already"),
+        (plain("b"), ""),
+        (backend("b"), ""),
+    ],
+)
+def test_services_that_cannot_share_a_port_are_told(other: Backend, words: str) -> None:
+    """The clash names the other service; HAProxy is not even asked."""
+    said = EdgeState(backends={"b": other}).clash(backend("a"))
+    assert (words in said and "b " in said) if words else said == ""

@@ -1,0 +1,65 @@
+"""Whose traffic is moved: that of what serves, and nobody else's."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from deploy_action.config import load
+from deploy_action.config.model import Environment
+from deploy_action.platforms.docker.edge.state import Backend, Server
+from deploy_action.platforms.docker.replicas import backend_for
+from deploy_action.platforms.docker.traffic import shifted
+
+CONFIG = """
+version: 1
+service: shop
+image: shop
+port: 80
+strategy: {canary: [10, 50], standby: true}
+bake: 1m
+"""
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    (tmp_path / "deploy.yaml").write_text(CONFIG)
+    return load(tmp_path / "deploy.yaml").environments["production"]
+
+
+def _backend(environment: Environment, **weights: int) -> Backend:
+    made = backend_for(environment, [])
+    assert made is not None
+    servers = (
+        Server(name=name, address=f"10.0.0.{number}", port=80, weight=weight)
+        for number, (name, weight) in enumerate(weights.items())
+    )
+    return dataclasses.replace(made, servers=tuple(servers))
+
+
+def _weights(backend: Backend) -> dict[str, int]:
+    return {server.name: server.weight for server in backend.servers}
+
+
+@pytest.mark.parametrize("percent", [10, 50, 100])
+def test_what_stands_by_gets_nothing_of_a_canary(environment: Environment, percent: int) -> None:
+    """Its share would be taken from what serves, and it is older than that."""
+    before = _backend(environment, new=0, old=100, oldest=0)
+    moved = _weights(shifted(environment, before, {"new"}, percent))
+    assert moved["oldest"] == 0
+    total = moved["new"] + moved["old"]
+    assert moved["new"] / total == pytest.approx(percent / 100, abs=0.01)
+
+
+def test_what_served_before_steps_in_while_the_new_one_is_watched_and_no_older_one(
+    environment: Environment,
+) -> None:
+    """HAProxy takes the first backup that there is."""
+    before = _backend(environment, new=128, old=128, oldest=0)
+    moved = shifted(environment, before, {"new"}, 100)
+    backups = [server.name for server in moved.servers if server.backup]
+    assert len(backups) == 1
+    assert backups[0].startswith("old")
+    assert not backups[0].startswith("oldest")

@@ -1,0 +1,188 @@
+"""The ledger: entries survive the way to the disk and back, and name the right way back."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+
+from deploy_action.releases.ledger import (
+    Ledger,
+    decode,
+    encode,
+    live,
+    live_at,
+    merge,
+    previous_stable,
+    with_version,
+)
+from deploy_action.releases.model import Deployment, HostOutcome, Kind, Phase, Release, State
+from deploy_action.session.client import Talk
+from deploy_action.session.requests import Answer, Request
+
+Story = list[tuple[Kind, str, State]]
+D, R = Kind.DEPLOY, Kind.ROLLBACK
+OK, BAD, RUN = State.SUCCEEDED, State.FAILED, State.RUNNING
+
+
+def release(version: str, **changes: object) -> Release:
+    made = Release(
+        service="shop",
+        environment="production",
+        version=version,
+        image="ghcr.io/acme/shop",
+        digest=f"sha256:{version}",
+        config={"name": "production"},
+    )
+    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
+
+
+def entry(number: int, kind: Kind, version: str, state: State) -> Deployment:
+    return Deployment(
+        id=f"d{number}",
+        number=number,
+        kind=kind,
+        release=release(version),
+        actor="ada",
+        started_at=f"2026-01-01T00:{number:02d}:00+00:00",
+        ended_at=f"2026-01-01T00:{number:02d}:30+00:00",
+        state=state,
+        hosts={"local": HostOutcome.DEPLOYED},
+        phases=(Phase(name="start", host="local", start_seconds=0.0, end_seconds=1.0),),
+        warnings=("a note",),
+    )
+
+
+def told(story: Story) -> list[Deployment]:
+    return [entry(number, *rest) for number, rest in enumerate(story, 1)]
+
+
+def test_an_entry_is_the_same_after_writing_and_reading() -> None:
+    """Nothing is lost on the way to a file and back."""
+    before = entry(1, D, "1", OK)
+    assert decode(encode(before)) == before
+
+
+def test_keys_of_a_newer_version_are_ignored() -> None:
+    """An older deploy-action reads what a newer one wrote."""
+    text = encode(entry(1, D, "1", OK)).replace(b'"actor"', b'"brand_new": 1, "actor"')
+    assert decode(text).actor == "ada"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"release": 1}', b"\xff"])
+def test_what_is_no_entry_is_told_apart(content: bytes) -> None:
+    """A torn file is an error that names itself, never a half-read entry."""
+    with pytest.raises(ValueError, match="not a ledger entry"):
+        decode(content)
+
+
+@pytest.mark.parametrize(
+    ("story", "wanted"),
+    [
+        ([], None),
+        ([(D, "1", OK)], None),
+        ([(D, "1", OK), (D, "2", OK)], "1"),
+        ([(D, "1", OK), (D, "2", BAD)], None),
+        ([(D, "1", OK), (D, "2", OK), (D, "3", BAD), (D, "4", BAD)], "1"),
+        ([(D, "1", OK), (D, "2", OK), (D, "3", RUN)], "1"),
+        ([(D, "1", OK), (D, "2", OK), (R, "1", OK)], None),
+        ([(D, "0", OK), (D, "1", OK), (D, "2", OK), (R, "1", OK)], "0"),
+        ([(D, "0", OK), (D, "1", OK), (D, "2", OK), (R, "0", OK)], None),
+        ([(D, "1", OK), (D, "2", OK), (R, "1", OK), (D, "3", OK)], "1"),
+        ([(D, "1", OK), (D, "2", OK), (R, "1", BAD)], "1"),
+        ([(D, "1", OK), (D, "2", OK), (R, "1", OK), (D, "2", OK)], "1"),
+    ],
+)
+def test_a_rollback_goes_to_the_last_stable_release_and_never_to_one_that_was_left(
+    story: Story, wanted: str | None
+) -> None:
+    """Failed attempts do not count, and a release that a rollback left is not returned to."""
+    found = previous_stable(told(story))
+    assert (found.release.version if found else None) == wanted
+
+
+def test_a_rollback_with_rotated_secrets_still_leaves_the_bad_release_behind() -> None:
+    """The release made live has another id than the one asked for; `restores` says which."""
+    entries = told([(D, "1", OK), (D, "2", OK), (R, "1", OK)])
+    target = entries[0].release
+    rotated = dataclasses.replace(target, secrets={"TOKEN": "new"})
+    assert rotated.id != target.id
+    entries[2] = dataclasses.replace(entries[2], release=rotated, restores=target.id)
+    assert previous_stable(entries) is None
+
+
+def test_what_is_live_is_the_last_that_succeeded() -> None:
+    """Whatever failed or is still going on after it."""
+    found = live(told([(D, "1", OK), (D, "2", BAD), (D, "3", RUN)]))
+    assert found is not None
+    assert found.release.version == "1"
+
+
+def test_a_version_and_a_time_find_what_served() -> None:
+    """The newest success of a version; the last success that had ended by a time."""
+    entries = told([(D, "1", OK), (D, "2", OK), (D, "1", OK)])
+    found = with_version(entries, "1")
+    assert found is not None
+    assert found.number == 3
+    at = live_at(entries, datetime(2026, 1, 1, 0, 2, 45, tzinfo=UTC))
+    assert at is not None
+    assert at.number == 2
+    assert live_at(entries, datetime(2026, 1, 1, tzinfo=UTC)) is None
+
+
+def test_hosts_that_disagree_are_joined_with_the_finished_entry() -> None:
+    """The first host that recorded a success decides; nothing is lost from either."""
+    first = told([(D, "1", OK), (D, "2", OK)])
+    second = told([(D, "1", OK), (D, "2", RUN)])
+    joined = merge([Ledger(entries=tuple(second)), Ledger(entries=tuple(first))])
+    assert [e.state for e in joined.entries] == [OK, OK]
+
+
+def test_numbers_rise_past_a_damaged_entry() -> None:
+    """A number that a torn file has is not given out again."""
+    ledger = Ledger(entries=tuple(told([(D, "1", OK)])), damaged=("00000007.json",))
+    assert ledger.highest == 7
+
+
+def test_a_release_is_its_content() -> None:
+    """Version, digest, configuration and secrets make the id; the commit does not."""
+    base = release("1")
+    assert base.id == release("1", commit="abc").id
+    assert base.id != release("1", config={"name": "staging"}).id
+    assert base.id != release("1", secrets={"A": "x"}).id
+    assert base.id != release("1", digest="sha256:other").id
+    assert base.reference == "ghcr.io/acme/shop@sha256:1"
+    assert release("1", local=True).reference == "sha256:1"
+
+
+class Volume:
+    """Files of a ledger, the oldest first, as a session gives them."""
+
+    def __init__(self, entries: list[Deployment]) -> None:
+        self.files = tuple((f"{e.number:08d}.json", encode(e)) for e in entries)
+
+    def ask(self, request: Request[Ledger]) -> Ledger:
+        count = int(request.sent[0].split()[2])
+        files = (b"%d %s\n%s" % (len(c), name.encode(), c) for name, c in self.files[-count:])
+        return request.read([Answer(status="ok", content=b"".join(files))])
+
+
+def test_a_long_row_of_failures_hides_neither_what_serves_nor_what_was_before() -> None:
+    """Else a failing deployment would take for a first one what is not, and withdraw the service."""
+    story: Story = [(D, "1", OK), (D, "2", OK), *[(D, "3", BAD)] * 450]
+    entries = [
+        dataclasses.replace(made, number=number)
+        for number, made in enumerate((entry(1, *rest) for rest in story), 1)
+    ]
+    ledger = Ledger.read(cast("Talk", Volume(entries)), "shop", "production")
+    serving = live(ledger.entries)
+    assert serving is not None
+    assert serving.release.version == "2"
+    before = previous_stable(ledger.entries)
+    assert before is not None
+    assert before.release.version == "1"
+    many: Story = [(D, str(number), OK) for number in range(450)]
+    entries = [entry(1, *rest) for rest in many]
+    assert len(Ledger.read(cast("Talk", Volume(entries)), "shop", "production").entries) == 200

@@ -1,0 +1,174 @@
+"""Answers: what history, status, drift, monitor and doctor say, and their exit codes."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.render.samples import DEPLOYED, failed
+
+from deploy_action.checks.result import CheckResult
+from deploy_action.render.answers_text import show_answer
+from deploy_action.render.terminal import Paper
+from deploy_action.results.answers import (
+    Answer,
+    Diagnosis,
+    Difference,
+    Drift,
+    History,
+    HostStatus,
+    Monitoring,
+    Need,
+    NeedState,
+    Page,
+    ReplicaStatus,
+    Status,
+    Written,
+    WrittenPath,
+)
+
+GOOD_CHECK = CheckResult(name="home", where="edge", passed=True, seconds=0.1, attempts=1)
+BAD_CHECK = CheckResult(
+    name="home", where="edge", passed=False, seconds=0.1, attempts=1, detail="got 503"
+)
+REPLICA = ReplicaStatus(name="shop-1", version="1.4.2", state="running", health="healthy")
+
+
+def text(answer: Answer) -> str:
+    return "\n".join(show_answer(answer, Paper()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "result", "code"),
+    [
+        (History(environment="production"), "listed", 0),
+        (Status(environment="production"), "empty", 0),
+        (Status(environment="p", hosts=(HostStatus(host="a", version="1"),)), "live", 0),
+        (Status(environment="p", hosts=(HostStatus(host="a", problem="down"),)), "unknown", 4),
+        (Drift(environment="p"), "in-sync", 0),
+        (
+            Drift(
+                environment="p",
+                differences=(Difference(host="a", subject="s", recorded="r", found="f"),),
+            ),
+            "drifted",
+            3,
+        ),
+        (Monitoring(environment="p", checks=(GOOD_CHECK,)), "healthy", 0),
+        (Monitoring(environment="p", checks=(GOOD_CHECK, BAD_CHECK)), "unhealthy", 3),
+        (Monitoring(environment="p", checks=(GOOD_CHECK,), unreachable=("a",)), "unhealthy", 3),
+        (Monitoring(environment="p"), "unhealthy", 3),
+        (Diagnosis(needs=(Need(subject="git", state=NeedState.WARNING),)), "ready", 0),
+        (Diagnosis(needs=(Need(subject="git", state=NeedState.MISSING),)), "not-ready", 3),
+        (Page(text="x"), "printed", 0),
+        (Page(text="x", path="p"), "written", 0),
+        (Written(), "written", 0),
+    ],
+)
+def test_each_answer_has_its_word_and_exit_code(answer: Answer, result: str, code: int) -> None:
+    """What is not well is never exit code 0, and nothing checked is not well."""
+    assert (answer.result, int(answer.exit_code)) == (result, code)
+
+
+def test_history_lists_failed_deployments_with_their_cause() -> None:
+    """When, version, outcome, duration, who, commit, digest, why."""
+    said = text(History(environment="production", deployments=(failed(), DEPLOYED)))
+    for part in ("2026-05-01 12:00:03Z", "1.4.2", "failed", "succeeded", "4.1s", "Ada"):
+        assert part in said
+    for part in ("01234567", "abababababab", "ticket 12", "the container exited with 1"):
+        assert part in said
+
+
+def test_an_empty_history_says_so() -> None:
+    """An empty table would look like a mistake."""
+    assert "nothing was ever deployed to production" in text(History(environment="production"))
+
+
+def test_status_shows_each_host_and_names_the_one_that_is_silent() -> None:
+    """What serves, where, how healthy, who is deploying and what can come back."""
+    said = text(
+        Status(
+            service="shop",
+            environment="production",
+            live=DEPLOYED,
+            hosts=(
+                HostStatus(host="a", version="1.4.2", replicas=(REPLICA,)),
+                HostStatus(host="b", problem="ssh: connection refused"),
+            ),
+            restorable=("1.4.1",),
+            lock="Bob, since 12:01",
+        )
+    )
+    assert "shop in production: 1.4.2 serves" in said
+    assert "shop-1  1.4.2  serving  running  healthy" in said
+    assert "b  no answer\n  ssh: connection refused" in said
+    assert "being deployed: Bob" in said
+    assert "can be restored: 1.4.1" in said
+
+
+def test_drift_shows_both_sides_and_the_way_back() -> None:
+    """The exact difference, and what to type."""
+    said = text(
+        Drift(
+            service="shop",
+            environment="production",
+            differences=(
+                Difference(
+                    host="a",
+                    subject="container shop-1",
+                    recorded="running",
+                    found="exited (137)",
+                    remedy="docker start shop-1",
+                ),
+            ),
+        )
+    )
+    assert "1 difference" in said
+    assert "a: container shop-1" in said
+    assert "recorded  running" in said
+    assert "found     exited (137)" in said
+    assert "remedy    docker start shop-1" in said
+
+
+def test_monitoring_shows_what_failed_and_that_nothing_was_checked() -> None:
+    """An environment where nothing is live is not healthy."""
+    failing = Monitoring(service="shop", version="1.4.2", environment="p", checks=(BAD_CHECK,))
+    assert "✗ shop 1.4.2 in p is unhealthy" in text(failing)
+    assert "got 503" in text(failing)
+    assert "there was nothing to check" in text(Monitoring(environment="p"))
+
+
+def test_doctor_groups_by_host_and_gives_the_remedy() -> None:
+    """Rows of this machine first, then each host under its name."""
+    needs = (
+        Need(subject="git", state=NeedState.OK, detail="git 2.47"),
+        Need(subject="engine", state=NeedState.MISSING, host="a", detail="no", remedy="start it"),
+    )
+    said = text(Diagnosis(needs=needs))
+    assert said.splitlines()[0] == "this machine"
+    assert "✓ git     git 2.47" in said
+    assert "\n\na\n  ✗ engine  no\n      remedy  start it" in said
+
+
+def test_files_and_pages_are_named_or_printed() -> None:
+    """A page without a path is the output itself."""
+    assert text(Page(text="# Title\n\nbody\n")) == "# Title\n\nbody"
+    assert text(Page(text="# Title", path="D.md")) == "wrote D.md"
+    written = Written(files=(WrittenPath(path="deploy.yaml", guesses=("port 80: Dockerfile",)),))
+    assert text(written) == "✓ wrote deploy.yaml\n    port 80: Dockerfile"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Status(environment="\x1b[2J", hosts=(HostStatus(host="\x1b[2J", problem="\x1b[2J"),)),
+        Drift(
+            environment="p",
+            differences=(Difference(host="a", subject="\x1b", recorded="\x1b", found="\x1b"),),
+        ),
+        History(environment="p", deployments=(failed("\x1b[2J"),)),
+        Diagnosis(needs=(Need(subject="\x1b", state=NeedState.OK, detail="\x1b", host="\x1b"),)),
+        Written(files=(WrittenPath(path="\x1b", guesses=("\x1b",)),)),
+    ],
+)
+def test_no_answer_lets_an_escape_through(answer: Answer) -> None:
+    """Names and messages come from hosts and files: none reaches the terminal as it is."""
+    assert "\x1b" not in text(answer)
