@@ -26,10 +26,10 @@ from benchmarks.results import Benchmark
 from deploy_action.platforms.docker.edge.edge import Edge
 from deploy_action.platforms.docker.edge.host import reader_argv
 from deploy_action.platforms.docker.edge.render import render
-from deploy_action.platforms.docker.edge.state import key
+from deploy_action.platforms.docker.edge.state import backend_name
 from deploy_action.platforms.docker.engine import connect
 from deploy_action.releases.ledger import decode, encode
-from deploy_action.session.client import Conversation
+from deploy_action.session.client import SessionClient
 
 REPLICAS = (1, 2, 4, 8, 16)
 SERVICES = (1, 10, 100)
@@ -97,9 +97,9 @@ class Course:
             if edge is None:
                 raise SystemExit("the edge is gone")
             stream = engine.connect(edge.id, reader_argv())
-            with closing(Conversation("local", stream)) as talk:
-                state = Edge(host="local", talk=talk).state()
-                own = state.backends[key("shop", "production")]
+            with closing(SessionClient("local", stream)) as session:
+                state = Edge(host="local", session=session).state()
+                own = state.backends[backend_name("shop", "production")]
                 known = len(state.backends)
                 for number in range(known, count):
                     host, name = f"n{number}.example.com", f"other{number}-production"
@@ -109,7 +109,7 @@ class Course:
                         state.with_backend(name, backend), generation=state.generation
                     )
                     self._container(number)
-                talk.change_edge(
+                session.change_edge(
                     render(dataclasses.replace(state, generation=state.generation + 1)),
                     generation=state.generation,
                     reload=True,

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from deploy_action.interruption import postponed
 
-__all__ = ["side_by_side"]
+__all__ = ["run_parallel"]
 
 _MOST = 32
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
 
 
-def side_by_side(
+def run_parallel(
     act: Callable[[_Item], _Result],
     items: Sequence[_Item],
     cancel: threading.Event | None = None,

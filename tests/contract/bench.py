@@ -18,7 +18,7 @@ from tests.fakes.process import Process
 from deploy_action.clock import Clock, SystemClock
 from deploy_action.config.model import EdgeOptions
 from deploy_action.platforms.docker.edge import artifact
-from deploy_action.platforms.docker.edge.host import bring_image, ensure_network, free_addresses
+from deploy_action.platforms.docker.edge.host import ensure_image, ensure_network, free_addresses
 from deploy_action.platforms.docker.engine import Engine, connect
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec, NetworkSpec
 
@@ -136,6 +136,6 @@ def fake_bench() -> Iterator[Bench]:
 
 def with_network(bench: Bench) -> Bench:
     """Bring image and network of an edge."""
-    bring_image(bench.engine, bench.options)
+    ensure_image(bench.engine, bench.options)
     ensure_network(bench.engine, bench.options.name)
     return bench

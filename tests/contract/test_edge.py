@@ -64,7 +64,7 @@ def site(bench: Bench) -> Iterator[Site]:
         clock=bench.clock,
     )
     backend = Backend(name=NAME, protocol="http", host="", path="/", port=port, check=CHECK)
-    yield Site(bench, Edge(host="local", talk=lock.talk), backend)
+    yield Site(bench, Edge(host="local", session=lock.session), backend)
     lock.release()
 
 
@@ -142,7 +142,7 @@ def test_what_others_changed_meanwhile_is_kept(site: Site) -> None:
     """Whoever remembers an older state is told so, and begins again from the present one."""
     one = site.server("one")
     site.become(one)
-    other = Edge(host="local", talk=site.edge.talk)
+    other = Edge(host="local", session=site.edge.session)
     beside = dataclasses.replace(site.backend, name="api-production", path="/api")
     other.change(beside.name, lambda _: beside)
     site.become(dataclasses.replace(one, weight=7))
@@ -156,7 +156,7 @@ def test_what_others_changed_meanwhile_is_kept(site: Site) -> None:
 def test_a_port_that_somebody_has_left_meanwhile_can_be_taken(site: Site) -> None:
     """Nothing is refused for what is only remembered."""
     site.become(site.server("one"))
-    other = Edge(host="local", talk=site.edge.talk)
+    other = Edge(host="local", session=site.edge.session)
     port = free_port()
     beside = dataclasses.replace(site.backend, name="db-production", protocol="tcp", port=port)
     other.change(beside.name, lambda _: beside)

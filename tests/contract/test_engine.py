@@ -103,7 +103,7 @@ def test_a_stop_goes_on_when_nobody_waits_for_it(bench: Bench, script: str, code
     made = bench.run(f"echo ready; {script}")
     bench.until(lambda: "ready" in bench.engine.logs(made), "its first word")
     begun = bench.clock.monotonic()
-    bench.engine.leave_stopping(made, timeout_seconds=1)
+    bench.engine.stop_async(made, timeout_seconds=1)
     # What was asked for is there once something later was answered.
     assert bench.engine.container(made) is not None
     bench.engine.close()

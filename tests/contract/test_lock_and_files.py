@@ -10,18 +10,18 @@ from tests.contract.bench import Bench, with_network
 from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
 from deploy_action.platforms.docker.edge.host import lock_spec
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec
-from deploy_action.session.client import SessionLost, Stale
+from deploy_action.session.client import Conflict, SessionLost
 from deploy_action.session.lock import Lock, acquire, current
 from deploy_action.session.requests import (
-    both,
     delete,
     get,
     haproxy,
-    in_turn,
     optional,
+    pair,
     put,
     recent,
     reserve,
+    sequence,
 )
 
 EMPTY = "# deploy-action {generation}\nglobal\nlisten idle\n  mode http\n  bind unix@/state/run/idle.sock\n"
@@ -56,7 +56,7 @@ def test_two_names_of_one_engine_are_found_out(bench: Bench, lock: Lock) -> None
     """The same deployment holds it already; waiting would be for ever, and it goes on holding it."""
     with pytest.raises(BadInput, match="another host"):
         acquire(bench.engine, described(bench), wait_seconds=60, clock=bench.clock)
-    lock.talk.ping()
+    lock.session.ping()
 
 
 def test_a_lock_that_is_given_back_is_free(bench: Bench, lock: Lock) -> None:
@@ -64,7 +64,7 @@ def test_a_lock_that_is_given_back_is_free(bench: Bench, lock: Lock) -> None:
     lock.release()
     bench.until(lambda: current(bench.engine, f"{bench.name}-lock") is None, "the lock's end")
     again = acquire(bench.engine, described(bench, "d-2"), wait_seconds=5, clock=bench.clock)
-    again.talk.ping()
+    again.session.ping()
     again.release()
 
 
@@ -73,7 +73,7 @@ def test_a_lock_that_is_taken_away_is_noticed_by_the_next_request(bench: Bench, 
     bench.engine.remove(lock.container_id)
     for _ in range(2):
         with pytest.raises(SessionLost):
-            lock.talk.put("ledger/a.json", b"{}")
+            lock.session.put("ledger/a.json", b"{}")
 
 
 def test_a_strangers_container_is_not_taken_for_a_lock(bench: Bench) -> None:
@@ -88,53 +88,53 @@ def test_a_strangers_container_is_not_taken_for_a_lock(bench: Bench) -> None:
 def test_files_are_written_whole_and_read_as_they_are(lock: Lock) -> None:
     """Any bytes; a second writing replaces the first; what is not there is None."""
     content = bytes(range(256)) * 300
-    assert lock.talk.get("ledger/shop/a.json") is None
+    assert lock.session.get("ledger/shop/a.json") is None
     for written in (b"first", content, bytes(range(1, 256)) * 300, b"\n\nlast\n\n", b""):
-        lock.talk.put("ledger/shop/a.json", written)
-        assert lock.talk.get("ledger/shop/a.json") == written
-    lock.talk.delete("ledger/shop/a.json")
-    lock.talk.delete("ledger/shop/a.json")
-    assert lock.talk.get("ledger/shop/a.json") is None
+        lock.session.put("ledger/shop/a.json", written)
+        assert lock.session.get("ledger/shop/a.json") == written
+    lock.session.delete("ledger/shop/a.json")
+    lock.session.delete("ledger/shop/a.json")
+    assert lock.session.get("ledger/shop/a.json") is None
 
 
 def test_the_last_entries_come_oldest_first(lock: Lock) -> None:
     """By name, JSON files only, with contents in which anything may stand."""
     for number in range(12):
-        lock.talk.put(f"ledger/shop/{number:08d}.json", f"{number}\n{number}".encode())
-    lock.talk.put("ledger/shop/fingerprint.key", b"\n\0\n")
-    assert lock.talk.ask(recent("ledger/shop", 3)) == tuple(
+        lock.session.put(f"ledger/shop/{number:08d}.json", f"{number}\n{number}".encode())
+    lock.session.put("ledger/shop/fingerprint.key", b"\n\0\n")
+    assert lock.session.ask(recent("ledger/shop", 3)) == tuple(
         (f"{number:08d}.json", f"{number}\n{number}".encode()) for number in (9, 10, 11)
     )
-    assert lock.talk.ask(recent("ledger/none", 3)) == ()
-    assert len(lock.talk.names("ledger/shop")) == 13
-    assert lock.talk.names("ledger/none") == ()
+    assert lock.session.ask(recent("ledger/none", 3)) == ()
+    assert len(lock.session.names("ledger/shop")) == 13
+    assert lock.session.names("ledger/none") == ()
 
 
 def test_room_can_be_kept_aside(lock: Lock) -> None:
     """As often as one likes; it is no entry."""
-    lock.talk.ask(reserve())
-    lock.talk.ask(reserve())
-    assert lock.talk.names("ledger") == ()
+    lock.session.ask(reserve())
+    lock.session.ask(reserve())
+    assert lock.session.names("ledger") == ()
 
 
 def test_the_edge_is_changed_only_from_the_state_that_one_knows(lock: Lock) -> None:
     """Compare and set by the generation in the file's first line."""
     first, second = EMPTY.format(generation=1), EMPTY.format(generation=2)
-    lock.talk.change_edge(first, generation=0, reload=False, commands="")
-    with pytest.raises(Stale):
-        lock.talk.change_edge(second, generation=0, reload=False, commands="")
-    assert lock.talk.get("edge/haproxy.cfg") == first.encode()
-    lock.talk.change_edge(second, generation=1, reload=False, commands="")
-    assert lock.talk.get("edge/haproxy.cfg") == second.encode()
+    lock.session.change_edge(first, generation=0, reload=False, commands="")
+    with pytest.raises(Conflict):
+        lock.session.change_edge(second, generation=0, reload=False, commands="")
+    assert lock.session.get("edge/haproxy.cfg") == first.encode()
+    lock.session.change_edge(second, generation=1, reload=False, commands="")
+    assert lock.session.get("edge/haproxy.cfg") == second.encode()
 
 
 def test_a_configuration_that_is_none_is_refused(lock: Lock) -> None:
     """The old one stays."""
     known = EMPTY.format(generation=1)
-    lock.talk.change_edge(known, generation=0, reload=False, commands="")
+    lock.session.change_edge(known, generation=0, reload=False, commands="")
     with pytest.raises(DeploymentFailed, match="edge"):
-        lock.talk.change_edge("nonsense\n", generation=1, reload=False, commands="")
-    assert lock.talk.get("edge/haproxy.cfg") == known.encode()
+        lock.session.change_edge("nonsense\n", generation=1, reload=False, commands="")
+    assert lock.session.get("edge/haproxy.cfg") == known.encode()
 
 
 def test_a_weight_that_is_none_is_refused(lock: Lock) -> None:
@@ -145,7 +145,7 @@ def test_a_weight_that_is_none_is_refused(lock: Lock) -> None:
         return EMPTY.format(generation=generation) + "backend shop\n  mode http\n" + "".join(lines)
 
     def change(generation: int, *weights: int) -> None:
-        lock.talk.change_edge(
+        lock.session.change_edge(
             shop(generation, *weights), generation=generation - 1, reload=False, commands=""
         )
 
@@ -153,13 +153,13 @@ def test_a_weight_that_is_none_is_refused(lock: Lock) -> None:
     change(2, 256, 0)
     with pytest.raises(DeploymentFailed, match="edge"):
         change(3, 257, 0)
-    assert lock.talk.get("edge/haproxy.cfg") == shop(2, 256, 0).encode()
+    assert lock.session.get("edge/haproxy.cfg") == shop(2, 256, 0).encode()
     change(3, 100)
     change(4)
     change(5, 7)
     with pytest.raises(DeploymentFailed, match="edge"):
         change(6, 7, 257)
-    assert lock.talk.get("edge/haproxy.cfg") == shop(5, 7).encode()
+    assert lock.session.get("edge/haproxy.cfg") == shop(5, 7).encode()
 
 
 def test_several_requests_are_done_in_their_order(lock: Lock) -> None:
@@ -167,22 +167,22 @@ def test_several_requests_are_done_in_their_order(lock: Lock) -> None:
     path = "ledger/shop/a.json"
     content = bytes(range(256)) * 100
     with pytest.raises(DeploymentFailed):
-        lock.talk.ask(
-            both(
-                in_turn(put(path, b"{}"), put(path, content)),
+        lock.session.ask(
+            pair(
+                sequence(put(path, b"{}"), put(path, content)),
                 haproxy("show stat\n").then(lambda _: None),
             )
         )
-    read = both(get(path), both(optional(haproxy("show stat\n")), in_turn(delete(path))))
-    assert lock.talk.ask(both(read, get(path))) == ((content, (None, None)), None)
+    read = pair(get(path), pair(optional(haproxy("show stat\n")), sequence(delete(path))))
+    assert lock.session.ask(pair(read, get(path))) == ((content, (None, None)), None)
 
 
 def test_an_edge_that_is_down_is_told(lock: Lock) -> None:
     """Neither a question nor a reload is answered as if there were one; the file stays as it was."""
     with pytest.raises(DeploymentFailed):
-        lock.talk.haproxy("show stat\n")
+        lock.session.haproxy("show stat\n")
     known = EMPTY.format(generation=1)
-    lock.talk.change_edge(known, generation=0, reload=False, commands="")
+    lock.session.change_edge(known, generation=0, reload=False, commands="")
     with pytest.raises(DeploymentFailed):
-        lock.talk.change_edge(EMPTY.format(generation=2), generation=1, reload=True, commands="")
-    assert lock.talk.get("edge/haproxy.cfg") == known.encode()
+        lock.session.change_edge(EMPTY.format(generation=2), generation=1, reload=True, commands="")
+    assert lock.session.get("edge/haproxy.cfg") == known.encode()

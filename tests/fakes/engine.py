@@ -201,7 +201,7 @@ class FakeEngine:
             machine.clock.sleep(seconds)
             machine.end(found, code)
 
-    def leave_stopping(self, container_id: str, *, timeout_seconds: float) -> None:
+    def stop_async(self, container_id: str, *, timeout_seconds: float) -> None:
         """Ask it to end, and let it."""
         with self._call("stop", self._words(container_id)) as machine:
             found = self._must(container_id)

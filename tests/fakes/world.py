@@ -22,7 +22,7 @@ from deploy_action.errors import BadInput
 from deploy_action.events.progress import Silent
 from deploy_action.inputs import Inputs
 from deploy_action.platforms.docker import connections as engagement
-from deploy_action.releases.ledger import decode, live
+from deploy_action.releases.ledger import current_deployment, decode
 from deploy_action.releases.model import Deployment, Kind, State
 from deploy_action.results.answers import Report
 from deploy_action.results.outcome import Outcome
@@ -147,7 +147,7 @@ class World:
         for host, found in entries.items():
             if [(e.number, e.state) for e in found] != [(e.number, e.state) for e in first]:
                 yield f"the ledger of {host} differs: {_short(found)}, not {_short(first)}"
-        serving = live(first)
+        serving = current_deployment(first)
         version = serving.release.version if serving is not None else ""
         good = {e.release.id for e in first if e.state is State.SUCCEEDED}
         standby = _standby(serving)
@@ -187,7 +187,7 @@ class World:
             if reply is None or (reply.status, reply.version) != (200, version):
                 yield f"{host}: {version} is live in the ledger, but the edge answers {reply}"
             weights = list(machine.weights(BACKEND).values())
-            idle = [0] * replicas if _standby(live(self.ledger(host))) else []
+            idle = [0] * replicas if _standby(current_deployment(self.ledger(host))) else []
             if sorted(weights) != sorted([*idle, *[100] * replicas]):
                 yield f"{host}: the edge's weights are {machine.weights(BACKEND)}"
 

@@ -9,7 +9,7 @@ from deploy_action.cli.arguments import suggestion
 from deploy_action.cli.commands import command as described
 from deploy_action.errors import BadInput
 
-__all__ = ["COMMANDS", "INPUTS", "arguments", "command_of", "given", "is_true"]
+__all__ = ["COMMANDS", "INPUTS", "action_inputs", "arguments", "command_of", "is_true"]
 
 COMMANDS = (
     "deploy",
@@ -68,7 +68,7 @@ INPUTS = (*_OURS, *_PASSED_ON)
 _VERBATIM = ("INPUT_SSH-KEY", "INPUT_SECRETS")
 
 
-def given(environ: Mapping[str, str]) -> dict[str, str]:
+def action_inputs(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the inputs by name; the runner puts them into INPUT_ + upper case, dashes kept."""
     return {
         name.removeprefix("INPUT_").lower(): value if name in _VERBATIM else value.strip()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from deploy_action.action.context import Context
 from deploy_action.action.files import add_summary, set_outputs
-from deploy_action.action.inputs import COMMANDS, arguments, given
+from deploy_action.action.inputs import COMMANDS, action_inputs, arguments
 from deploy_action.action.masking import declared_secrets, handed_secrets
 from deploy_action.action.outputs import outputs
 from deploy_action.action.ssh import ssh_files
@@ -67,7 +67,7 @@ def _run(environ: Mapping[str, str], commands: Commands) -> int:
         try:
             # What git and ssh are told goes through the process's own environment.
             os.environ.update(_git_trust(environ))
-            os.environ.update(stack.enter_context(ssh_files(given(environ))))
+            os.environ.update(stack.enter_context(ssh_files(action_inputs(environ))))
             publisher = _publisher(environ)
             report = _perform(environ, commands, publisher)
         except BadInput as error:
@@ -101,10 +101,10 @@ def _perform(environ: Mapping[str, str], commands: Commands, publisher: Publishe
     from deploy_action.commands import perform
     from deploy_action.events.console import Console
     from deploy_action.inputs import Inputs
-    from deploy_action.render.text import Palette
+    from deploy_action.render.text import Style
 
     context = Context.read(environ)
-    call = parse(arguments(given(environ), context))
+    call = parse(arguments(action_inputs(environ), context))
     if not isinstance(call, Call):
         raise BadInput("the action runs one command", remedy=f"command: {COMMANDS[0]}")
     accepted = {option.field for option in call.command.options}
@@ -113,7 +113,7 @@ def _perform(environ: Mapping[str, str], commands: Commands, publisher: Publishe
     inputs = Inputs(**{**fields, **call.fields}, environ=_with_secrets(environ))
     # The progress quotes containers' logs, so all of it is kept from being a command.
     with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:
-        progress = publisher.watching(Console(log, Palette(False)))
+        progress = publisher.watching(Console(log, Style(False)))
         try:
             return perform(call.command.name, inputs, progress)
         except Exception:
@@ -140,7 +140,7 @@ def _show(
         if commands.left_out:
             more = f"{len(commands.left_out)} more problems are on the run's summary page"
             commands.notice("not all are shown here", more)
-        _write_sarif(given(environ).get("sarif-file", ""), report)
+        _write_sarif(action_inputs(environ).get("sarif-file", ""), report)
     elif report.exit_code is not ExitCode.DONE:
         commands.error(report.result, _text(report)[0])
     with commands.no_commands() as log:
@@ -180,7 +180,7 @@ def _text(report: Report) -> list[str]:
 
 def _with_secrets(environ: Mapping[str, str]) -> dict[str, str]:
     """Return where secrets are looked up; what is handed over names nothing else than a secret."""
-    inputs = given(environ)
+    inputs = action_inputs(environ)
     token = environ.get("GITHUB_TOKEN") or inputs.get("github-token", "")
     found = {**environ, "GITHUB_TOKEN": token} if token else dict(environ)
     return found | handed_secrets(inputs.get("secrets", ""))

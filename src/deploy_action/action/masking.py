@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from deploy_action.action.inputs import given
+from deploy_action.action.inputs import action_inputs
 from deploy_action.errors import BadInput
 
 __all__ = ["declared_secrets", "handed_secrets"]
@@ -76,7 +76,7 @@ def _names(environ: Mapping[str, str]) -> set[str]:
     from deploy_action.config import check
 
     # Read as the command will read it: a blank around the path must not hide the secrets' names.
-    config, _ = check(Path(given(environ).get("config") or "deploy.yaml"))
+    config, _ = check(Path(action_inputs(environ).get("config") or "deploy.yaml"))
     if config is None:
         return set()
     names: set[str] = set()

@@ -27,7 +27,7 @@ from urllib.parse import quote
 from deploy_action.checks.result import escape
 from deploy_action.config.model import ProbePost
 
-__all__ = ["Certificate", "RouteProbe"]
+__all__ = ["RequestStats", "RouteProbe"]
 
 _TIMEOUT_SECONDS = 10.0
 _EXAMPLES = 5
@@ -36,7 +36,7 @@ _POST_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
+class RequestStats:
     """What the probe saw.
 
     Attributes:
@@ -50,9 +50,9 @@ class Certificate:
     losses: tuple[str, ...] = ()
     unserved: int = 0
 
-    def __add__(self, other: Certificate) -> Certificate:
+    def __add__(self, other: RequestStats) -> RequestStats:
         """Join what was seen on two hosts."""
-        return Certificate(
+        return RequestStats(
             sent=self.sent + other.sent,
             lost=self.lost + other.lost,
             losses=tuple(dict.fromkeys((*self.losses, *other.losses)))[:_EXAMPLES],
@@ -108,16 +108,16 @@ class RouteProbe:
         self._begin(self._get, fresh, keep=False)
         self._begin(self._get, kept, keep=True)
 
-    def stop(self) -> Certificate:
+    def stop(self) -> RequestStats:
         """End, let requests under way finish, and return what was seen."""
         self._stop.set()
         for thread in self._threads:
             thread.join(_TIMEOUT_SECONDS + 1)
         return self.seen()
 
-    def seen(self) -> Certificate:
+    def seen(self) -> RequestStats:
         """Return what was seen so far."""
-        return sum((way.seen() for way in self._ways()), Certificate())
+        return sum((way.seen() for way in self._ways()), RequestStats())
 
     def make_sure(self) -> None:
         """Ask once more, right now, where no good answer has come yet: requests that were sent
@@ -211,10 +211,10 @@ class _Way:
     where: str
     request: _Request
     _guard: threading.Lock = field(default_factory=threading.Lock)
-    _seen: Certificate = field(default_factory=Certificate)
+    _seen: RequestStats = field(default_factory=RequestStats)
     _first_good: float = math.inf
 
-    def seen(self) -> Certificate:
+    def seen(self) -> RequestStats:
         """Return what was seen so far."""
         with self._guard:
             return self._seen
@@ -229,12 +229,12 @@ class _Way:
         with self._guard:
             if not problem and self._first_good == math.inf:
                 self._first_good = time.monotonic()
-                self._seen = Certificate(unserved=self._seen.lost)
+                self._seen = RequestStats(unserved=self._seen.lost)
             elif problem and begun < self._first_good < math.inf:
                 # Sent while nothing was served, and given up only now.
-                self._seen = self._seen + Certificate(unserved=1)
+                self._seen = self._seen + RequestStats(unserved=1)
                 return
-            self._seen = self._seen + Certificate(
+            self._seen = self._seen + RequestStats(
                 sent=1,
                 lost=1 if problem else 0,
                 losses=(f"{self.where}: {problem}",) if problem else (),

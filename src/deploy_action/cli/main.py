@@ -18,7 +18,7 @@ from deploy_action.errors import BadInput, ExitCode
 
 if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
-    from deploy_action.render.terminal import Paper
+    from deploy_action.render.terminal import RenderContext
     from deploy_action.results.answers import Report
 
 __all__ = ["bug", "main"]
@@ -123,14 +123,14 @@ def _is_error(report: Report) -> bool:
 
 
 def _write(
-    report: Report, command: str, as_json: bool, paper: Paper, out: TextIO, err: TextIO
+    report: Report, command: str, as_json: bool, paper: RenderContext, out: TextIO, err: TextIO
 ) -> int:
     if as_json:
         import json
 
-        from deploy_action.render.as_json import plain
+        from deploy_action.render.as_json import serialize
 
-        document = json.dumps(plain(report, command=command), indent=2, ensure_ascii=False)
+        document = json.dumps(serialize(report, command=command), indent=2, ensure_ascii=False)
         return _say(f"{document}\n", out, report.exit_code)
     from deploy_action.results.outcome import Outcome
 

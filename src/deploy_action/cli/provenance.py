@@ -17,13 +17,13 @@ def facts(
     Args:
         meanwhile: what is done while git looks.
     """
-    from deploy_action.parallel import side_by_side
+    from deploy_action.parallel import run_parallel
 
     def one(name: str) -> str:
         return actor(environ) if name == "actor" else commit()
 
     ordered = sorted(names)
-    found = side_by_side(one, ordered, meanwhile=meanwhile)
+    found = run_parallel(one, ordered, meanwhile=meanwhile)
     return dict(zip(ordered, found, strict=True))
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from deploy_action.render.terminal import Paper
-    from deploy_action.render.text import Palette
+    from deploy_action.render.terminal import RenderContext
+    from deploy_action.render.text import Style
     from deploy_action.results.answers import Report
 
 __all__ = ["palette", "paper", "width"]
@@ -26,11 +26,11 @@ def paper(
     *,
     no_color: bool = False,
     report: Report | None = None,
-) -> Paper:
+) -> RenderContext:
     """Describe what the report will be written on."""
-    from deploy_action.render.terminal import Paper
+    from deploy_action.render.terminal import RenderContext
 
-    return Paper(
+    return RenderContext(
         width=width(environ, stream),
         palette=palette(environ, stream, no_color=no_color),
         sources=_sources(report),
@@ -49,12 +49,12 @@ def width(environ: Mapping[str, str], stream: TextIO) -> int:
     return max(min(columns, _WIDEST), _NARROWEST) if columns else 80
 
 
-def palette(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Palette:
+def palette(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Style:
     """Allow colours only where a person looks and nobody said no (https://no-color.org)."""
-    from deploy_action.render.text import Palette
+    from deploy_action.render.text import Style
 
     forbidden = no_color or bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
-    return Palette(not forbidden and stream.isatty())
+    return Style(not forbidden and stream.isatty())
 
 
 def _sources(report: Report | None) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.action.context import Context
 from deploy_action.errors import BadInput
-from deploy_action.releases.attestation import KEY, Proof, proof_key, sign
+from deploy_action.releases.attestation import KEY, Attestation, proof_key, sign
 from deploy_action.releases.model import State
 from deploy_action.results.outcome import Result
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.results.outcome import Outcome
 
-__all__ = ["prove", "require_provable"]
+__all__ = ["attest", "require_attestable"]
 
 
-def require_provable(inputs: Inputs) -> None:
+def require_attestable(inputs: Inputs) -> None:
     """Find out before anything is changed whether a proof that was asked for can be given.
 
     Raises:
@@ -38,7 +38,7 @@ def require_provable(inputs: Inputs) -> None:
         raise BadInput(f"{inputs.proof_file.parent}: there is no such directory")
 
 
-def prove(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
+def attest(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
     """Add the proof to the outcome of a deployment whose release is live.
 
     The deployment is done by then: what cannot be given is a note and no failure.
@@ -54,7 +54,7 @@ def prove(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
         )
         return dataclasses.replace(outcome, notes=(*outcome.notes, note))
     proof = sign(
-        Proof(
+        Attestation(
             service=release.service,
             environment=release.environment,
             version=release.version,

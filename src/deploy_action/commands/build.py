@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from deploy_action.clock import SystemClock
 from deploy_action.config import load
-from deploy_action.config.select import choose
+from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
 from deploy_action.images.build import build_image
-from deploy_action.images.resolve import credentials, name_of
+from deploy_action.images.resolve import credentials, requested_image
 from deploy_action.results.acts import Built
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def run(inputs: Inputs, progress: Progress) -> Built:
             cause="an image that is built elsewhere is deployed by its version or digest",
             remedy="write build: {push: true} there, or leave this command out",
         )
-    name = name_of(wanted, inputs)
+    name = requested_image(wanted, inputs)
     clock = SystemClock()
     started = clock.monotonic()
     login = credentials(wanted, inputs.environ)
@@ -57,4 +57,4 @@ def _wanted(config: DeployConfig, inputs: Inputs) -> Environment:
         every = list(config.environments.values())
         if all((e.build, e.image) == (every[0].build, every[0].image) for e in every):
             return every[0]
-    return choose(config, inputs.environment)
+    return select_environment(config, inputs.environment)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from deploy_action.config import load
-from deploy_action.config.select import choose
+from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
-from deploy_action.parallel import side_by_side
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.parallel import run_parallel
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.releases.model import State
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.session.lock import current, lock_name
-from deploy_action.session.signals import Intervention, intervene
+from deploy_action.session.signals import OperatorCommand, send_command
 
 if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.connections import Engagement
+    from deploy_action.platforms.docker.connections import HostConnections
     from deploy_action.releases.model import Deployment
-    from deploy_action.session.signals import Wish
+    from deploy_action.session.signals import OperatorAction
 
 __all__ = ["run"]
 
@@ -32,12 +32,12 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     Raises:
         BadInput: nothing is being deployed there now.
     """
-    wanted = choose(load(inputs.config), inputs.environment)
-    with engage(wanted, inputs, progress) as engagement:
+    wanted = select_environment(load(inputs.config), inputs.environment)
+    with connect_hosts(wanted, inputs, progress) as engagement:
         running = _running(engagement)
-        told = Intervention(
+        told = OperatorCommand(
             number=running.number,
-            wish=cast("Wish", inputs.switch),
+            wish=cast("OperatorAction", inputs.switch),
             actor=inputs.actor,
             reason=inputs.reason,
         )
@@ -45,9 +45,9 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         def leave(host: str) -> None:
             with engagement.reading(host) as site:
                 if site is not None:
-                    intervene(site.talk, wanted.service, wanted.name, told)
+                    send_command(site.session, wanted.service, wanted.name, told)
 
-        side_by_side(leave, wanted.hosts)
+        run_parallel(leave, wanted.hosts)
     does = "goes on at once" if told.wish == "promote" else "goes back"
     return Outcome(
         result=Result.TOLD,
@@ -58,7 +58,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     )
 
 
-def _running(engagement: Engagement) -> Deployment:
+def _running(engagement: HostConnections) -> Deployment:
     wanted = engagement.environment
     name = lock_name(wanted.edge.name, wanted.service, wanted.name)
     held = any(current(engine, name) is not None for engine in engagement.engines.values())

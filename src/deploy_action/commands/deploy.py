@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.commands.attest import prove, require_provable
+from deploy_action.commands.attest import attest, require_attestable
 from deploy_action.config import load
-from deploy_action.config.select import choose
+from deploy_action.config.select import select_environment
 from deploy_action.errors import GateRefused
 from deploy_action.gates.run import require_passed, run_gates
-from deploy_action.images.resolve import SourcedImage, credentials, source
+from deploy_action.images.resolve import ResolvedImage, credentials, resolve_image
 from deploy_action.platforms.docker.certificate_files import certificate_of
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.releases.model import Kind
 from deploy_action.releases.promotion import require_passed_before
 from deploy_action.releases.secrets import required_secrets
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
 
-__all__ = ["bring", "refusal", "run"]
+__all__ = ["deploy_image", "refusal", "run"]
 
 _GOING_LIVE = "deploy_action.rollout.deploy"
 
@@ -39,23 +39,25 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         LockHeld: somebody else is deploying.
     """
     config = load(inputs.config)
-    return bring(config, choose(config, inputs.environment), inputs, progress, Kind.DEPLOY)
+    return deploy_image(
+        config, select_environment(config, inputs.environment), inputs, progress, Kind.DEPLOY
+    )
 
 
-def bring(
+def deploy_image(
     config: DeployConfig,
     wanted: Environment,
     inputs: Inputs,
     progress: Progress,
     kind: Kind,
-    image: SourcedImage | None = None,
+    image: ResolvedImage | None = None,
 ) -> Outcome:
     """Bring an image to an environment; the gates are run first.
 
     Args:
         image: what to deploy when it is known already (a promotion).
     """
-    require_provable(inputs)
+    require_attestable(inputs)
     gates = run_gates(wanted.gates, inputs.config.parent)
     refused = refusal(wanted, gates)
     if refused is not None:
@@ -63,9 +65,9 @@ def bring(
     secrets = required_secrets(wanted, inputs)
     login = credentials(wanted, inputs.environ)
     certificate = certificate_of(wanted, inputs)
-    with engage(wanted, inputs, progress) as engagement:
+    with connect_hosts(wanted, inputs, progress) as engagement:
         if image is None:
-            image = source(wanted, inputs, engagement.first, progress)
+            image = resolve_image(wanted, inputs, engagement.first, progress)
             require_passed_before(config, wanted, image, inputs, progress)
         # What is promoted was built earlier than what is checked out now.
         commit = image.commit or inputs.commit
@@ -76,12 +78,12 @@ def bring(
             release = make_release(wanted, image, secrets, key, commit)
             return plan_only(engagement, release, wanted, kind, gates)
         with engagement.locked(_GOING_LIVE) as held:
-            from deploy_action.rollout.deploy import go_live, make_release
+            from deploy_action.rollout.deploy import deploy_release, make_release
 
             observation = held.settled([image.reference])
             key = held.fingerprint_key(observation)
             release = make_release(wanted, image, secrets, key, commit)
-            outcome = go_live(
+            outcome = deploy_release(
                 held,
                 observation,
                 release,
@@ -92,7 +94,7 @@ def bring(
                 certificate=certificate,
                 gates=gates,
             )
-        return prove(outcome, inputs, engagement.clock.now())
+        return attest(outcome, inputs, engagement.clock.now())
 
 
 def refusal(wanted: Environment, gates: Sequence[GateResult]) -> Outcome | None:

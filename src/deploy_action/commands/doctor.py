@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from deploy_action.config import check, environment
 from deploy_action.config.model import EdgeOptions
-from deploy_action.platforms.docker.doctor import host_needs
+from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.process import run as run_program
-from deploy_action.results.answers import Diagnosis, Need, NeedState
+from deploy_action.results.answers import Check, CheckState, DoctorReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ _TOOL_SECONDS = 10.0
 _HOSTS_AT_ONCE = 16
 
 
-def run(inputs: Inputs, progress: Progress) -> Diagnosis:
+def run(inputs: Inputs, progress: Progress) -> DoctorReport:
     """Look at this machine, then at all hosts at once.
 
     Without a valid deploy.yaml the local engine is looked at alone.
@@ -43,9 +43,9 @@ def run(inputs: Inputs, progress: Progress) -> Diagnosis:
     targets = targets or [("local", EdgeOptions())]
     progress.say(f"asking {len(targets)} host{'' if len(targets) == 1 else 's'}")
     with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
-        for found in pool.map(lambda pair: host_needs(*pair), targets):
+        for found in pool.map(lambda pair: host_checks(*pair), targets):
             needs += found
-    return Diagnosis(needs=tuple(needs))
+    return DoctorReport(needs=tuple(needs))
 
 
 def _chosen(config: DeployConfig | None, name: str | None) -> list[Environment]:
@@ -54,13 +54,13 @@ def _chosen(config: DeployConfig | None, name: str | None) -> list[Environment]:
     return list(config.environments.values()) if name is None else [environment(config, name)]
 
 
-def _python() -> Need:
-    return Need(
-        subject="python", state=NeedState.OK, detail=".".join(map(str, sys.version_info[:3]))
+def _python() -> Check:
+    return Check(
+        subject="python", state=CheckState.OK, detail=".".join(map(str, sys.version_info[:3]))
     )
 
 
-def _tools(chosen: Sequence[Environment]) -> Iterable[Need]:
+def _tools(chosen: Sequence[Environment]) -> Iterable[Check]:
     """Look for the programs that these environments need; one that is only handy is a warning."""
     builds = any(each.build is not None for each in chosen)
     over_ssh = any(host.startswith("ssh://") for each in chosen for host in each.hosts)
@@ -74,44 +74,44 @@ def _tools(chosen: Sequence[Environment]) -> Iterable[Need]:
 _PACKAGES = {"git": "git", "docker": "docker.io", "ssh": "openssh-client"}
 
 
-def _tool(argv: Sequence[str], *, needed: bool, why: str) -> Need:
+def _tool(argv: Sequence[str], *, needed: bool, why: str) -> Check:
     name = argv[0]
     if shutil.which(name) is None:
-        return Need(
+        return Check(
             subject=name,
-            state=NeedState.MISSING if needed else NeedState.WARNING,
+            state=CheckState.MISSING if needed else CheckState.WARNING,
             detail=f"not found; it {why}",
             remedy=f"apt-get install {_PACKAGES[name]}",
         )
     try:
         done = run_program(argv, timeout_seconds=_TOOL_SECONDS)
     except OSError as error:
-        return Need(subject=name, state=NeedState.WARNING, detail=f"does not run: {error}")
+        return Check(subject=name, state=CheckState.WARNING, detail=f"does not run: {error}")
     version = (done.stdout or done.stderr).strip().partition("\n")[0]
-    return Need(subject=name, state=NeedState.OK, detail=version)
+    return Check(subject=name, state=CheckState.OK, detail=version)
 
 
-def _configuration(inputs: Inputs, config: DeployConfig | None, problems: int) -> Need:
+def _configuration(inputs: Inputs, config: DeployConfig | None, problems: int) -> Check:
     name = str(inputs.config)
     if config is not None:
         detail = f"valid: {config.service} in {', '.join(config.environments)}"
-        return Need(subject=name, state=NeedState.OK, detail=detail)
+        return Check(subject=name, state=CheckState.OK, detail=detail)
     exists = inputs.config.is_file()
-    return Need(
+    return Check(
         subject=name,
-        state=NeedState.MISSING,
+        state=CheckState.MISSING,
         detail=f"{problems} problems" if exists else "there is no such file",
         remedy=f"deploy-action validate -c {name}" if exists else "deploy-action init",
     )
 
 
-def _secrets(chosen: Sequence[Environment], inputs: Inputs) -> Iterable[Need]:
+def _secrets(chosen: Sequence[Environment], inputs: Inputs) -> Iterable[Check]:
     """Name the secrets that this environment lacks: in a workflow they are there, here maybe not."""
     for name in dict.fromkeys(secret for each in chosen for secret in each.secrets):
         if inputs.secret(name) is None:
-            yield Need(
+            yield Check(
                 subject=name,
-                state=NeedState.WARNING,
+                state=CheckState.WARNING,
                 detail="this secret is not in the environment; a deployment from here needs it",
                 remedy=f"export {name}=…, or deploy from the workflow that has it",
             )

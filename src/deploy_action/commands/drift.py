@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.config import load, to_plain
-from deploy_action.config.select import choose
+from deploy_action.config import load, serialize
+from deploy_action.config.select import select_environment
 from deploy_action.errors import LockHeld
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.drift import differences
-from deploy_action.releases.ledger import good_releases, live
+from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.results.answers import Drift
 from deploy_action.session.lock import current, lock_name, read_holder
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.connections import Engagement
+    from deploy_action.platforms.docker.connections import HostConnections
     from deploy_action.results.answers import Difference
 
 __all__ = ["run"]
@@ -31,13 +31,13 @@ def run(inputs: Inputs, progress: Progress) -> Drift:
     Raises:
         LockHeld: a deployment is under way, so differences are what it is about.
     """
-    wanted = choose(load(inputs.config), inputs.environment)
-    with engage(wanted, inputs, progress) as engagement:
+    wanted = select_environment(load(inputs.config), inputs.environment)
+    with connect_hosts(wanted, inputs, progress) as engagement:
         _refuse_while_locked(engagement, wanted)
         observation = engagement.look()
         entries = observation.ledger.entries
-        serving = live(entries)
-        good = good_releases(entries)
+        serving = current_deployment(entries)
+        good = succeeded_releases(entries)
         found: list[Difference] = []
         for host in observation.hosts:
             engine = engagement.engines[host.host]
@@ -62,12 +62,12 @@ def _notes(wanted: Environment, recorded: Mapping[str, object] | None) -> tuple[
     """Mention what deploy.yaml says differently: not drift, but not deployed either."""
     if recorded is None:
         return ("nothing is recorded as live",)
-    today = to_plain(wanted)
+    today = serialize(wanted)
     keys = sorted(k for k in today.keys() | recorded.keys() if today.get(k) != recorded.get(k))
     return (f"deploy.yaml differs from what is live in: {', '.join(keys)}",) if keys else ()
 
 
-def _refuse_while_locked(engagement: Engagement, wanted: Environment) -> None:
+def _refuse_while_locked(engagement: HostConnections, wanted: Environment) -> None:
     name = lock_name(wanted.edge.name, wanted.service, wanted.name)
     for host, engine in engagement.engines.items():
         held = current(engine, name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
-from deploy_action.config.select import choose
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.config.select import select_environment
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.results.answers import History
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ __all__ = ["run"]
 
 def run(inputs: Inputs, progress: Progress) -> History:
     """Return the newest deployments first; a damaged entry is named, the others are intact."""
-    wanted = choose(load(inputs.config), inputs.environment)
-    with engage(wanted, inputs, progress) as engagement:
+    wanted = select_environment(load(inputs.config), inputs.environment)
+    with connect_hosts(wanted, inputs, progress) as engagement:
         ledger = engagement.look().ledger
     notes = [f"the entry {name} cannot be read (a torn disk?)" for name in ledger.damaged]
     return History(

@@ -7,19 +7,19 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
-from deploy_action.config.select import choose
+from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.parallel import side_by_side
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.parallel import run_parallel
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.edge.certificates import sweep
-from deploy_action.releases.ledger import Ledger, live
+from deploy_action.releases.ledger import Ledger, current_deployment
 from deploy_action.results.acts import Maintained
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.host import Site
+    from deploy_action.platforms.docker.host import Host
 
 __all__ = ["run"]
 
@@ -44,7 +44,7 @@ def run(inputs: Inputs, progress: Progress) -> Maintained:
         BadInput: the service has no HTTP traffic, nothing is live, or the page cannot be used.
         LockHeld: somebody is deploying.
     """
-    wanted = choose(load(inputs.config), inputs.environment)
+    wanted = select_environment(load(inputs.config), inputs.environment)
     on = inputs.switch == "on"
     page = _page(inputs) if on else b""
     if wanted.route is None or wanted.protocol != "http":
@@ -52,18 +52,18 @@ def run(inputs: Inputs, progress: Progress) -> Maintained:
             f"{wanted.name}: the edge can answer for HTTP services only",
             remedy="a worker is stopped with docker stop",
         )
-    with engage(wanted, inputs, progress) as engagement, engagement.locked() as held:
-        serving = live(held.settled().ledger.entries)
+    with connect_hosts(wanted, inputs, progress) as engagement, engagement.locked() as held:
+        serving = current_deployment(held.settled().ledger.entries)
         if serving is None:
             raise BadInput(
                 f"{wanted.name}: nothing was ever deployed there",
                 remedy=f"deploy-action deploy -e {wanted.name}",
             )
-        changed = any(side_by_side(lambda site: _set(site, page), held.sites))
+        changed = any(run_parallel(lambda site: _set(site, page), held.sites))
         if changed:
             note = _note(inputs, on)
             entry = dataclasses.replace(serving, warnings=(*serving.warnings, note))
-            side_by_side(lambda site: Ledger.write(site.talk, entry), held.sites)
+            run_parallel(lambda site: Ledger.write(site.session, entry), held.sites)
             progress.say(note)
     return _answer(wanted, on=on, changed=changed)
 
@@ -85,7 +85,7 @@ def _page(inputs: Inputs) -> bytes:
     return content
 
 
-def _set(site: Site, page: bytes) -> bool:
+def _set(site: Host, page: bytes) -> bool:
     """Bring the page before the edge is told, and clear away what is used no more."""
     backend = site.edge.backend(site.backend)
     if backend is None:
@@ -98,9 +98,9 @@ def _set(site: Site, page: bytes) -> bool:
     if path == backend.maintenance:
         return False
     if path:
-        site.talk.put(path, page)
+        site.session.put(path, page)
     site.edge.present(site.backend, maintenance=path)
-    sweep(site.talk, directory, path)
+    sweep(site.session, directory, path)
     return True
 
 

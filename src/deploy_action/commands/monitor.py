@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from deploy_action.checks.health import explain_exit, explain_unhealthy
 from deploy_action.checks.result import CheckResult
-from deploy_action.config import from_plain, load
-from deploy_action.config.select import choose
+from deploy_action.config import deserialize, load
+from deploy_action.config.select import select_environment
 from deploy_action.errors import DeployActionError
-from deploy_action.parallel import side_by_side
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.parallel import run_parallel
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.edge.certificates import served_until
 from deploy_action.platforms.docker.replicas import of_release
 from deploy_action.platforms.docker.smoke import Smoking
-from deploy_action.releases.ledger import live
+from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.render.metrics import textfile
 from deploy_action.results.answers import Monitoring
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment, Route
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.connections import Engagement
-    from deploy_action.platforms.docker.host import Site
+    from deploy_action.platforms.docker.connections import HostConnections
+    from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Deployment
 
@@ -42,16 +42,16 @@ def run(inputs: Inputs, progress: Progress) -> Monitoring:
     Raises:
         HostUnreachable: a host does not answer.
     """
-    wanted = choose(load(inputs.config), inputs.environment)
-    with engage(wanted, inputs, progress) as engagement:
-        serving = live(engagement.look().ledger.entries)
+    wanted = select_environment(load(inputs.config), inputs.environment)
+    with connect_hosts(wanted, inputs, progress) as engagement:
+        serving = current_deployment(engagement.look().ledger.entries)
         if serving is None:
             found = Monitoring(
                 service=wanted.service, environment=wanted.name, notes=("nothing is live",)
             )
         else:
-            past = dataclasses.replace(from_plain(serving.release.config), hosts=wanted.hosts)
-            results = side_by_side(
+            past = dataclasses.replace(deserialize(serving.release.config), hosts=wanted.hosts)
+            results = run_parallel(
                 lambda host: _host(engagement, host, past, serving, inputs), wanted.hosts
             )
             found = Monitoring(
@@ -72,7 +72,7 @@ def run(inputs: Inputs, progress: Progress) -> Monitoring:
 
 
 def _host(
-    engagement: Engagement,
+    engagement: HostConnections,
     host: str,
     past: Environment,
     serving: Deployment,
@@ -109,7 +109,7 @@ def _host(
         return tuple(checks), tuple(notes)
 
 
-def _certificate(site: Site, route: Route, notes: list[str]) -> CheckResult:
+def _certificate(site: Host, route: Route, notes: list[str]) -> CheckResult:
     """Shake hands as clients do: the smoke tests go a way of their own, without TLS."""
     where = f"edge of {site.host}"
     try:
@@ -125,7 +125,7 @@ def _certificate(site: Site, route: Route, notes: list[str]) -> CheckResult:
     return _result("certificate", where, "")
 
 
-def _health(site: Site, past: Environment, replica: Replica) -> CheckResult:
+def _health(site: Host, past: Environment, replica: Replica) -> CheckResult:
     where = f"{replica.name} on {site.host}"
     container = replica.container
     if not container.running:

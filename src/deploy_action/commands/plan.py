@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from deploy_action.commands import deploy
 from deploy_action.config import load
-from deploy_action.config.select import choose
+from deploy_action.config.select import select_environment
 from deploy_action.gates.run import run_gates
-from deploy_action.images.resolve import SourcedImage, name_of
+from deploy_action.images.resolve import ResolvedImage, requested_image
 from deploy_action.platforms.docker.observation import HostObservation, Observation
 from deploy_action.releases.ledger import Ledger
 from deploy_action.releases.model import Kind
@@ -37,14 +37,14 @@ def _offline(inputs: Inputs) -> Outcome:
     The image is called by its tag, as no registry said which digest that is.
     """
     config = load(inputs.config)
-    wanted = choose(config, inputs.environment)
+    wanted = select_environment(config, inputs.environment)
     gates = run_gates(wanted.gates, inputs.config.parent)
     refused = deploy.refusal(wanted, gates)
     if refused is not None:
         return refused
-    name = name_of(wanted, inputs)
+    name = requested_image(wanted, inputs)
     reference = f"{name.repository}@{name.digest}" if name.digest else name.reference
-    image = SourcedImage(
+    image = ResolvedImage(
         version=name.version, repository=name.repository, digest=reference, local=True
     )
     empty = Ledger()

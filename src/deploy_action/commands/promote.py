@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.commands.deploy import bring
+from deploy_action.commands.deploy import deploy_image
 from deploy_action.config import load
-from deploy_action.config.select import choose_promoted
+from deploy_action.config.select import select_promotion
 from deploy_action.releases.model import Kind
 from deploy_action.releases.promotion import passed_image
 
@@ -26,6 +26,6 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         GateRefused: nothing has passed there, or not the version that was asked for.
     """
     config = load(inputs.config)
-    wanted = choose_promoted(config, inputs.environment)
+    wanted = select_promotion(config, inputs.environment)
     image = passed_image(config, wanted, inputs, progress)
-    return bring(config, wanted, inputs, progress, Kind.PROMOTE, image)
+    return deploy_image(config, wanted, inputs, progress, Kind.PROMOTE, image)

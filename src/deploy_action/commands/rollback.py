@@ -6,14 +6,19 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
-from deploy_action.config.select import choose
+from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, DeploymentFailed
 from deploy_action.images.resolve import credentials
 from deploy_action.platforms.docker.certificate_files import missing_certificate
-from deploy_action.platforms.docker.connections import Engagement, engage
-from deploy_action.releases.ledger import live
+from deploy_action.platforms.docker.connections import HostConnections, connect_hosts
+from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.model import Kind
-from deploy_action.releases.rollback_target import Restoration, find_target, prepare, restorable
+from deploy_action.releases.rollback_target import (
+    RollbackTarget,
+    find_target,
+    prepare,
+    rollback_candidates,
+)
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.engine import Engine
-    from deploy_action.platforms.docker.locked_hosts import Held
+    from deploy_action.platforms.docker.locked_hosts import LockedHosts
     from deploy_action.platforms.docker.observation import Observation
 
 __all__ = ["run"]
@@ -40,15 +45,15 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         LockHeld: somebody else is deploying.
     """
     config = load(inputs.config)
-    wanted = choose(config, inputs.environment)
-    with engage(wanted, inputs, progress) as engagement:
+    wanted = select_environment(config, inputs.environment)
+    with connect_hosts(wanted, inputs, progress) as engagement:
         if inputs.dry_run:
             return _dry(engagement, wanted, inputs)
         with engagement.locked(_GOING_LIVE) as held:
             return _roll_back(held, wanted, inputs, progress)
 
 
-def _dry(engagement: Engagement, wanted: Environment, inputs: Inputs) -> Outcome:
+def _dry(engagement: HostConnections, wanted: Environment, inputs: Inputs) -> Outcome:
     from deploy_action.rollout.deploy import plan_only
 
     observation = engagement.look()
@@ -59,8 +64,10 @@ def _dry(engagement: Engagement, wanted: Environment, inputs: Inputs) -> Outcome
     return plan_only(engagement, chosen.release, chosen.environment, Kind.ROLLBACK)
 
 
-def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progress) -> Outcome:
-    from deploy_action.rollout.deploy import go_live
+def _roll_back(
+    held: LockedHosts, wanted: Environment, inputs: Inputs, progress: Progress
+) -> Outcome:
+    from deploy_action.rollout.deploy import deploy_release
 
     observation = held.settled()
     engines, key = held.engagement.engines, held.fingerprint_key(observation)
@@ -72,7 +79,7 @@ def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progre
         progress.say(note)
     reason = f": {inputs.reason}" if inputs.reason else ""
     progress.say(f"rolling back to {chosen.release.version}{reason}")
-    outcome = go_live(
+    outcome = deploy_release(
         held,
         observation,
         chosen.release,
@@ -86,7 +93,7 @@ def _roll_back(held: Held, wanted: Environment, inputs: Inputs, progress: Progre
     return dataclasses.replace(
         outcome,
         notes=(*chosen.notes, *outcome.notes),
-        restorable=restorable(observation.after(outcome.deployment)),
+        restorable=rollback_candidates(observation.after(outcome.deployment)),
     )
 
 
@@ -96,10 +103,10 @@ def _choose(
     inputs: Inputs,
     engines: Mapping[str, Engine],
     key: bytes,
-) -> Restoration | Outcome:
+) -> RollbackTarget | Outcome:
     """Return what to restore, or the outcome where nothing is to be done or nothing can be."""
     entries = observation.ledger.entries
-    current = live(entries)
+    current = current_deployment(entries)
     result, error, note = Result.UNCHANGED, None, ""
     try:
         if current is None:
@@ -125,5 +132,5 @@ def _choose(
         deployment=current if error is None else None,
         error=error,
         notes=(note,) if note else (),
-        restorable=restorable(observation),
+        restorable=rollback_candidates(observation),
     )

@@ -9,12 +9,12 @@ from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from deploy_action.config import from_plain, load
-from deploy_action.config.select import choose
+from deploy_action.config import deserialize, load
+from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.replicas import of_release, task_selector, task_spec
-from deploy_action.releases.ledger import live
+from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.results.acts import TaskRun
 
@@ -43,16 +43,16 @@ def run(inputs: Inputs, progress: Progress) -> TaskRun:
         BadInput: nothing is live, or a secret is neither given nor known to the live release.
         DeploymentFailed: the container cannot be made or started.
     """
-    wanted = choose(load(inputs.config), inputs.environment)
-    with engage(wanted, inputs, progress) as engagement:
+    wanted = select_environment(load(inputs.config), inputs.environment)
+    with connect_hosts(wanted, inputs, progress) as engagement:
         observation = engagement.look()
-        serving = live(observation.ledger.entries)
+        serving = current_deployment(observation.ledger.entries)
         if serving is None:
             raise BadInput(
                 f"{wanted.name}: nothing was ever deployed there",
                 remedy=f"deploy-action deploy -e {wanted.name}",
             )
-        past = from_plain(serving.release.config)
+        past = deserialize(serving.release.config)
         spec = task_spec(
             past,
             serving.release,

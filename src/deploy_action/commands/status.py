@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.config import from_plain, load
-from deploy_action.config.select import choose
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.config import deserialize, load
+from deploy_action.config.select import select_environment
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.standby import standby_of, stands_by
-from deploy_action.releases.ledger import good_releases, live
-from deploy_action.releases.rollback_target import restorable
+from deploy_action.releases.ledger import current_deployment, succeeded_releases
+from deploy_action.releases.rollback_target import rollback_candidates
 from deploy_action.results.answers import HostStatus, ReplicaStatus, Status
 from deploy_action.session.lock import current, lock_name, read_holder
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.connections import Engagement
+    from deploy_action.platforms.docker.connections import HostConnections
     from deploy_action.platforms.docker.observation import HostObservation, Observation
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Deployment
@@ -27,8 +27,8 @@ __all__ = ["run"]
 
 def run(inputs: Inputs, progress: Progress) -> Status:
     """Look at every host of the environment."""
-    wanted = choose(load(inputs.config), inputs.environment)
-    with engage(wanted, inputs, progress) as engagement:
+    wanted = select_environment(load(inputs.config), inputs.environment)
+    with connect_hosts(wanted, inputs, progress) as engagement:
         observation = engagement.look()
         entries = observation.ledger.entries
         references = {e.release.reference for e in entries}
@@ -37,9 +37,9 @@ def run(inputs: Inputs, progress: Progress) -> Status:
             service=wanted.service,
             environment=wanted.name,
             url=wanted.url or "",
-            live=live(entries),
+            live=current_deployment(entries),
             hosts=tuple(_host(found, observation) for found in observation.hosts),
-            restorable=restorable(observation),
+            restorable=rollback_candidates(observation),
             lock=_lock(engagement, wanted),
             notes=(
                 *(f"the ledger entry {name} cannot be read" for name in observation.ledger.damaged),
@@ -53,7 +53,7 @@ def run(inputs: Inputs, progress: Progress) -> Status:
         )
 
 
-def _lock(engagement: Engagement, wanted: Environment) -> str:
+def _lock(engagement: HostConnections, wanted: Environment) -> str:
     name = lock_name(wanted.edge.name, wanted.service, wanted.name)
     for engine in engagement.engines.values():
         found = current(engine, name)
@@ -63,11 +63,11 @@ def _lock(engagement: Engagement, wanted: Environment) -> str:
 
 
 def _host(found: HostObservation, observation: Observation) -> HostStatus:
-    serving = live(observation.ledger.entries)
-    good = set(good_releases(observation.ledger.entries))
+    serving = current_deployment(observation.ledger.entries)
+    good = set(succeeded_releases(observation.ledger.entries))
     standby = ""
     if serving is not None:
-        standby = standby_of(serving, from_plain(serving.release.config))
+        standby = standby_of(serving, deserialize(serving.release.config))
     replicas = tuple(_replica(r, found, serving, standby, good) for r in found.replicas)
     versions = {r.version for r in replicas if r.role == "serving"}
     return HostStatus(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.config import load
-from deploy_action.config.select import choose
+from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, LockHeld
-from deploy_action.parallel import side_by_side
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.parallel import run_parallel
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.releases.ledger import note_unlock
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.session.lock import current, lock_name, read_holder
@@ -27,11 +27,11 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         LockHeld: it is held by a live deployer and `force` was not given.
         BadInput: `force` without a reason.
     """
-    wanted = choose(load(inputs.config), inputs.environment)
+    wanted = select_environment(load(inputs.config), inputs.environment)
     if inputs.force and not inputs.reason:
         raise BadInput("unlock --force needs a reason", remedy="--reason 'the runner was lost'")
     name = lock_name(wanted.edge.name, wanted.service, wanted.name)
-    with engage(wanted, inputs, progress) as engagement:
+    with connect_hosts(wanted, inputs, progress) as engagement:
         found = {h: current(engine, name) for h, engine in engagement.engines.items()}
         held = {host: container for host, container in found.items() if container is not None}
         if not held:
@@ -48,8 +48,8 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         # The next holder of the lock settles the deployment that this one leaves behind.
         with engagement.locked() as free:
             free.settled()
-            side_by_side(
-                lambda s: note_unlock(s.talk, wanted.service, wanted.name, who), free.sites
+            run_parallel(
+                lambda s: note_unlock(s.session, wanted.service, wanted.name, who), free.sites
             )
         return _done(wanted.service, wanted.name, who)
 

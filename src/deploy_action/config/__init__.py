@@ -2,14 +2,14 @@
 
 from deploy_action.config.load import check, environment, load
 from deploy_action.config.model import DeployConfig, Environment
-from deploy_action.config.serialize import from_plain, to_plain
+from deploy_action.config.serialize import deserialize, serialize
 
 __all__ = [
     "DeployConfig",
     "Environment",
     "check",
+    "deserialize",
     "environment",
-    "from_plain",
     "load",
-    "to_plain",
+    "serialize",
 ]

@@ -9,7 +9,7 @@ from deploy_action.config.document import KeyPath
 from deploy_action.config.secret_detection import HIDDEN, shown
 from deploy_action.values import dataclass
 
-__all__ = ["TYPES", "Case", "Complaint", "Wording"]
+__all__ = ["TYPES", "Diagnostic", "ViolationContext", "Wording"]
 
 Wording = Literal["values", "no values"]
 
@@ -25,7 +25,7 @@ TYPES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Complaint:
+class Diagnostic:
     """What to tell about one violation.
 
     Attributes:
@@ -41,7 +41,7 @@ class Complaint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class ViolationContext:
     """A violation, taken apart."""
 
     path: KeyPath

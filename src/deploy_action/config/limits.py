@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from deploy_action.config.diagnostic import TYPES, Case, Complaint
+from deploy_action.config.diagnostic import TYPES, Diagnostic, ViolationContext
 from deploy_action.config.equality import duplicates
 from deploy_action.config.hints import did_you_mean, right_form
 from deploy_action.config.secret_detection import HIDDEN, shown
@@ -12,53 +12,53 @@ from deploy_action.config.secret_detection import HIDDEN, shown
 __all__ = ["bound", "const", "enum", "length", "pattern", "unique"]
 
 
-def enum(case: Case) -> Iterator[Complaint]:
+def enum(case: ViolationContext) -> Iterator[Diagnostic]:
     """The value is none of those that are allowed."""
     options = ", ".join(str(option) for option in case.limit)
     hint = did_you_mean(case.value, case.limit) if case.wording == "values" else ""
-    yield Complaint(
+    yield Diagnostic(
         message=f"{case.show(case.value)} is not one of {options}", rule="not-allowed", hint=hint
     )
 
 
-def const(case: Case) -> Iterator[Complaint]:
+def const(case: ViolationContext) -> Iterator[Diagnostic]:
     """The value is not the only one that is allowed."""
     message = f"{case.show(case.value)} is not {shown((), case.limit)}"
     hint = f"write {shown((), case.limit)}"
-    yield Complaint(message=message, rule="not-allowed", hint=hint)
+    yield Diagnostic(message=message, rule="not-allowed", hint=hint)
 
 
-def pattern(case: Case) -> Iterator[Complaint]:
+def pattern(case: ViolationContext) -> Iterator[Diagnostic]:
     """The text has another form."""
     noun = case.schema.get("title", "of the form that the schema asks for")
     hint = case.schema.get("patternErrorMessage", "")
     found = case.show(case.value)
     if found != HIDDEN or noun == "a Docker host":
         hint = right_form(noun, case.value) or hint
-    yield Complaint(message=f"{found} is not {noun}", rule="bad-form", hint=hint)
+    yield Diagnostic(message=f"{found} is not {noun}", rule="bad-form", hint=hint)
 
 
-def bound(words: str) -> Callable[[Case], Iterator[Complaint]]:
+def bound(words: str) -> Callable[[ViolationContext], Iterator[Diagnostic]]:
     """The number is too small or too big."""
 
-    def speak(case: Case) -> Iterator[Complaint]:
+    def speak(case: ViolationContext) -> Iterator[Diagnostic]:
         message = f"{case.show(case.value)} {words} {case.limit}"
-        yield Complaint(message=message, rule="out-of-range")
+        yield Diagnostic(message=message, rule="out-of-range")
 
     return speak
 
 
-def length(words: str, unit: str) -> Callable[[Case], Iterator[Complaint]]:
+def length(words: str, unit: str) -> Callable[[ViolationContext], Iterator[Diagnostic]]:
     """The text, list or map is too short or too long."""
 
-    def speak(case: Case) -> Iterator[Complaint]:
+    def speak(case: ViolationContext) -> Iterator[Diagnostic]:
         thing = case.schema.get("title") or TYPES.get(_shape(case.value), "the value")
         thing = thing.removeprefix("a ")
         if case.limit == 1 and words == "less than":
             message = f"this {thing} is empty"
         else:
             message = f"this {thing} has {words} {case.limit} {unit}"
-        yield Complaint(message=message, rule="out-of-range")
+        yield Diagnostic(message=message, rule="out-of-range")
 
     return speak
 
@@ -67,10 +67,10 @@ def _shape(value: object) -> str:
     return "object" if isinstance(value, dict) else "array" if isinstance(value, list) else "string"
 
 
-def unique(case: Case) -> Iterator[Complaint]:
+def unique(case: ViolationContext) -> Iterator[Diagnostic]:
     """The list holds something twice."""
     for index in duplicates(case.value):
-        yield Complaint(
+        yield Diagnostic(
             message=f"{case.show(case.value[index])} is given twice",
             rule="duplicate-item",
             hint="remove one of them",

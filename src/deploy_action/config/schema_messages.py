@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.config import limits
-from deploy_action.config.diagnostic import TYPES, Case, Complaint, Wording
+from deploy_action.config.diagnostic import TYPES, Diagnostic, ViolationContext, Wording
 from deploy_action.config.hints import (
     did_you_mean,
     example,
@@ -29,7 +29,7 @@ def say(
     root: Mapping[str, Any] | bool,
     written: str | None,
     wording: Wording,
-) -> Iterator[Complaint]:
+) -> Iterator[Diagnostic]:
     """Yield what is to be told about an error of jsonschema.
 
     Args:
@@ -37,7 +37,7 @@ def say(
         written: what stands in the file, where YAML reads it as something else.
         wording: whether values of the document may be shown.
     """
-    case = Case(
+    case = ViolationContext(
         path=tuple(error.absolute_path),
         root=root if isinstance(root, Mapping) else {},
         schema=error.schema if isinstance(error.schema, Mapping) else {},
@@ -60,35 +60,35 @@ def _is_about_a_key(error: ValidationError) -> bool:
     )
 
 
-def _bad_key(case: Case) -> Complaint:
+def _bad_key(case: ViolationContext) -> Diagnostic:
     noun = case.schema.get("title", "a key that may stand here")
     hint = case.schema.get("patternErrorMessage", "")
     if isinstance(case.limit, list):
         hint = did_you_mean(str(case.value), case.limit)
     shown_key = shown((), case.value)
     message = f"{shown_key} is not {noun}"
-    return Complaint(message=message, rule="bad-key", hint=hint, key=case.value, at_key=True)
+    return Diagnostic(message=message, rule="bad-key", hint=hint, key=case.value, at_key=True)
 
 
-def _type(case: Case) -> Iterator[Complaint]:
+def _type(case: ViolationContext) -> Iterator[Diagnostic]:
     expected = [case.limit] if isinstance(case.limit, str) else list(case.limit)
     noun = case.schema.get("title") or " or ".join(TYPES.get(name, name) for name in expected)
     hint = case.schema.get("patternErrorMessage", "")
     if not case.path:
         found = "nothing" if case.value is None else case.show(case.value)
         message = f"expected keys and values, found {found}"
-        yield Complaint(message=message, rule="wrong-type", hint=_first_keys(case))
+        yield Diagnostic(message=message, rule="wrong-type", hint=_first_keys(case))
         return
     if case.value is None:
         if "string" in expected and "pattern" not in case.schema:
             hint = 'write "" for an empty text'
         message = f"{noun} is missing after the key"
-        yield Complaint(message=message, rule="wrong-type", hint=hint, at_key=True)
+        yield Diagnostic(message=message, rule="wrong-type", hint=hint, at_key=True)
         return
     if case.written is not None and "string" in expected and case.wording == "values":
         message = f"YAML reads {case.written} as {case.show(case.value)}, not as a text"
         quoted = f'put it in quotes: "{case.written}"'
-        yield Complaint(message=message, rule="wrong-type", hint=quoted)
+        yield Diagnostic(message=message, rule="wrong-type", hint=quoted)
         return
     found = case.show(case.value)
     if not isinstance(case.value, dict | list):
@@ -98,10 +98,10 @@ def _type(case: Case) -> Iterator[Complaint]:
     if HIDDEN not in found and case.wording == "values":
         known = {"schema": case.schema, "root": case.root}
         hint = right_type(case.value, expected, written=case.written, **known) or hint
-    yield Complaint(message=f"expected {noun}, found {found}", rule="wrong-type", hint=hint)
+    yield Diagnostic(message=f"expected {noun}, found {found}", rule="wrong-type", hint=hint)
 
 
-def _first_keys(case: Case) -> str:
+def _first_keys(case: ViolationContext) -> str:
     required = case.schema.get("required", ())
     return f"begin with {', '.join(f'{key}:' for key in required)}" if required else ""
 
@@ -114,23 +114,25 @@ def _type_name(value: object) -> str:
     return "number" if isinstance(value, float) else "string"
 
 
-def _required(case: Case) -> Iterator[Complaint]:
+def _required(case: ViolationContext) -> Iterator[Diagnostic]:
     # jsonschema reports each missing key with the whole list: told once for every key.
     for key in case.limit:
         if key not in case.value:
             known = case.schema.get("properties", {}).get(key, {})
             likely = example(case.root, known)
             hint = f"for example {key}: {likely}" if likely else ""
-            yield Complaint(message=_missing(case, key), rule="missing-key", hint=hint, at_key=True)
+            yield Diagnostic(
+                message=_missing(case, key), rule="missing-key", hint=hint, at_key=True
+            )
 
 
-def _missing(case: Case, key: str) -> str:
+def _missing(case: ViolationContext, key: str) -> str:
     if case.path[-2:-1] == ("smoke",) and key == "path":
         return "a smoke test needs one of 'path', 'tcp' or 'command'"
     return f"the key '{key}' is missing"
 
 
-def _unknown_keys(case: Case) -> Iterator[Complaint]:
+def _unknown_keys(case: ViolationContext) -> Iterator[Diagnostic]:
     known = case.schema.get("properties", {})
     patterns = case.schema.get("patternProperties", {})
     for key in case.value:
@@ -140,7 +142,7 @@ def _unknown_keys(case: Case) -> Iterator[Complaint]:
         hint = hint or suggest_key(key, siblings=known, schema=case.root)
         if not hint and known and len(known) <= 10:
             hint = f"known here: {', '.join(known)}"
-        yield Complaint(
+        yield Diagnostic(
             message=f"unknown key {shown((), key)}",
             rule="unknown-key",
             hint=hint,
@@ -149,7 +151,7 @@ def _unknown_keys(case: Case) -> Iterator[Complaint]:
         )
 
 
-def _one_of(case: Case) -> Iterator[Complaint]:
+def _one_of(case: ViolationContext) -> Iterator[Diagnostic]:
     names = [name for branch in case.limit for name in branch.get("required", ["?"])]
     if "?" in names or not isinstance(case.value, dict):
         yield from _unknown_keyword(case)
@@ -158,22 +160,22 @@ def _one_of(case: Case) -> Iterator[Complaint]:
     message = f"give exactly one of {', '.join(names)}"
     if given:
         message += f", not {' and '.join(given)} together"
-    yield Complaint(message=message, rule="exactly-one", at_key=True)
+    yield Diagnostic(message=message, rule="exactly-one", at_key=True)
 
 
-def _forbidden(case: Case) -> Iterator[Complaint]:
+def _forbidden(case: ViolationContext) -> Iterator[Diagnostic]:
     del case
-    yield Complaint(message="this is not allowed here", rule="schema", at_key=True)
+    yield Diagnostic(message="this is not allowed here", rule="schema", at_key=True)
 
 
-def _unknown_keyword(case: Case) -> Iterator[Complaint]:
+def _unknown_keyword(case: ViolationContext) -> Iterator[Diagnostic]:
     noun = case.schema.get("title") or case.schema.get("description")
     words = f": {noun}" if isinstance(noun, str) else ""
     message = f"{case.show(case.value)} is not what the schema asks for here{words}"
-    yield Complaint(message=message, rule="schema")
+    yield Diagnostic(message=message, rule="schema")
 
 
-_SPEAKERS: Mapping[str, Callable[[Case], Iterator[Complaint]]] = {
+_SPEAKERS: Mapping[str, Callable[[ViolationContext], Iterator[Diagnostic]]] = {
     "type": _type,
     "required": _required,
     "additionalProperties": _unknown_keys,

@@ -10,10 +10,10 @@ from deploy_action.errors import BadInput
 if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment
 
-__all__ = ["choose", "choose_promoted"]
+__all__ = ["select_environment", "select_promotion"]
 
 
-def choose(config: DeployConfig, name: str | None) -> Environment:
+def select_environment(config: DeployConfig, name: str | None) -> Environment:
     """Return the environment that was named, or the only one.
 
     Raises:
@@ -30,7 +30,7 @@ def choose(config: DeployConfig, name: str | None) -> Environment:
     )
 
 
-def choose_promoted(config: DeployConfig, name: str | None) -> Environment:
+def select_promotion(config: DeployConfig, name: str | None) -> Environment:
     """Return the environment to promote to: the named one, or the only one with an `after`.
 
     Raises:
@@ -39,7 +39,7 @@ def choose_promoted(config: DeployConfig, name: str | None) -> Environment:
     following = [env for env in config.environments.values() if env.after is not None]
     if name is None and len(following) == 1:
         return following[0]
-    wanted = choose(config, name)
+    wanted = select_environment(config, name)
     if wanted.after is None:
         raise BadInput(
             f"{config.file}: environments.{wanted.name} has no `after`, so nothing is promoted to it",

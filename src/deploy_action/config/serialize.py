@@ -9,14 +9,14 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 from deploy_action.config.model import CommandSmoke, Environment, HttpSmoke, TcpSmoke
 
-__all__ = ["from_plain", "to_plain"]
+__all__ = ["deserialize", "serialize"]
 
 # Where a field may hold one of several dataclasses, this key says which.
 _KIND = "is"
 _KINDS: Mapping[str, type[Any]] = {"http": HttpSmoke, "tcp": TcpSmoke, "command": CommandSmoke}
 
 
-def to_plain(environment: Environment) -> dict[str, object]:
+def serialize(environment: Environment) -> dict[str, object]:
     """Return an environment as dictionaries, lists, text, numbers and booleans.
 
     What is empty, false or None by default and still is, is left out: a later version that
@@ -28,8 +28,8 @@ def to_plain(environment: Environment) -> dict[str, object]:
     return cast("dict[str, object]", plain)
 
 
-def from_plain(mapping: Mapping[str, object]) -> Environment:
-    """Return the environment that `to_plain` made into `mapping`.
+def deserialize(mapping: Mapping[str, object]) -> Environment:
+    """Return the environment that `serialize` made into `mapping`.
 
     Keys of newer versions are ignored.
 

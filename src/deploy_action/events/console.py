@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TextIO
 
-from deploy_action.render.text import Palette, printable
+from deploy_action.render.text import Style, printable
 
 if TYPE_CHECKING:
     from deploy_action.releases.model import Deployment
@@ -28,7 +28,7 @@ class Console:
     def __init__(
         self,
         stream: TextIO,
-        palette: Palette,
+        palette: Style,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

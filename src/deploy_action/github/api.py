@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deploy_action import __version__
-from deploy_action.github.errors import Trouble, Why, refused, said
+from deploy_action.github.errors import ApiError, ErrorKind, refused, said
 from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploy_action.clock import Clock
     from deploy_action.inputs import Secret
 
-__all__ = ["Answer", "Api", "Pages", "Trouble", "Why"]
+__all__ = ["Answer", "Api", "ApiError", "ErrorKind", "Pages"]
 
 # Every server that is still supported knows this one; a newer one would be refused by older ones.
 _API_VERSION = "2022-11-28"
@@ -57,7 +57,7 @@ class Pages:
 class _Failure:
     """A try that may be made again after `wait_seconds`; None when that is of no use."""
 
-    trouble: Trouble
+    trouble: ApiError
     wait_seconds: float | None = None
     done_maybe: bool = False
     """GitHub may have done it although nothing says so."""
@@ -84,7 +84,7 @@ class Api:
 
     def get(
         self, path: str, *, needs: str, query: Mapping[str, str | int] | None = None
-    ) -> Answer | Trouble:
+    ) -> Answer | ApiError:
         """Read something below the repository.
 
         Args:
@@ -99,7 +99,7 @@ class Api:
         needs: str,
         query: Mapping[str, str | int] | None = None,
         most: int = 1000,
-    ) -> Pages | Trouble:
+    ) -> Pages | ApiError:
         """Read a list to its end, or until there are `most` entries."""
         entries: list[Any] = []
         found = self.get(path, needs=needs, query={"per_page": 100, **(query or {})})
@@ -114,7 +114,7 @@ class Api:
 
     def post(
         self, path: str, body: Mapping[str, Any], *, needs: str, harmless: bool = False
-    ) -> Answer | Trouble:
+    ) -> Answer | ApiError:
         """Create something; where it may have been created already, it is not tried again.
 
         Args:
@@ -122,7 +122,7 @@ class Api:
         """
         return self._ask("POST", f"{self._base}/{path}", needs, body=body, once=not harmless)
 
-    def patch(self, path: str, body: Mapping[str, Any], *, needs: str) -> Answer | Trouble:
+    def patch(self, path: str, body: Mapping[str, Any], *, needs: str) -> Answer | ApiError:
         """Change something; doing it twice is doing it once."""
         return self._ask("PATCH", f"{self._base}/{path}", needs, body=body)
 
@@ -140,7 +140,7 @@ class Api:
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
         once: bool = False,
-    ) -> Answer | Trouble:
+    ) -> Answer | ApiError:
         wait, tries = _FIRST_WAIT_SECONDS, 0
         while True:
             tries += 1
@@ -201,8 +201,9 @@ class Api:
         words = said(data, status)
         limit = self._limit(response, words)
         if limit is not None:
-            trouble = Trouble(
-                why=Why.LIMITED, what=f"GitHub's rate limit is used up for {limit:.0f} s: {words}"
+            trouble = ApiError(
+                why=ErrorKind.LIMITED,
+                what=f"GitHub's rate limit is used up for {limit:.0f} s: {words}",
             )
             return _Failure(trouble=trouble, wait_seconds=limit)
         if status in _BROKEN:
@@ -248,6 +249,6 @@ class Api:
         request.headers["Authorization"] = f"Bearer {self._token.reveal().strip()}"
         return request
 
-    def _unreachable(self, detail: str) -> Trouble:
+    def _unreachable(self, detail: str) -> ApiError:
         host = urlsplit(self._url).hostname or self._url
-        return Trouble(why=Why.UNREACHABLE, what=f"{host} does not answer: {detail}")
+        return ApiError(why=ErrorKind.UNREACHABLE, what=f"{host} does not answer: {detail}")

@@ -6,12 +6,20 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.action.files import shortened
-from deploy_action.github.api import Trouble
+from deploy_action.github.api import ApiError
 
 if TYPE_CHECKING:
     from deploy_action.github.api import Api
 
-__all__ = ["COMMENT_NEEDS", "MOST_CHARACTERS", "fitted", "mark", "ours", "quiet", "write_comment"]
+__all__ = [
+    "COMMENT_NEEDS",
+    "MOST_CHARACTERS",
+    "escape_mentions",
+    "fitted",
+    "mark",
+    "ours",
+    "write_comment",
+]
 
 MOST_CHARACTERS = 65536
 """Of the body of an issue or a comment."""
@@ -26,7 +34,7 @@ def mark(kind: str, service: str, environment: str) -> str:
     return f"<!-- deploy-action {kind} {subject} "
 
 
-def quiet(markdown: str) -> str:
+def escape_mentions(markdown: str) -> str:
     """Let escaped names and numbers be text: a comment notifies people and links issues by them.
 
     GitHub looks for them after the Markdown was rendered, so that a backslash does not help.
@@ -49,11 +57,11 @@ def ours(entry: Any, beginning: str) -> bool:
     return bot or entry.get("author_association") in _TRUSTED
 
 
-def write_comment(api: Api, number: int, markdown: str, beginning: str) -> Trouble | None:
+def write_comment(api: Api, number: int, markdown: str, beginning: str) -> ApiError | None:
     """Write a comment below a pull request, or bring the one that is there up to date."""
-    body = fitted(f"{beginning}-->\n{quiet(markdown)}")
+    body = fitted(f"{beginning}-->\n{escape_mentions(markdown)}")
     found = api.pages(f"issues/{number}/comments", needs=COMMENT_NEEDS)
-    if isinstance(found, Trouble):
+    if isinstance(found, ApiError):
         return found
     mine = next((entry for entry in found.entries if ours(entry, beginning)), None)
     if mine is not None and mine["body"] == body:
@@ -62,4 +70,4 @@ def write_comment(api: Api, number: int, markdown: str, beginning: str) -> Troub
         done = api.post(f"issues/{number}/comments", {"body": body}, needs=COMMENT_NEEDS)
     else:
         done = api.patch(f"issues/comments/{mine['id']}", {"body": body}, needs=COMMENT_NEEDS)
-    return done if isinstance(done, Trouble) else None
+    return done if isinstance(done, ApiError) else None

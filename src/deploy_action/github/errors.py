@@ -7,12 +7,12 @@ from typing import Any
 
 from deploy_action.values import dataclass
 
-__all__ = ["Trouble", "Why", "refused", "said"]
+__all__ = ["ApiError", "ErrorKind", "refused", "said"]
 
 _MOST_CHARACTERS = 300
 
 
-class Why(StrEnum):
+class ErrorKind(StrEnum):
     """What kept a call from its answer."""
 
     NO_TOKEN = "no-token"
@@ -24,10 +24,10 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class ApiError:
     """A call that came to nothing, in words for a person; never holds the token."""
 
-    why: Why
+    why: ErrorKind
     what: str
     remedy: str = ""
 
@@ -50,16 +50,20 @@ def said(data: Any, status: int) -> str:
     return f"{', '.join(filter(None, found))[:_MOST_CHARACTERS]} (HTTP {status})"
 
 
-def refused(status: int, words: str, needs: str) -> Trouble:
+def refused(status: int, words: str, needs: str) -> ApiError:
     """Return why a call was refused, and the permission that it `needs`."""
     permission = f"give the job permissions: {{{needs}}}"
     match status:
         case 401:
-            return Trouble(why=Why.NO_TOKEN, what=words, remedy="the token is not valid any more")
+            return ApiError(
+                why=ErrorKind.NO_TOKEN, what=words, remedy="the token is not valid any more"
+            )
         case 403:
-            return Trouble(why=Why.PERMISSION, what=words, remedy=permission)
+            return ApiError(why=ErrorKind.PERMISSION, what=words, remedy=permission)
         case 404:
             # What a token may not see in a private repository does not exist for it.
-            return Trouble(why=Why.MISSING, what=words, remedy=f"if it is there, {permission}")
+            return ApiError(
+                why=ErrorKind.MISSING, what=words, remedy=f"if it is there, {permission}"
+            )
         case _:
-            return Trouble(why=Why.INVALID, what=words)
+            return ApiError(why=ErrorKind.INVALID, what=words)

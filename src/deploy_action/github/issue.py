@@ -7,8 +7,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.errors import DeploymentFailed, Interrupted
-from deploy_action.github.api import Answer, Trouble
-from deploy_action.github.comments import fitted, mark, ours, quiet
+from deploy_action.github.api import Answer, ApiError
+from deploy_action.github.comments import escape_mentions, fitted, mark, ours
 from deploy_action.render.markdown import code, link, text
 from deploy_action.results.answers import Monitoring
 from deploy_action.results.outcome import Outcome
@@ -44,7 +44,7 @@ def complaints(report: Report) -> tuple[str, ...] | None:
 
 def keep_issue(
     api: Api, report: Report, page: str, *, subject: tuple[str, str], run_url: str
-) -> Trouble | None:
+) -> ApiError | None:
     """Open an issue when something is wrong, comment when it is something else, close it when well.
 
     Args:
@@ -56,7 +56,7 @@ def keep_issue(
         return None
     beginning = mark("monitor", *subject)
     found = api.pages("issues", needs=_NEEDS, query={"state": "open"})
-    if isinstance(found, Trouble):
+    if isinstance(found, ApiError):
         return found
     mine = [entry for entry in found.entries if ours(entry, beginning)]
     issue = min(mine, key=lambda entry: int(entry["number"]), default=None)
@@ -64,7 +64,7 @@ def keep_issue(
     if not wrong:
         return None if issue is None else _close(api, issue, run)
     state = _fingerprint(wrong)
-    body = fitted(f"{beginning}state:{state} -->\n{quiet(page)}{_EXPLAINED}{run}")
+    body = fitted(f"{beginning}state:{state} -->\n{escape_mentions(page)}{_EXPLAINED}{run}")
     if issue is None:
         title = f"{subject[0]} in {subject[1]} is not well"
         return _trouble(api.post("issues", {"title": title, "body": body}, needs=_NEEDS))
@@ -80,19 +80,19 @@ _EXPLAINED = (
 )
 
 
-def _change(api: Api, issue: Any, body: str, said: str) -> Trouble | None:
+def _change(api: Api, issue: Any, body: str, said: str) -> ApiError | None:
     # The comment comes last: without the new body, the next look would say it once more.
     path = f"issues/{issue['number']}"
     changed = api.patch(path, {"body": body}, needs=_NEEDS)
-    if isinstance(changed, Trouble):
+    if isinstance(changed, ApiError):
         return changed
-    return _trouble(api.post(f"{path}/comments", {"body": quiet(said)}, needs=_NEEDS))
+    return _trouble(api.post(f"{path}/comments", {"body": escape_mentions(said)}, needs=_NEEDS))
 
 
-def _close(api: Api, issue: Any, run: str) -> Trouble | None:
+def _close(api: Api, issue: Any, run: str) -> ApiError | None:
     path = f"issues/{issue['number']}"
     closed = api.patch(path, {"state": "closed", "state_reason": "completed"}, needs=_NEEDS)
-    if isinstance(closed, Trouble):
+    if isinstance(closed, ApiError):
         return closed
     return _trouble(api.post(f"{path}/comments", {"body": f"All is well.{run}"}, needs=_NEEDS))
 
@@ -107,5 +107,5 @@ def _fingerprint(wrong: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(stable).encode()).hexdigest()[:16]
 
 
-def _trouble(done: Answer | Trouble) -> Trouble | None:
-    return done if isinstance(done, Trouble) else None
+def _trouble(done: Answer | ApiError) -> ApiError | None:
+    return done if isinstance(done, ApiError) else None

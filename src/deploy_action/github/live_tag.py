@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.github.api import Trouble, Why
+from deploy_action.github.api import ApiError, ErrorKind
 from deploy_action.github.deployments import is_commit
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ def tag_name(deployment: Deployment) -> str:
     return f"deploy/{where}/{release.version}-{deployment.number}"
 
 
-def tag_live(api: Api, deployment: Deployment) -> str | Trouble:
+def tag_live(api: Api, deployment: Deployment) -> str | ApiError:
     """Create the tag and return its name.
 
     https://docs.github.com/rest/git/tags: the tag is an object first, and then gets its name.
     """
     release, name = deployment.release, tag_name(deployment)
     if not is_commit(release.commit):
-        return Trouble(
-            why=Why.MISSING, what="it is not known from which commit the release was built"
+        return ApiError(
+            why=ErrorKind.MISSING, what="it is not known from which commit the release was built"
         )
     lines = [
         f"{release.service} {release.version} went live in {release.environment}",
@@ -45,8 +45,8 @@ def tag_live(api: Api, deployment: Deployment) -> str | Trouble:
     lines += [f"Run: {deployment.run_url}"] if deployment.run_url else []
     body = {"tag": name, "message": "\n".join(lines), "object": release.commit, "type": "commit"}
     made = api.post("git/tags", body, needs=_NEEDS)
-    if isinstance(made, Trouble):
+    if isinstance(made, ApiError):
         return made
     named = {"ref": f"refs/tags/{name}", "sha": made.data["sha"]}
     done = api.post("git/refs", named, needs=_NEEDS)
-    return done if isinstance(done, Trouble) else name
+    return done if isinstance(done, ApiError) else name

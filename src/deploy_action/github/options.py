@@ -8,7 +8,7 @@ from deploy_action.action.inputs import is_true
 from deploy_action.errors import BadInput
 from deploy_action.values import dataclass
 
-__all__ = ["DEPLOYING", "INPUTS", "Wishes"]
+__all__ = ["DEPLOYING", "INPUTS", "PublishOptions"]
 
 DEPLOYING = ("deploy", "promote", "rollback")
 """The commands that make a release live."""
@@ -23,7 +23,7 @@ INPUTS = ("github-record", *_SWITCHES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class PublishOptions:
     """What is wanted; everything but the record has to be asked for."""
 
     record: bool
@@ -33,7 +33,7 @@ class Wishes:
     issue: bool
 
     @classmethod
-    def read(cls, inputs: Mapping[str, str], command: str) -> Wishes:
+    def read(cls, inputs: Mapping[str, str], command: str) -> PublishOptions:
         """Read the inputs.
 
         Raises:

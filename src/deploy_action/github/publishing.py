@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from deploy_action.action.context import Context
 from deploy_action.action.event import pull_request
-from deploy_action.action.inputs import command_of, given
+from deploy_action.action.inputs import action_inputs, command_of
 from deploy_action.clock import SystemClock
-from deploy_action.github.api import Api, Trouble, Why
+from deploy_action.github.api import Api, ApiError, ErrorKind
 from deploy_action.github.comments import mark, write_comment
 from deploy_action.github.issue import keep_issue
 from deploy_action.github.live_tag import tag_live
-from deploy_action.github.options import Wishes
+from deploy_action.github.options import PublishOptions
 from deploy_action.github.release_notes import release_notes
-from deploy_action.github.reporter import Record, Recording
+from deploy_action.github.reporter import DeploymentReporter, GitHubDeployment
 from deploy_action.inputs import Secret
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.values import dataclass
@@ -52,18 +52,20 @@ class Publisher:
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        inputs = given(environ)
+        inputs = action_inputs(environ)
         self._context = Context.read(environ)
-        self._wishes = Wishes.read(inputs, command_of(inputs))
+        self._wishes = PublishOptions.read(inputs, command_of(inputs))
         self._config = Path(inputs.get("config") or "deploy.yaml")
         self._environment = inputs.get("environment", "")
         self._token = Secret(environ.get("GITHUB_TOKEN", ""))
-        self._record = Record(self._context, self._api if self._token.reveal().strip() else None)
+        self._record = GitHubDeployment(
+            self._context, self._api if self._token.reveal().strip() else None
+        )
 
     def watching(self, progress: Progress) -> Progress:
         """Let the record be opened when a deployment begins."""
         wanted = self._wishes.record and self._context.on_github and self._context.repository
-        return Recording(progress, self._record) if wanted else progress
+        return DeploymentReporter(progress, self._record) if wanted else progress
 
     def broke(self) -> None:
         """Close the record of a deployment that a bug ended."""
@@ -92,8 +94,8 @@ class Publisher:
         if outcome.deployment is None:
             return []
         with self._talk() as api:
-            done = api if isinstance(api, Trouble) else tag_live(api, outcome.deployment)
-        if isinstance(done, Trouble):
+            done = api if isinstance(api, ApiError) else tag_live(api, outcome.deployment)
+        if isinstance(done, ApiError):
             return [f"no tag was made for what went live: {done}"]
         return [f"tagged as {done}"]
 
@@ -102,7 +104,7 @@ class Publisher:
         if own is None or not own.previous:
             return ["no release notes: nothing served before"]
         with self._talk() as api:
-            if isinstance(api, Trouble):
+            if isinstance(api, ApiError):
                 return [f"no release notes: {api}"]
             found = release_notes(
                 api,
@@ -111,7 +113,7 @@ class Publisher:
                 before=own.previous_version,
                 repository_url=self._context.repository_url,
             )
-        if isinstance(found, Trouble):
+        if isinstance(found, ApiError):
             return [f"no release notes: {found}"]
         news.append(found)
         return []
@@ -121,21 +123,21 @@ class Publisher:
         if request is None:
             return ["no comment was written: this run is about no pull request"]
         with self._talk() as api:
-            if isinstance(api, Trouble):
-                trouble: Trouble | None = api
+            if isinstance(api, ApiError):
+                trouble: ApiError | None = api
             else:
                 beginning = mark("plan", *self._subject(report))
                 trouble = write_comment(api, request.number, page, beginning)
         if trouble is None:
             return []
-        if request.from_fork and trouble.why in (Why.PERMISSION, Why.NO_TOKEN):
+        if request.from_fork and trouble.why in (ErrorKind.PERMISSION, ErrorKind.NO_TOKEN):
             return ["the plan is on this page alone: a fork's pull request gets a read-only token"]
         return [f"the plan was not written as a comment: {trouble}"]
 
     def _issue(self, report: Report, page: str) -> list[str]:
         with self._talk() as api:
-            if isinstance(api, Trouble):
-                trouble: Trouble | None = api
+            if isinstance(api, ApiError):
+                trouble: ApiError | None = api
             else:
                 subject, run = self._subject(report), self._context.run_url
                 trouble = keep_issue(api, report, page, subject=subject, run_url=run)
@@ -164,10 +166,10 @@ class Publisher:
         )
 
     @contextlib.contextmanager
-    def _talk(self) -> Iterator[Api | Trouble]:
+    def _talk(self) -> Iterator[Api | ApiError]:
         if not self._token.reveal().strip() or not self._context.repository:
-            yield Trouble(
-                why=Why.NO_TOKEN,
+            yield ApiError(
+                why=ErrorKind.NO_TOKEN,
                 what="there is no token",
                 remedy="leave the input github-token at its default",
             )

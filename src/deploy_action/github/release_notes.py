@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from deploy_action.github.api import Answer, Trouble, Why
-from deploy_action.github.comments import quiet
+from deploy_action.github.api import Answer, ApiError, ErrorKind
+from deploy_action.github.comments import escape_mentions
 from deploy_action.github.deployments import is_commit
 from deploy_action.render.markdown import code, link, text
 
@@ -22,28 +22,28 @@ _PULL_REQUEST = re.compile(r" \(#(\d+)\)$")
 
 def release_notes(
     api: Api, *, base: str, head: str, before: str, repository_url: str
-) -> str | Trouble:
+) -> str | ApiError:
     """Return the notes, from commit `base`, which served before as version `before`, to `head`."""
     if not is_commit(base) or not is_commit(head):
-        return Trouble(
-            why=Why.MISSING,
+        return ApiError(
+            why=ErrorKind.MISSING,
             what=f"the commits of {before or 'the release before'} and of this one are not both known",
         )
     ahead = _compare(api, base, head)
-    if isinstance(ahead, Trouble):
+    if isinstance(ahead, ApiError):
         return ahead
     parts = [_section(f"New since {text(before)}", ahead.data, repository_url)]
     if ahead.data.get("behind_by"):
         back = _compare(api, head, base)
-        if isinstance(back, Trouble):
+        if isinstance(back, ApiError):
             return back
         parts.append(_section(f"Taken back from {text(before)}", back.data, repository_url))
     said = "\n\n".join(part for part in parts if part)
     # They may become the text of a release, which notifies whom it names.
-    return quiet(said) or f"No commit lies between {text(before)} and this release."
+    return escape_mentions(said) or f"No commit lies between {text(before)} and this release."
 
 
-def _compare(api: Api, base: str, head: str) -> Answer | Trouble:
+def _compare(api: Api, base: str, head: str) -> Answer | ApiError:
     """https://docs.github.com/rest/commits/commits#compare-two-commits"""
     return api.get(f"compare/{base}...{head}", needs=_NEEDS, query={"per_page": _MOST})
 

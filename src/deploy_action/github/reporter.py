@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.errors import Interrupted
-from deploy_action.github.api import Answer, Api, Pages, Trouble, Why
+from deploy_action.github.api import Answer, Api, ApiError, ErrorKind, Pages
 from deploy_action.github.deployments import (
     NEEDS,
     ending,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from deploy_action.releases.model import Deployment
     from deploy_action.results.outcome import Outcome
 
-__all__ = ["Record", "Recording"]
+__all__ = ["DeploymentReporter", "GitHubDeployment"]
 
 START_SECONDS = 20.0
 END_SECONDS = 5.0
@@ -35,7 +35,7 @@ INTERRUPTED_SECONDS = 2.0
 _OPEN = ("in_progress", "queued", "pending")
 
 
-class Record:
+class GitHubDeployment:
     """One deployment on GitHub: opened when the attempt begins, closed when it ended.
 
     Args:
@@ -46,7 +46,7 @@ class Record:
         self._context = context
         self._connect = connect
         self._deployment: Deployment | None = None
-        self._opened: list[int | Trouble] = []
+        self._opened: list[int | ApiError] = []
         self._opening: threading.Thread | None = None
         self._notes: list[str] = []
 
@@ -66,14 +66,14 @@ class Record:
         if self._deployment is None:
             return ()
         if self._connect is None:
-            trouble = Trouble(why=Why.NO_TOKEN, what="there is no token", remedy=_TOKEN)
+            trouble = ApiError(why=ErrorKind.NO_TOKEN, what="there is no token", remedy=_TOKEN)
             return (_left_out(trouble),)
         cut_short = outcome is not None and isinstance(outcome.error, Interrupted)
         seconds = INTERRUPTED_SECONDS if cut_short else END_SECONDS
         closing = self._started(self._close, self._connect(seconds), outcome, url)
         closing.join(seconds)
         if closing.is_alive():
-            return (_left_out(Trouble(why=Why.UNREACHABLE, what="no answer in time")),)
+            return (_left_out(ApiError(why=ErrorKind.UNREACHABLE, what="no answer in time")),)
         return tuple(self._notes)
 
     def _open(self, api: Api, deployment: Deployment) -> None:
@@ -84,20 +84,20 @@ class Record:
             status = new_status("in_progress", run_url=self._context.run_url)
             api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, harmless=True)
 
-    def _create(self, api: Api, deployment: Deployment) -> int | Trouble:
+    def _create(self, api: Api, deployment: Deployment) -> int | ApiError:
         body = new_deployment(deployment, self._context.commit)
         made = api.post("deployments", body, needs=NEEDS)
-        if isinstance(made, Trouble) and made.why is Why.UNREACHABLE:
+        if isinstance(made, ApiError) and made.why is ErrorKind.UNREACHABLE:
             # The answer may have been lost on its way back.
             there = _find(api, body)
             if there is not None:
                 return there
             made = api.post("deployments", body, needs=NEEDS)
         another = is_commit(self._context.commit) and body["ref"] != self._context.commit
-        if isinstance(made, Trouble) and made.why is Why.INVALID and another:
+        if isinstance(made, ApiError) and made.why is ErrorKind.INVALID and another:
             # The release may come from a commit of another repository, or one that was never pushed.
             made = api.post("deployments", {**body, "ref": self._context.commit}, needs=NEEDS)
-        return made if isinstance(made, Trouble) else int(made.data["id"])
+        return made if isinstance(made, ApiError) else int(made.data["id"])
 
     def _close(self, api: Api, outcome: Outcome | None, url: str) -> None:
         notes = self._notes
@@ -106,12 +106,12 @@ class Record:
         if not self._opened:
             return  # what broke it is a note already
         (opened,) = self._opened
-        if isinstance(opened, Trouble):
+        if isinstance(opened, ApiError):
             notes.append(_left_out(opened))
             return
         status = ending(outcome, run_url=self._context.run_url, url=url)
         closed = api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, harmless=True)
-        if isinstance(closed, Trouble):
+        if isinstance(closed, ApiError):
             notes.append(f"GitHub's record of this deployment has no end: {closed}")
             return
         good = outcome is not None and outcome.result in (Result.DEPLOYED, Result.ROLLED_BACK)
@@ -119,20 +119,20 @@ class Record:
         if trouble is not None:
             notes.append(f"GitHub shows earlier deployments as live: {trouble}")
 
-    def _end_earlier(self, api: Api, opened: int, good: bool) -> Trouble | None:
+    def _end_earlier(self, api: Api, opened: int, good: bool) -> ApiError | None:
         """End what came before of the same service: what served, and what a lost run left open."""
         if self._deployment is None:
             return None
         release = self._deployment.release
         query = {"environment": release.environment, "task": task(release.service)}
         found = api.pages("deployments", needs=NEEDS, query=query, most=100)
-        if isinstance(found, Trouble):
+        if isinstance(found, ApiError):
             return found
         # Newest first: what is before one that was ended already was ended with it.
         for identifier in _earlier(found, opened):
             path = f"deployments/{identifier}/statuses"
             asked = api.get(path, needs=NEEDS, query={"per_page": 1})
-            if isinstance(asked, Trouble):
+            if isinstance(asked, ApiError):
                 return asked
             state = latest(asked.data)
             if state == "inactive" and good:
@@ -147,7 +147,7 @@ class Record:
                 if status is None
                 else api.post(path, status, needs=NEEDS)
             )
-            if isinstance(done, Trouble):
+            if isinstance(done, ApiError):
                 return done
             if state == "success" and not good:
                 return None
@@ -172,10 +172,10 @@ class Record:
         return thread
 
 
-class Recording:
+class DeploymentReporter:
     """A progress that also opens the record."""
 
-    def __init__(self, inner: Progress, record: Record) -> None:
+    def __init__(self, inner: Progress, record: GitHubDeployment) -> None:
         self._inner, self._record = inner, record
 
     def say(self, text: str, *, host: str = "") -> None:
@@ -199,8 +199,8 @@ class Recording:
 _TOKEN = "leave the input github-token at its default, and give the job permissions: {deployments: write}"
 
 
-def _left_out(trouble: Trouble) -> str:
-    off = "" if trouble.why is Why.UNREACHABLE else ", or say github-record: off"
+def _left_out(trouble: ApiError) -> str:
+    off = "" if trouble.why is ErrorKind.UNREACHABLE else ", or say github-record: off"
     return f"this deployment is not among GitHub's: {trouble}{off}"
 
 
@@ -208,7 +208,7 @@ def _find(api: Api, body: Mapping[str, Any]) -> int | None:
     """Look for a record that was made although nothing says so."""
     query = {"environment": body["environment"], "task": body["task"], "per_page": 10}
     found = api.get("deployments", needs=NEEDS, query=query)
-    if isinstance(found, Trouble):
+    if isinstance(found, ApiError):
         return None
     mine = [int(entry["id"]) for entry in found.data if entry["payload"] == body["payload"]]
     return mine[0] if mine else None

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.engine.protocol import Engine
 
-__all__ = ["Name", "SourcedImage", "credentials", "name_of", "source"]
+__all__ = ["RequestedImage", "ResolvedImage", "credentials", "requested_image", "resolve_image"]
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What a tag may be: https://github.com/distribution/reference"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourcedImage:
+class ResolvedImage:
     """What will be deployed: never a tag, always a digest (an image id where `local`).
 
     `commit` is what it was built from, where an earlier deployment recorded that.
@@ -60,7 +60,7 @@ def credentials(environment: Environment, environ: Mapping[str, str]) -> tuple[s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Name:
+class RequestedImage:
     """What is asked for: a version of a repository, and perhaps its digest."""
 
     repository: str
@@ -75,7 +75,7 @@ class Name:
         return f"{self.repository}:{self.tag}"
 
 
-def name_of(environment: Environment, inputs: Inputs) -> Name:
+def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
     """Tell which image is meant, from the flags first and from deploy.yaml where they are silent.
 
     Raises:
@@ -101,7 +101,7 @@ def name_of(environment: Environment, inputs: Inputs) -> Name:
             remedy="--version 1.2.3, or the commit's id",
         )
     built = environment.build is not None
-    return Name(
+    return RequestedImage(
         repository=repository,
         version=version,
         tag=version if built else tag or version,
@@ -109,9 +109,9 @@ def name_of(environment: Environment, inputs: Inputs) -> Name:
     )
 
 
-def source(
+def resolve_image(
     environment: Environment, inputs: Inputs, engine: Engine, progress: Progress
-) -> SourcedImage:
+) -> ResolvedImage:
     """Find, or build, the image and pin it down by its digest. Nothing is pulled yet.
 
     An environment with an `after` takes what was built for the one before: building anew would
@@ -122,7 +122,7 @@ def source(
         BadInput: neither an image nor a version was given, or one that can be no tag.
         DeploymentFailed: the registry has no such tag, or does not answer.
     """
-    name = name_of(environment, inputs)
+    name = requested_image(environment, inputs)
     repository, version, digest = name.repository, name.version, name.digest
     build = environment.build
     if build is not None and digest is None:
@@ -141,7 +141,7 @@ def source(
     if environment.pull == "missing" and engine.image(reference) is not None:
         return _local(engine, repository, version, reference)
     if digest:
-        return SourcedImage(version=version, repository=repository, digest=digest, local=False)
+        return ResolvedImage(version=version, repository=repository, digest=digest, local=False)
     return _from_registry(environment, inputs, engine, repository, version, reference)
 
 
@@ -152,7 +152,7 @@ def _from_registry(
     repository: str,
     version: str,
     reference: str,
-) -> SourcedImage:
+) -> ResolvedImage:
     digest, architectures = engine.resolve(reference, credentials(environment, inputs.environ))
     here = engine.info().architecture
     if architectures and here not in architectures:
@@ -162,10 +162,10 @@ def _from_registry(
             cause="wrong architecture",
             remedy=f"build it with --platform linux/{here}",
         )
-    return SourcedImage(version=version, repository=repository, digest=digest, local=False)
+    return ResolvedImage(version=version, repository=repository, digest=digest, local=False)
 
 
-def _local(engine: Engine, repository: str, version: str, reference: str) -> SourcedImage:
+def _local(engine: Engine, repository: str, version: str, reference: str) -> ResolvedImage:
     found = engine.image(reference)
     if found is None:
         raise DeploymentFailed(
@@ -176,8 +176,8 @@ def _local(engine: Engine, repository: str, version: str, reference: str) -> Sou
     for digest in found.digests:
         name, _, value = digest.partition("@")
         if name == repository:
-            return SourcedImage(version=version, repository=repository, digest=value, local=False)
-    return SourcedImage(version=version, repository=repository, digest=found.id, local=True)
+            return ResolvedImage(version=version, repository=repository, digest=value, local=False)
+    return ResolvedImage(version=version, repository=repository, digest=found.id, local=True)
 
 
 def _split(reference: str) -> tuple[str, str | None, str | None]:

@@ -20,14 +20,23 @@ from typing import TYPE_CHECKING
 
 from deploy_action.action.context import Context
 from deploy_action.errors import BadInput, GateRefused
-from deploy_action.images.resolve import SourcedImage
+from deploy_action.images.resolve import ResolvedImage
 from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.inputs import Inputs
 
-__all__ = ["KEY", "PREFIX", "Proof", "proof_key", "proven_image", "read", "require_proven", "sign"]
+__all__ = [
+    "KEY",
+    "PREFIX",
+    "Attestation",
+    "proof_key",
+    "proven_image",
+    "read",
+    "require_proven",
+    "sign",
+]
 
 KEY = "DEPLOY_PROOF_KEY"
 """The variable that holds the key."""
@@ -40,7 +49,7 @@ _AGAIN = "hand on the output `proof`, or the file of --proof-file, of the deploy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
+class Attestation:
     """What is signed: this digest was deployed there with success.
 
     `time` is when it was signed, in ISO 8601; `repository` is empty outside of GitHub.
@@ -72,14 +81,14 @@ def proof_key(environ: Mapping[str, str]) -> bytes | None:
     return key.encode() or None
 
 
-def sign(proof: Proof, key: bytes) -> str:
+def sign(proof: Attestation, key: bytes) -> str:
     """Return the proof as one word that can be an output, an argument or a file."""
     content = json.dumps(dataclasses.asdict(proof), separators=(",", ":")).encode()
     signed = PREFIX + base64.urlsafe_b64encode(content).decode().rstrip("=")
     return f"{signed}.{_signature(signed, key)}"
 
 
-def read(text: str, key: bytes) -> Proof:
+def read(text: str, key: bytes) -> Attestation:
     """Return what a proof states; nothing of it is looked at before its signature is right.
 
     Raises:
@@ -100,14 +109,14 @@ def read(text: str, key: bytes) -> Proof:
     content = signed.removeprefix(PREFIX)
     try:
         stated = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
-        proof = Proof(**stated)
+        proof = Attestation(**stated)
         datetime.fromisoformat(proof.time)
     except (binascii.Error, ValueError, TypeError) as error:
         raise BadInput("the proof is of a form that this version does not know") from error
     return proof
 
 
-def proven_image(wanted: Environment, inputs: Inputs, now: datetime) -> SourcedImage:
+def proven_image(wanted: Environment, inputs: Inputs, now: datetime) -> ResolvedImage:
     """Return the image of the proof that was given, if it is one for this environment.
 
     Args:
@@ -124,7 +133,7 @@ def proven_image(wanted: Environment, inputs: Inputs, now: datetime) -> SourcedI
         )
     if inputs.digest:
         _require_digest(proof, inputs.digest)
-    return SourcedImage(
+    return ResolvedImage(
         version=proof.version,
         repository=proof.image,
         digest=proof.digest,
@@ -133,7 +142,9 @@ def proven_image(wanted: Environment, inputs: Inputs, now: datetime) -> SourcedI
     )
 
 
-def require_proven(wanted: Environment, image: SourcedImage, inputs: Inputs, now: datetime) -> None:
+def require_proven(
+    wanted: Environment, image: ResolvedImage, inputs: Inputs, now: datetime
+) -> None:
     """Let an image on only if the proof that was given is about its digest.
 
     Raises:
@@ -142,7 +153,7 @@ def require_proven(wanted: Environment, image: SourcedImage, inputs: Inputs, now
     _require_digest(_valid(wanted, inputs, now), image.digest)
 
 
-def _valid(wanted: Environment, inputs: Inputs, now: datetime) -> Proof:
+def _valid(wanted: Environment, inputs: Inputs, now: datetime) -> Attestation:
     key = proof_key(inputs.environ)
     if key is None:
         raise BadInput(
@@ -188,7 +199,7 @@ def _text(given: str) -> str:
         ) from error
 
 
-def _require_digest(proof: Proof, digest: str) -> None:
+def _require_digest(proof: Attestation, digest: str) -> None:
     if digest != proof.digest:
         raise GateRefused(
             f"{proof.environment} passed {proof.version} as {proof.digest}, not as {digest}",

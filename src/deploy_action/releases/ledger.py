@@ -14,19 +14,19 @@ from datetime import datetime
 from typing import Any
 
 from deploy_action.releases.model import Deployment, HostOutcome, Kind, Phase, Release, State
-from deploy_action.session.client import Talk
+from deploy_action.session.client import Session
 from deploy_action.session.requests import Request, put, recent
 
 __all__ = [
     "Ledger",
+    "current_at",
+    "current_deployment",
     "decode",
     "encode",
-    "good_releases",
-    "live",
-    "live_at",
     "merge",
     "note_unlock",
     "previous_stable",
+    "succeeded_releases",
     "with_version",
 ]
 
@@ -87,10 +87,10 @@ class Ledger:
         return cls(entries=tuple(entries), damaged=tuple(damaged))
 
     @classmethod
-    def read(cls, talk: Talk, service: str, environment: str, count: int = _READ) -> Ledger:
+    def read(cls, session: Session, service: str, environment: str, count: int = _READ) -> Ledger:
         """Read the last `count` entries, and more where `completed` has to."""
-        return talk.ask(cls.reading(service, environment, count)).completed(
-            talk, service, environment, count
+        return session.ask(cls.reading(service, environment, count)).completed(
+            session, service, environment, count
         )
 
     @classmethod
@@ -98,7 +98,9 @@ class Ledger:
         """Ask for the last `count` entries."""
         return recent(_directory(service, environment), count).then(cls.of)
 
-    def completed(self, talk: Talk, service: str, environment: str, count: int = _READ) -> Ledger:
+    def completed(
+        self, session: Session, service: str, environment: str, count: int = _READ
+    ) -> Ledger:
         """Return it with more entries where too few of these have succeeded: what serves and what
         can be restored must not be forgotten after a long row of failures.
 
@@ -108,7 +110,7 @@ class Ledger:
         ledger = self
         while not ledger._enough(count):
             count *= 10
-            ledger = talk.ask(self.reading(service, environment, count))
+            ledger = session.ask(self.reading(service, environment, count))
         return ledger
 
     def _enough(self, count: int) -> bool:
@@ -124,9 +126,9 @@ class Ledger:
         return put(f"{directory}/{deployment.number:08d}.json", encode(deployment))
 
     @classmethod
-    def write(cls, talk: Talk, deployment: Deployment) -> None:
+    def write(cls, session: Session, deployment: Deployment) -> None:
         """Add an entry or replace it."""
-        talk.ask(cls.writing(deployment))
+        session.ask(cls.writing(deployment))
 
     @property
     def highest(self) -> int:
@@ -167,7 +169,7 @@ def _stack(entries: Sequence[Deployment]) -> list[Deployment]:
     return stack
 
 
-def live(entries: Sequence[Deployment]) -> Deployment | None:
+def current_deployment(entries: Sequence[Deployment]) -> Deployment | None:
     """Return the deployment whose release serves: the last that succeeded."""
     return next((e for e in reversed(entries) if e.state is State.SUCCEEDED), None)
 
@@ -200,7 +202,7 @@ def with_version(entries: Sequence[Deployment], version: str) -> Deployment | No
     )
 
 
-def live_at(entries: Sequence[Deployment], when: datetime) -> Deployment | None:
+def current_at(entries: Sequence[Deployment], when: datetime) -> Deployment | None:
     """Return what served at a time (aware): the last that had succeeded by then."""
     return next(
         (
@@ -212,15 +214,15 @@ def live_at(entries: Sequence[Deployment], when: datetime) -> Deployment | None:
     )
 
 
-def note_unlock(talk: Talk, service: str, environment: str, note: str) -> None:
+def note_unlock(session: Session, service: str, environment: str, note: str) -> None:
     """Add a forced unlock to the newest entry, the deployment that lost its lock."""
-    ledger = Ledger.read(talk, service, environment, 1)
+    ledger = Ledger.read(session, service, environment, 1)
     for entry in ledger.entries:
         warnings = (*entry.warnings, note)
-        Ledger.write(talk, dataclasses.replace(entry, warnings=warnings))
+        Ledger.write(session, dataclasses.replace(entry, warnings=warnings))
 
 
-def good_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:
+def succeeded_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:
     """Return the ids of releases that have succeeded, newest first."""
     ids = [entry.release.id for entry in reversed(entries) if entry.state is State.SUCCEEDED]
     return tuple(dict.fromkeys(ids))

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from deploy_action.clock import SystemClock
 from deploy_action.config import environment
 from deploy_action.errors import BadInput, GateRefused
-from deploy_action.images.resolve import SourcedImage
-from deploy_action.platforms.docker.connections import engage
+from deploy_action.images.resolve import ResolvedImage
+from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.releases.attestation import proven_image, require_proven
-from deploy_action.releases.ledger import live, with_version
+from deploy_action.releases.ledger import current_deployment, with_version
 from deploy_action.releases.model import Deployment, State
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ __all__ = ["passed_image", "require_passed_before"]
 
 def passed_image(
     config: DeployConfig, wanted: Environment, inputs: Inputs, progress: Progress
-) -> SourcedImage:
+) -> ResolvedImage:
     """Return the image that is live in the environment before, or that version which passed there.
 
     With a signed proof the hosts of that environment are not asked.
@@ -37,7 +37,7 @@ def passed_image(
     if inputs.proof:
         return proven_image(wanted, inputs, SystemClock().now())
     entries = _ledger_before(config, wanted, inputs, progress)
-    found = with_version(entries, inputs.version) if inputs.version else live(entries)
+    found = with_version(entries, inputs.version) if inputs.version else current_deployment(entries)
     if found is None:
         what = f"version {inputs.version}" if inputs.version else "nothing"
         verb = "has not passed" if inputs.version else "has passed"
@@ -52,7 +52,7 @@ def passed_image(
             cause="it was deployed there again, from another image, since that digest was named",
             remedy=f"deploy-action promote -e {wanted.name} --version {release.version}",
         )
-    return SourcedImage(
+    return ResolvedImage(
         version=release.version,
         repository=release.image,
         digest=release.digest,
@@ -64,7 +64,7 @@ def passed_image(
 def require_passed_before(
     config: DeployConfig,
     wanted: Environment,
-    image: SourcedImage,
+    image: ResolvedImage,
     inputs: Inputs,
     progress: Progress,
 ) -> None:
@@ -109,5 +109,5 @@ def _ledger_before(
 ) -> Sequence[Deployment]:
     before = environment(config, wanted.after or "")
     plain = dataclasses.replace(inputs, dry_run=True)
-    with engage(before, plain, progress) as engagement:
+    with connect_hosts(before, plain, progress) as engagement:
         return engagement.look().ledger.entries

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from deploy_action.config import from_plain
+from deploy_action.config import deserialize
 from deploy_action.errors import BadInput, DeploymentFailed
 from deploy_action.platforms.docker.replicas import of_release
 from deploy_action.releases.ledger import (
-    good_releases,
-    live,
-    live_at,
+    current_at,
+    current_deployment,
     previous_stable,
+    succeeded_releases,
     with_version,
 )
 from deploy_action.releases.model import Deployment, Release, State
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.engine.protocol import Engine
     from deploy_action.platforms.docker.observation import HostObservation, Observation
 
-__all__ = ["Restoration", "find_target", "prepare", "restorable"]
+__all__ = ["RollbackTarget", "find_target", "prepare", "rollback_candidates"]
 
 _PREVIOUS = "previous"
 """What people write for a version where they have to write something: as if nothing was said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restoration:
+class RollbackTarget:
     """A release that is going to be brought back."""
 
     release: Release
@@ -69,7 +69,7 @@ def find_target(entries: Sequence[Deployment], inputs: Inputs, wanted: Environme
             )
         return found
     if inputs.at is not None:
-        found = live_at(entries, _time(inputs.at))
+        found = current_at(entries, _time(inputs.at))
         if found is None:
             raise BadInput(
                 f"{wanted.name}: nothing served at {inputs.at}",
@@ -95,7 +95,7 @@ def prepare(
     engines: Mapping[str, Engine],
     inputs: Inputs,
     key: bytes,
-) -> Restoration:
+) -> RollbackTarget:
     """Make sure that the target can really be brought back, on every host.
 
     Raises:
@@ -103,7 +103,7 @@ def prepare(
     """
     release = target.release
     past = dataclasses.replace(
-        from_plain(release.config), hosts=wanted.hosts, edge=wanted.edge, registry=wanted.registry
+        deserialize(release.config), hosts=wanted.hosts, edge=wanted.edge, registry=wanted.registry
     )
     given = available_secrets(past, inputs)
     complete = set(given) == set(past.secrets)
@@ -135,7 +135,7 @@ def prepare(
     lacking = [found for found in observation.hosts if _lacks(found, release, cold)]
     for found in lacking:
         _require_in_registry(found, release, engines[found.host])
-    return Restoration(
+    return RollbackTarget(
         release=release,
         restores=target.release.id,
         environment=past,
@@ -165,15 +165,15 @@ def _require_in_registry(found: HostObservation, release: Release, engine: Engin
     )
 
 
-def restorable(observation: Observation) -> tuple[str, ...]:
+def rollback_candidates(observation: Observation) -> tuple[str, ...]:
     """Return the versions that can be brought back without a registry, newest first."""
     entries = observation.ledger.entries
-    current = live(entries)
+    current = current_deployment(entries)
     releases = {e.release.id: e.release for e in entries if e.state is State.SUCCEEDED}
     found = []
-    for identifier in good_releases(entries):
+    for identifier in succeeded_releases(entries):
         release = releases[identifier]
-        count = from_plain(release.config).replicas
+        count = deserialize(release.config).replicas
         if (current is None or identifier != current.release.id) and all(
             release.reference in host.images
             or len(of_release(host.replicas, identifier, count)) == count

@@ -10,12 +10,12 @@ from deploy_action.render.text import columns, duration, indent, moment, printab
 from deploy_action.results.acts import Built, Maintained, TaskRun
 from deploy_action.results.answers import (
     Answer,
-    Diagnosis,
+    CheckState,
+    DoctorReport,
     Drift,
     History,
     HostStatus,
     Monitoring,
-    NeedState,
     Page,
     ReplicaStatus,
     Status,
@@ -23,12 +23,12 @@ from deploy_action.results.answers import (
 )
 
 if TYPE_CHECKING:
-    from deploy_action.render.terminal import Paper
+    from deploy_action.render.terminal import RenderContext
 
 __all__ = ["show_answer"]
 
 
-def show_answer(answer: Answer, paper: Paper) -> list[str]:
+def show_answer(answer: Answer, paper: RenderContext) -> list[str]:
     """Return the lines of an answer."""
     match answer:
         case History():
@@ -39,7 +39,7 @@ def show_answer(answer: Answer, paper: Paper) -> list[str]:
             lines = _drift(answer, paper)
         case Monitoring():
             lines = _monitoring(answer, paper)
-        case Diagnosis():
+        case DoctorReport():
             lines = _diagnosis(answer, paper)
         case Page():
             return [f"wrote {answer.path}"] if answer.path else answer.text.splitlines()
@@ -56,7 +56,7 @@ def show_answer(answer: Answer, paper: Paper) -> list[str]:
     return [*lines, *(x for note in answer.notes for x in wrap(note, paper.width, first="note: "))]
 
 
-def _history(history: History, paper: Paper) -> list[str]:
+def _history(history: History, paper: RenderContext) -> list[str]:
     if not history.deployments:
         return [f"nothing was ever deployed to {printable(history.environment)}"]
     rows = [("WHEN", "VERSION", "OUTCOME", "TOOK", "KIND", "WHO", "COMMIT", "DIGEST")]
@@ -84,7 +84,7 @@ def _history(history: History, paper: Paper) -> list[str]:
     return lines
 
 
-def _by_state(state: State, line: str, paper: Paper) -> str:
+def _by_state(state: State, line: str, paper: RenderContext) -> str:
     match state:
         case State.SUCCEEDED:
             return line
@@ -96,7 +96,7 @@ def _by_state(state: State, line: str, paper: Paper) -> str:
             assert_never(state)
 
 
-def _status(status: Status, paper: Paper) -> list[str]:
+def _status(status: Status, paper: RenderContext) -> list[str]:
     versions = sorted({host.version for host in status.hosts if host.version})
     what = " and ".join(versions) or "nothing"
     verb = "serve" if len(versions) > 1 else "serves"
@@ -116,7 +116,7 @@ def _status(status: Status, paper: Paper) -> list[str]:
     return lines
 
 
-def _host(host: HostStatus, paper: Paper) -> list[str]:
+def _host(host: HostStatus, paper: RenderContext) -> list[str]:
     name = paper.palette.strong(printable(host.host))
     if host.problem:
         return [
@@ -147,7 +147,7 @@ def _well(replica: ReplicaStatus) -> bool:
     )
 
 
-def _drift(drift: Drift, paper: Paper) -> list[str]:
+def _drift(drift: Drift, paper: RenderContext) -> list[str]:
     where = f"{drift.service} in {drift.environment}".strip()
     if not drift.differences:
         mark = paper.palette.good("✓")
@@ -164,7 +164,7 @@ def _drift(drift: Drift, paper: Paper) -> list[str]:
     return lines
 
 
-def _monitoring(monitoring: Monitoring, paper: Paper) -> list[str]:
+def _monitoring(monitoring: Monitoring, paper: RenderContext) -> list[str]:
     where = f"{monitoring.service} {monitoring.version} in {monitoring.environment}"
     mark = paper.palette.good("✓") if monitoring.healthy else paper.palette.bad("✗")
     lines = [f"{mark} {printable(where)} is {monitoring.result}"]
@@ -175,11 +175,11 @@ def _monitoring(monitoring: Monitoring, paper: Paper) -> list[str]:
     return [*lines, *indent(checks)]
 
 
-def _diagnosis(diagnosis: Diagnosis, paper: Paper) -> list[str]:
+def _diagnosis(diagnosis: DoctorReport, paper: RenderContext) -> list[str]:
     marks = {
-        NeedState.OK: paper.palette.good("✓"),
-        NeedState.WARNING: paper.palette.warning("!"),
-        NeedState.MISSING: paper.palette.bad("✗"),
+        CheckState.OK: paper.palette.good("✓"),
+        CheckState.WARNING: paper.palette.warning("!"),
+        CheckState.MISSING: paper.palette.bad("✗"),
     }
     width = max((len(printable(need.subject)) for need in diagnosis.needs), default=0)
     lines: list[str] = []
@@ -198,7 +198,7 @@ def _diagnosis(diagnosis: Diagnosis, paper: Paper) -> list[str]:
     return lines
 
 
-def _written(written: Written, paper: Paper) -> list[str]:
+def _written(written: Written, paper: RenderContext) -> list[str]:
     lines: list[str] = []
     for file in written.files:
         lines.append(f"{paper.palette.good('✓')} wrote {printable(file.path)}")
@@ -207,7 +207,7 @@ def _written(written: Written, paper: Paper) -> list[str]:
     return lines
 
 
-def _maintained(answer: Maintained, paper: Paper) -> list[str]:
+def _maintained(answer: Maintained, paper: RenderContext) -> list[str]:
     what = "visitors get the maintenance page" if answer.on else "visitors get the service"
     already = "" if answer.changed else " already; nothing was changed"
     where = printable(f"{answer.service} in {answer.environment}")
@@ -215,7 +215,7 @@ def _maintained(answer: Maintained, paper: Paper) -> list[str]:
     return [*lines, f"  {printable(answer.url)}"] if answer.url else lines
 
 
-def _task(answer: TaskRun, paper: Paper) -> list[str]:
+def _task(answer: TaskRun, paper: RenderContext) -> list[str]:
     good = answer.code == 0
     mark = paper.palette.good("✓") if good else paper.palette.bad("✗")
     ended = "no end in time" if answer.code is None else f"exit code {answer.code}"
@@ -224,7 +224,7 @@ def _task(answer: TaskRun, paper: Paper) -> list[str]:
     return [f"{mark} {printable(what)}: {ended}{took}"]
 
 
-def _built(answer: Built, paper: Paper) -> list[str]:
+def _built(answer: Built, paper: RenderContext) -> list[str]:
     what = f"{answer.image}:{answer.version}"
     took = paper.palette.quiet(f" ({duration(answer.duration_seconds)})")
     lines = [f"{paper.palette.good('✓')} {printable(what)}: {answer.result}{took}"]

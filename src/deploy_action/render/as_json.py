@@ -12,10 +12,10 @@ from deploy_action.errors import DeployActionError
 from deploy_action.results.answers import Report
 from deploy_action.results.outcome import Outcome
 
-__all__ = ["plain"]
+__all__ = ["serialize"]
 
 
-def plain(report: Report, *, command: str) -> dict[str, Any]:
+def serialize(report: Report, *, command: str) -> dict[str, Any]:
     """Return a report as data that JSON can hold.
 
     The keys `command`, `result` and `exit_code` are always there; the rest are the report's

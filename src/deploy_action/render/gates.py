@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from deploy_action.gates.result import Broken, Findings, GateResult, NotRun, Passed
 from deploy_action.render.problems import show_problems
-from deploy_action.render.text import Palette, duration, printable, wrap
+from deploy_action.render.text import Style, duration, printable, wrap
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["show_checks", "show_gates"]
 
 
-def show_gates(results: Sequence[GateResult], *, palette: Palette, width: int) -> list[str]:
+def show_gates(results: Sequence[GateResult], *, palette: Style, width: int) -> list[str]:
     """Return a line for each gate, and below it the findings that refuse the deployment."""
     lines: list[str] = []
     for result in results:
@@ -23,7 +23,7 @@ def show_gates(results: Sequence[GateResult], *, palette: Palette, width: int) -
     return lines
 
 
-def _gate(result: GateResult, palette: Palette, width: int) -> list[str]:
+def _gate(result: GateResult, palette: Style, width: int) -> list[str]:
     took = palette.quiet(f" ({duration(result.duration_seconds)})")
     name = printable(result.gate)
     match result:
@@ -50,7 +50,7 @@ def _notes(notes: Sequence[str], width: int) -> list[str]:
     return [line for note in notes for line in wrap(note, width, first="    note: ")]
 
 
-def show_checks(results: Sequence[CheckResult], *, palette: Palette, width: int) -> list[str]:
+def show_checks(results: Sequence[CheckResult], *, palette: Style, width: int) -> list[str]:
     """Return every check that failed with what was expected and found, and a count of the rest."""
     passed = sum(result.passed for result in results)
     lines: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from deploy_action.problem import Problem, Severity
 from deploy_action.render.masking import masked
-from deploy_action.render.text import Palette, printable, wrap
+from deploy_action.render.text import Style, printable, wrap
 
 __all__ = ["counted", "show_problems"]
 
@@ -15,7 +15,7 @@ def show_problems(
     problems: Sequence[Problem],
     *,
     sources: Mapping[str, Sequence[str]],
-    palette: Palette,
+    palette: Style,
     width: int,
 ) -> list[str]:
     """Return the problems as lines, in the order given, a blank line between two.
@@ -42,7 +42,7 @@ def counted(problems: Sequence[Problem]) -> str:
     return ", ".join(words)
 
 
-def _show(problem: Problem, source: Sequence[str], palette: Palette, width: int) -> list[str]:
+def _show(problem: Problem, source: Sequence[str], palette: Style, width: int) -> list[str]:
     place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
     paint = palette.bad if problem.severity is Severity.ERROR else palette.warning
     rule = palette.quiet(f" [{printable(problem.rule)}]") if problem.rule else ""
@@ -55,7 +55,7 @@ def _show(problem: Problem, source: Sequence[str], palette: Palette, width: int)
     return lines
 
 
-def _excerpt(problem: Problem, source: Sequence[str], palette: Palette) -> list[str]:
+def _excerpt(problem: Problem, source: Sequence[str], palette: Style) -> list[str]:
     if not 0 < problem.line <= len(source):
         return []
     raw = source[problem.line - 1].rstrip("\r\n")

@@ -8,8 +8,8 @@ from deploy_action.releases.model import Deployment, Kind
 from deploy_action.render.answers_text import show_answer
 from deploy_action.render.markdown import alert, code, details, fenced, link, table, text
 from deploy_action.render.summary_tables import checks_table, gates_table, problems_table
-from deploy_action.render.terminal import Paper
-from deploy_action.render.text import Palette, duration, short
+from deploy_action.render.terminal import RenderContext
+from deploy_action.render.text import Style, duration, short
 from deploy_action.render.timeline import timeline
 from deploy_action.results.answers import Answer, Page, Report
 from deploy_action.results.outcome import Outcome, Result
@@ -67,7 +67,7 @@ def _answer(answer: Answer) -> str:
     what = " ".join(filter(None, (getattr(answer, n, "") for n in ("service", "environment"))))
     sign = "✅" if answer.exit_code == 0 else "❌"
     title = f"## {sign} {text(f'{what}: {answer.result}' if what else answer.result)}"
-    lines = show_answer(answer, Paper(width=100, palette=Palette(False), sources={}))
+    lines = show_answer(answer, RenderContext(width=100, palette=Style(False), sources={}))
     return f"{title}\n\n{fenced(lines)}\n\n"
 
 

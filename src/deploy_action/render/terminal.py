@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.releases.model import HostOutcome, Kind, State
 from deploy_action.render.problems import counted, show_problems
-from deploy_action.render.text import Palette, columns, duration, indent, printable, short, wrap
+from deploy_action.render.text import Style, columns, duration, indent, printable, short, wrap
 from deploy_action.render.timeline import timeline
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.values import dataclass
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from deploy_action.errors import DeployActionError
     from deploy_action.releases.model import Deployment
 
-__all__ = ["Paper", "show_outcome"]
+__all__ = ["RenderContext", "show_outcome"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paper:
+class RenderContext:
     """What a report is written on.
 
     `sources` holds the lines of files that may be shown beside a problem.
     """
 
     width: int = 80
-    palette: Palette = field(default_factory=Palette)
+    palette: Style = field(default_factory=Style)
     sources: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -44,7 +44,7 @@ _GOOD = {
 }
 
 
-def show_outcome(outcome: Outcome, paper: Paper) -> list[str]:
+def show_outcome(outcome: Outcome, paper: RenderContext) -> list[str]:
     """Return everything a person wants to know of an outcome, and nothing twice."""
     problems = show_problems(
         outcome.problems, sources=paper.sources, palette=paper.palette, width=paper.width
@@ -68,7 +68,7 @@ def show_outcome(outcome: Outcome, paper: Paper) -> list[str]:
     return lines
 
 
-def _show_error(error: DeployActionError, paper: Paper, *, rest_only: bool) -> list[str]:
+def _show_error(error: DeployActionError, paper: RenderContext, *, rest_only: bool) -> list[str]:
     """Return an error as: what failed, the likely cause, the next command to type.
 
     `rest_only`: the first line of what failed is the verdict already.
@@ -83,7 +83,7 @@ def _show_error(error: DeployActionError, paper: Paper, *, rest_only: bool) -> l
     return lines
 
 
-def _verdict(outcome: Outcome, paper: Paper) -> str:
+def _verdict(outcome: Outcome, paper: RenderContext) -> str:
     good = outcome.result in _GOOD and outcome.error is None
     mark = paper.palette.good("✓") if good else paper.palette.bad("✗")
     sentence = paper.palette.strong(printable(_sentence(outcome)))
@@ -153,7 +153,7 @@ def _failed(outcome: Outcome, where: str) -> str:
     return f"{release.service} {release.version} {verb}{where}; {still}"
 
 
-def _facts(outcome: Outcome, paper: Paper) -> list[str]:
+def _facts(outcome: Outcome, paper: RenderContext) -> list[str]:
     deployment = outcome.deployment
     rows: list[tuple[str, str]] = []
     if outcome.url and outcome.result in _GOOD - {Result.VALID, Result.PASSED}:
@@ -185,7 +185,7 @@ def _deployment_facts(deployment: Deployment) -> list[tuple[str, str]]:
     return rows
 
 
-def _explanation(outcome: Outcome, paper: Paper) -> list[str]:
+def _explanation(outcome: Outcome, paper: RenderContext) -> list[str]:
     if outcome.error is not None:
         return indent(_show_error(outcome.error, paper, rest_only=outcome.deployment is None))
     if outcome.deployment is not None and outcome.deployment.cause:
@@ -193,7 +193,7 @@ def _explanation(outcome: Outcome, paper: Paper) -> list[str]:
     return []
 
 
-def _gates(outcome: Outcome, paper: Paper) -> list[str]:
+def _gates(outcome: Outcome, paper: RenderContext) -> list[str]:
     if not outcome.gates:
         return []
     from deploy_action.gates.result import NotRun
@@ -205,7 +205,7 @@ def _gates(outcome: Outcome, paper: Paper) -> list[str]:
     return show_gates(shown, palette=paper.palette, width=paper.width)
 
 
-def _checks(outcome: Outcome, paper: Paper) -> list[str]:
+def _checks(outcome: Outcome, paper: RenderContext) -> list[str]:
     if not outcome.checks:
         return []
     from deploy_action.render.gates import show_checks
@@ -213,7 +213,7 @@ def _checks(outcome: Outcome, paper: Paper) -> list[str]:
     return indent(show_checks(outcome.checks, palette=paper.palette, width=paper.width - 2))
 
 
-def _excerpts(outcome: Outcome, paper: Paper) -> list[str]:
+def _excerpts(outcome: Outcome, paper: RenderContext) -> list[str]:
     lines: list[str] = []
     bar = paper.palette.quiet("│ ")
     for excerpt in outcome.excerpts:
@@ -223,7 +223,7 @@ def _excerpts(outcome: Outcome, paper: Paper) -> list[str]:
     return lines
 
 
-def _timeline(outcome: Outcome, paper: Paper) -> list[str]:
+def _timeline(outcome: Outcome, paper: RenderContext) -> list[str]:
     deployment = outcome.own
     if deployment is None:
         return []
@@ -231,7 +231,7 @@ def _timeline(outcome: Outcome, paper: Paper) -> list[str]:
     return indent([paper.palette.quiet(line) for line in lines])
 
 
-def _notes(outcome: Outcome, paper: Paper) -> list[str]:
+def _notes(outcome: Outcome, paper: RenderContext) -> list[str]:
     said = (*outcome.notes, *(outcome.deployment.warnings if outcome.deployment else ()))
     return [
         line
@@ -240,7 +240,7 @@ def _notes(outcome: Outcome, paper: Paper) -> list[str]:
     ]
 
 
-def _next(outcome: Outcome, paper: Paper) -> list[str]:
+def _next(outcome: Outcome, paper: RenderContext) -> list[str]:
     """Return what to type next: the way back after a success, the ways out after a failure."""
     name = outcome.environment
     deployment = outcome.deployment

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from deploy_action.values import dataclass
 
-__all__ = ["Palette", "columns", "duration", "indent", "moment", "printable", "short", "wrap"]
+__all__ = ["Style", "columns", "duration", "indent", "moment", "printable", "short", "wrap"]
 
 # Tab and newline are layout; bidirectional overrides (category Cf) can make text lie.
 _HARMLESS = "\t"
@@ -15,7 +15,7 @@ _HIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
-class Palette:
+class Style:
     """Colours, or none: a disabled palette returns every text as it is."""
 
     enabled: bool = False

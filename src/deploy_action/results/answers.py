@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
-    "Diagnosis",
+    "Check",
+    "CheckState",
     "Difference",
+    "DoctorReport",
     "Drift",
     "History",
     "HostStatus",
     "Monitoring",
-    "Need",
-    "NeedState",
     "Page",
     "ReplicaStatus",
     "Report",
@@ -178,7 +178,7 @@ class Monitoring:
         return ExitCode.DONE if self.healthy else ExitCode.GATE_REFUSED
 
 
-class NeedState(StrEnum):
+class CheckState(StrEnum):
     """How a row of `doctor` stands."""
 
     OK = "ok"
@@ -187,27 +187,27 @@ class NeedState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Check:
     """One row of `doctor`; `host` is empty for this machine."""
 
     subject: str
-    state: NeedState
+    state: CheckState
     detail: str = ""
     remedy: str = ""
     host: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosis:
+class DoctorReport:
     """What is there and what is missing, on this machine and on every host."""
 
-    needs: tuple[Need, ...] = ()
+    needs: tuple[Check, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def result(self) -> str:
         """The word for programs: ready or not-ready."""
-        missing = any(need.state is NeedState.MISSING for need in self.needs)
+        missing = any(need.state is CheckState.MISSING for need in self.needs)
         return "not-ready" if missing else "ready"
 
     @property
@@ -265,7 +265,7 @@ Answer = (
     | Status
     | Drift
     | Monitoring
-    | Diagnosis
+    | DoctorReport
     | Page
     | Written
     | Maintained

@@ -11,8 +11,8 @@ from deploy_action.errors import DeployActionError
 from deploy_action.platforms.docker.health import Cancel
 from deploy_action.platforms.docker.performer import Performer
 from deploy_action.platforms.docker.smoke import Smoking
-from deploy_action.platforms.docker.tls import renew
-from deploy_action.releases.ledger import good_releases, live
+from deploy_action.platforms.docker.tls import renew_certificate
+from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment, Kind, Release
 from deploy_action.releases.secrets import fingerprints
 from deploy_action.results.outcome import Excerpt, Outcome, Result
@@ -22,24 +22,24 @@ from deploy_action.rollout.plan import Plan, make_plan
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.gates.result import GateResult
-    from deploy_action.images.resolve import SourcedImage
-    from deploy_action.platforms.docker.connections import Engagement
+    from deploy_action.images.resolve import ResolvedImage
+    from deploy_action.platforms.docker.connections import HostConnections
     from deploy_action.platforms.docker.edge.certificates import Bundle
-    from deploy_action.platforms.docker.locked_hosts import Held
+    from deploy_action.platforms.docker.locked_hosts import LockedHosts
     from deploy_action.platforms.docker.observation import Observation
 
-__all__ = ["go_live", "make_release", "plan_only"]
+__all__ = ["deploy_release", "make_release", "plan_only"]
 
 
 def make_release(
     environment: Environment,
-    image: SourcedImage,
+    image: ResolvedImage,
     secrets: Mapping[str, str],
     key: bytes,
     commit: str,
 ) -> Release:
     """Put a release together from what was resolved; secrets go in as fingerprints only."""
-    from deploy_action.config import to_plain
+    from deploy_action.config import serialize
 
     return Release(
         service=environment.service,
@@ -48,14 +48,14 @@ def make_release(
         image=image.repository,
         digest=image.digest,
         local=image.local,
-        config=to_plain(environment),
+        config=serialize(environment),
         commit=commit,
         secrets=fingerprints(secrets, key),
     )
 
 
 def plan_only(
-    engagement: Engagement,
+    engagement: HostConnections,
     release: Release,
     environment: Environment,
     kind: Kind,
@@ -77,8 +77,8 @@ def plan_only(
     )
 
 
-def go_live(
-    held: Held,
+def deploy_release(
+    held: LockedHosts,
     observation: Observation,
     release: Release,
     environment: Environment,
@@ -119,7 +119,7 @@ def go_live(
         plan,
         [dataclasses.replace(site, environment=environment) for site in held.sites],
         entry,
-        good=good_releases(observation.ledger.entries),
+        good=succeeded_releases(observation.ledger.entries),
         performer=performer,
         secrets=secrets,
         clock=engagement.clock,
@@ -136,7 +136,7 @@ def go_live(
     return _outcome(rollout, plan, kind, gates, error)
 
 
-def _entry(engagement: Engagement, plan: Plan, restores: str) -> Deployment:
+def _entry(engagement: HostConnections, plan: Plan, restores: str) -> Deployment:
     """Make the ledger's entry of a deployment that begins now."""
     inputs, previous = engagement.inputs, plan.previous
     return Deployment(
@@ -187,19 +187,21 @@ def _outcome(
 
 
 def _unchanged(
-    held: Held,
+    held: LockedHosts,
     plan: Plan,
     observation: Observation,
     gates: Sequence[GateResult],
     certificate: Bundle | None,
 ) -> Outcome:
     """Nothing new: make sure that what is recorded as live really serves, and say so."""
-    serving = live(observation.ledger.entries)
+    serving = current_deployment(observation.ledger.entries)
     done = held.restore(serving, observation.ledger.entries)
     renewed = [
         note
         for site in held.sites
-        for note in renew(dataclasses.replace(site, environment=plan.environment), certificate)
+        for note in renew_certificate(
+            dataclasses.replace(site, environment=plan.environment), certificate
+        )
     ]
     return Outcome(
         result=Result.UNCHANGED,

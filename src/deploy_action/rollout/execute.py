@@ -13,7 +13,7 @@ import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
-from deploy_action.checks.request_probe import Certificate
+from deploy_action.checks.request_probe import RequestStats
 from deploy_action.clock import Clock
 from deploy_action.errors import (
     DeployActionError,
@@ -22,21 +22,21 @@ from deploy_action.errors import (
 )
 from deploy_action.events.progress import Progress
 from deploy_action.interruption import postponed
-from deploy_action.platforms.docker.host import Site
+from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.performer import Performer
 from deploy_action.platforms.docker.probes import probes
-from deploy_action.platforms.docker.reconcile import converge
+from deploy_action.platforms.docker.reconcile import reconcile
 from deploy_action.platforms.docker.standby import standby_of
 from deploy_action.releases.ledger import Ledger
 from deploy_action.releases.model import Deployment, HostOutcome, State
-from deploy_action.rollout.log import Telling, explain, first_line
+from deploy_action.rollout.log import RolloutLog, explain, first_line
 from deploy_action.rollout.plan import Plan, Stage
 from deploy_action.rollout.steps import Record, Retire, Step
-from deploy_action.rollout.undo import WayBack, require_a_lock
+from deploy_action.rollout.undo import Undo, require_lock
 from deploy_action.rollout.workers import Crew
 from deploy_action.session.client import SessionLost
-from deploy_action.session.requests import in_turn, reserve
-from deploy_action.session.signals import clearing
+from deploy_action.session.requests import reserve, sequence
+from deploy_action.session.signals import clear_command
 
 __all__ = ["Rollout"]
 
@@ -49,7 +49,7 @@ class Rollout:
     def __init__(
         self,
         plan: Plan,
-        sites: Sequence[Site],
+        sites: Sequence[Host],
         deployment: Deployment,
         *,
         good: Sequence[str],
@@ -73,7 +73,7 @@ class Rollout:
         self.secrets = secrets
         self.clock = clock
         self.progress = progress
-        self.telling = Telling(clock=clock, begun=clock.monotonic())
+        self.telling = RolloutLog(clock=clock, begun=clock.monotonic())
         self.cancel = performer.cancel
         self.probes = [probe for site in sites for probe in probes(plan, site)]
         self.crew = Crew(cancel=performer.cancel)
@@ -114,9 +114,9 @@ class Rollout:
             self.deployment = dataclasses.replace(self.deployment, step=first)
 
         release = self.deployment.release
-        cleared = clearing(release.service, release.environment)
-        begin = in_turn(reserve(), cleared, Ledger.writing(self.deployment))
-        self._on_every_site(lambda site: site.talk.ask(begin))
+        cleared = clear_command(release.service, release.environment)
+        begin = sequence(reserve(), cleared, Ledger.writing(self.deployment))
+        self._on_every_site(lambda site: site.session.ask(begin))
         for probe in self.probes:
             probe.start()
 
@@ -150,7 +150,7 @@ class Rollout:
             return []
         self.deployment = entry = dataclasses.replace(self.deployment, step=step)
         return [
-            functools.partial(Ledger.write, self.sites[host].talk, entry)
+            functools.partial(Ledger.write, self.sites[host].session, entry)
             for host in dict.fromkeys(step.host for step in stage.steps)
         ]
 
@@ -159,11 +159,11 @@ class Rollout:
         first, *others = self.sites.values()
         # The first host's record is the point of no return; the others repeat it, and the next
         # command completes what could not be repeated.
-        self.crew.together([lambda: Ledger.write(first.talk, done)])
+        self.crew.together([lambda: Ledger.write(first.session, done)])
         self.deployment = done
         if others:
             self._on_every_site(
-                lambda site: Ledger.write(site.talk, done), only={site.host for site in others}
+                lambda site: Ledger.write(site.session, done), only={site.host for site in others}
             )
 
     def _certify(self) -> None:
@@ -187,14 +187,14 @@ class Rollout:
             lost = f"{seen.lost} of {seen.sent} requests were lost: {seen.losses[0]}"
             self.telling.notes.append(lost)
         self.deployment = self._told(self.deployment)
-        self._on_every_site(lambda site: Ledger.write(site.talk, self.deployment))
+        self._on_every_site(lambda site: Ledger.write(site.session, self.deployment))
 
-    def _seen(self) -> Certificate:
-        return sum((probe.seen() for probe in self.probes), Certificate())
+    def _seen(self) -> RequestStats:
+        return sum((probe.seen() for probe in self.probes), RequestStats())
 
-    def _retire(self, site: Site) -> None:
+    def _retire(self, site: Host) -> None:
         standby = standby_of(self.deployment, self.plan.environment)
-        done = converge(
+        done = reconcile(
             site,
             self.plan.release,
             self.plan.environment,
@@ -213,9 +213,9 @@ class Rollout:
     def _undo(self, error: BaseException) -> None:
         """Go back, write down what came of it, and raise where the way back failed too."""
         self.cancel.event.set()
-        require_a_lock(tuple(self.sites.values()), error)
+        require_lock(tuple(self.sites.values()), error)
         self.progress.warn(f"failed: {first_line(error)}; going back to what served before")
-        way = WayBack(
+        way = Undo(
             plan=self.plan,
             sites=tuple(self.sites.values()),
             good=self.good,
@@ -232,7 +232,7 @@ class Rollout:
         self.deployment = self._ended(state, cause, way.outcomes)
         for site in self.sites.values():
             try:
-                Ledger.write(site.talk, self.deployment)
+                Ledger.write(site.session, self.deployment)
             except DeployActionError as unwritten:
                 self.telling.notes.append(f"the ledger could not be written: {unwritten}")
         way.run_hooks()
@@ -268,6 +268,6 @@ class Rollout:
             requests_lost=seen.lost if self.probes else None,
         )
 
-    def _on_every_site(self, act: Callable[[Site], None], *, only: set[str] | None = None) -> None:
+    def _on_every_site(self, act: Callable[[Host], None], *, only: set[str] | None = None) -> None:
         hosts = [site for site in self.sites.values() if only is None or site.host in only]
         self.crew.together([functools.partial(act, site) for site in hosts])

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 from deploy_action.clock import Clock
 from deploy_action.errors import DeployActionError
-from deploy_action.platforms.docker.cleanup import Converged
+from deploy_action.platforms.docker.cleanup import ReconcileResult
 from deploy_action.releases.model import Phase
 
-__all__ = ["Telling", "explain", "first_line"]
+__all__ = ["RolloutLog", "explain", "first_line"]
 
 
 @dataclass(slots=True, kw_only=True)
-class Telling:
+class RolloutLog:
     """Notes for people, logs of containers that failed, and the timeline, from `begun` on."""
 
     clock: Clock
@@ -24,7 +24,7 @@ class Telling:
     logs: dict[str, str] = field(default_factory=dict)
     phases: list[Phase] = field(default_factory=list)
 
-    def take(self, done: Converged) -> None:
+    def take(self, done: ReconcileResult) -> None:
         """Take over what converging a host came to."""
         self.notes += done.notes
         self.logs = done.logs | self.logs

@@ -10,12 +10,12 @@ import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deploy_action.config import from_plain
+from deploy_action.config import deserialize
 from deploy_action.config.model import Environment
 from deploy_action.platforms.docker.observation import HostObservation, Observation
 from deploy_action.platforms.docker.replicas import Replica, of_release
 from deploy_action.platforms.docker.standby import is_up, leaves_standby
-from deploy_action.releases.ledger import live
+from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.model import Deployment, Kind, Release
 from deploy_action.rollout.steps import (
     Bake,
@@ -62,7 +62,7 @@ class Plan:
     def moves(self) -> bool:
         """True when the public way is another one from the switch on."""
         return self.previous is not None and _way(self.environment) != _way(
-            from_plain(self.previous.release.config)
+            deserialize(self.previous.release.config)
         )
 
     @property
@@ -94,7 +94,7 @@ def make_plan(
     A release that is live already needs none. On a rollback the containers that were kept are
     started again where they still exist and hold what the release had.
     """
-    previous = live(observation.ledger.entries)
+    previous = current_deployment(observation.ledger.entries)
     unchanged = previous is not None and previous.release.id == release.id
     if kind is Kind.ROLLBACK:
         environment = _straight(environment)

@@ -7,36 +7,40 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from deploy_action.config import from_plain
+from deploy_action.config import deserialize
 from deploy_action.config.model import Environment
 from deploy_action.errors import DeployActionError, DeploymentFailed, Interrupted
 from deploy_action.events.progress import Progress
 from deploy_action.platforms.docker.health import Cancel
-from deploy_action.platforms.docker.host import Site
+from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.performer import Performer
-from deploy_action.platforms.docker.reconcile import converge, end_hooks, withdraw
+from deploy_action.platforms.docker.reconcile import (
+    reconcile,
+    remove_orphaned_hooks,
+    remove_service,
+)
 from deploy_action.platforms.docker.replicas import of_release
 from deploy_action.platforms.docker.standby import standby_of
 from deploy_action.releases.model import HostOutcome, Release
-from deploy_action.rollout.log import Telling
+from deploy_action.rollout.log import RolloutLog
 from deploy_action.rollout.plan import Plan
 from deploy_action.session.client import SessionLost
 
-__all__ = ["WayBack", "require_a_lock"]
+__all__ = ["Undo", "require_lock"]
 
 _INTERRUPTED_DRAIN_SECONDS = 2.0
 
 
 @dataclass(slots=True, kw_only=True)
-class WayBack:
+class Undo:
     """Undoes one failed rollout; `outcomes` and `problems` say what came of it."""
 
     plan: Plan
-    sites: Sequence[Site]
+    sites: Sequence[Host]
     good: Sequence[str]
     secrets: Mapping[str, str]
     performer: Performer
-    telling: Telling
+    telling: RolloutLog
     progress: Progress
     outcomes: dict[str, HostOutcome] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -54,7 +58,7 @@ class WayBack:
         with ThreadPoolExecutor(max_workers=16, thread_name_prefix="undo") as pool:
             list(pool.map(lambda site: self._host(site, drain), self.sites))
 
-    def _host(self, site: Site, drain_seconds: float) -> None:
+    def _host(self, site: Host, drain_seconds: float) -> None:
         try:
             self._restore(site, drain_seconds)
         except (DeployActionError, OSError) as failed:
@@ -63,14 +67,14 @@ class WayBack:
         else:
             self.outcomes[site.host] = HostOutcome.RESTORED
 
-    def _restore(self, site: Site, drain_seconds: float) -> None:
+    def _restore(self, site: Host, drain_seconds: float) -> None:
         previous = self.plan.previous
-        end_hooks(site)
+        remove_orphaned_hooks(site)
         if previous is None:
-            self.telling.take(withdraw(site))
+            self.telling.take(remove_service(site))
             return
-        past = from_plain(previous.release.config)
-        done = converge(
+        past = deserialize(previous.release.config)
+        done = reconcile(
             site,
             previous.release,
             past,
@@ -98,7 +102,7 @@ class WayBack:
 
 
 def _last_words(
-    sites: Iterable[Site], release: Release, environment: Environment
+    sites: Iterable[Host], release: Release, environment: Environment
 ) -> dict[str, str]:
     """Collect the last log lines of the new release's containers, before they are removed."""
     logs = {}
@@ -111,7 +115,7 @@ def _last_words(
     return logs
 
 
-def require_a_lock(sites: Sequence[Site], error: BaseException) -> None:
+def require_lock(sites: Sequence[Host], error: BaseException) -> None:
     """Leave everything to whoever has the locks now, where all of ours are gone.
 
     What failed first may be no more than that: checks are made from the lock's container.
@@ -124,9 +128,9 @@ def require_a_lock(sites: Sequence[Site], error: BaseException) -> None:
         raise lost[0] from error
 
 
-def _lost(site: Site) -> SessionLost | None:
+def _lost(site: Host) -> SessionLost | None:
     try:
-        site.talk.ping()
+        site.session.ping()
     except SessionLost as lost:
         return lost
     except DeployActionError:

@@ -15,9 +15,9 @@ from typing import Protocol, TypeVar
 
 from deploy_action.errors import DeploymentFailed
 from deploy_action.session import requests
-from deploy_action.session.requests import Answer, Request, Stale
+from deploy_action.session.requests import Answer, Conflict, Request
 
-__all__ = ["Conversation", "SessionLost", "Stale", "Talk"]
+__all__ = ["Conflict", "Session", "SessionClient", "SessionLost"]
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class SessionLost(DeploymentFailed):
     """The session ended: the lock is gone, and nothing more may be changed."""
 
 
-class Talk(Protocol):
+class Session(Protocol):
     """What the state and the edge need of a session."""
 
     def ask(self, request: Request[T]) -> T:
@@ -61,15 +61,15 @@ class Talk(Protocol):
     def change_edge(
         self, configuration: str, *, generation: int, reload: bool, commands: str
     ) -> str:
-        """Replace the edge's configuration if it still has `generation`; raises Stale."""
+        """Replace the edge's configuration if it still has `generation`; raises Conflict."""
 
     def haproxy(self, commands: str) -> str:
         """Ask HAProxy's runtime API."""
 
 
 @dataclass(slots=True)
-class Conversation:
-    """A Talk over a socket. One request at a time; threads take turns."""
+class SessionClient:
+    """A Session over a socket. One request at a time; threads take turns."""
 
     host: str
     stream: socket.socket

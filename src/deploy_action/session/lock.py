@@ -20,7 +20,7 @@ from deploy_action.platforms.docker.engine.protocol import (
     Engine,
     NameTaken,
 )
-from deploy_action.session.client import Conversation, SessionLost
+from deploy_action.session.client import SessionClient, SessionLost
 
 __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
 
@@ -54,7 +54,7 @@ class Lock:
 
     engine: Engine
     container_id: str
-    talk: Conversation
+    session: SessionClient
     _end: threading.Event = field(default_factory=threading.Event)
 
     def keep(self) -> None:
@@ -63,12 +63,12 @@ class Lock:
 
     def _beat(self) -> None:
         while not self._end.wait(_BEAT_SECONDS):
-            self.talk.beat()
+            self.session.beat()
 
     def release(self) -> None:
         """End the session: its container ends with its input, and the engine removes it."""
         self._end.set()
-        self.talk.close()
+        self.session.close()
 
 
 def lock_name(edge: str, service: str, environment: str) -> str:
@@ -171,10 +171,10 @@ def _take(engine: Engine, spec: ContainerSpec) -> Lock:
             raise
         stream = undo.enter_context(contextlib.closing(engine.attach(container_id)))
         engine.start(container_id)
-        talk = undo.enter_context(contextlib.closing(Conversation(engine.host, stream)))
-        talk.ping()
+        session = undo.enter_context(contextlib.closing(SessionClient(engine.host, stream)))
+        session.ping()
         undo.pop_all()
-    lock = Lock(engine=engine, container_id=container_id, talk=talk)
+    lock = Lock(engine=engine, container_id=container_id, session=session)
     lock.keep()
     return lock
 

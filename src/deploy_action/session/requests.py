@@ -1,6 +1,6 @@
 """What a host's `session` can be asked for: requests as values, and how their answers are read.
 
-Several of them can be made one (`both`, `in_turn`): they are sent together and cost one round trip.
+Several of them can be made one (`pair`, `sequence`): they are sent together and cost one round trip.
 The session does them in this order, each whatever became of those before it.
 """
 
@@ -14,28 +14,28 @@ from deploy_action.errors import DeploymentFailed
 
 __all__ = [
     "Answer",
+    "Conflict",
     "Request",
-    "Stale",
     "before",
-    "both",
     "change_edge",
     "delete",
     "get",
     "haproxy",
-    "in_turn",
     "names",
     "optional",
+    "pair",
     "ping",
     "put",
     "recent",
     "reserve",
+    "sequence",
 ]
 
 A = TypeVar("A")
 B = TypeVar("B")
 
 
-class Stale(Exception):
+class Conflict(Exception):
     """The edge's configuration was changed by somebody else in between."""
 
 
@@ -71,7 +71,7 @@ class Request(Generic[A]):
         return Request(self.sent, lambda answers: make(self.read(answers)))
 
 
-def both(first: Request[A], second: Request[B]) -> Request[tuple[A, B]]:
+def pair(first: Request[A], second: Request[B]) -> Request[tuple[A, B]]:
     """Join two; a refusal of either is one of both."""
     cut = len(first.sent)
     return Request(
@@ -80,11 +80,11 @@ def both(first: Request[A], second: Request[B]) -> Request[tuple[A, B]]:
     )
 
 
-def in_turn(*requests: Request[None]) -> Request[None]:
+def sequence(*requests: Request[None]) -> Request[None]:
     """Join what answers nothing but that it was done; the first refusal is told."""
     joined: Request[None] = Request((), lambda _: None)
     for request in requests:
-        joined = both(joined, request).then(lambda _: None)
+        joined = pair(joined, request).then(lambda _: None)
     return joined
 
 
@@ -139,14 +139,14 @@ def reserve() -> Request[None]:
 def change_edge(
     configuration: str, *, generation: int, reload: bool, commands: str
 ) -> Request[str]:
-    """Replace the edge's configuration if it still has `generation`; reading raises Stale."""
+    """Replace the edge's configuration if it still has `generation`; reading raises Conflict."""
     new, told = _text(configuration), _text(commands)
     how = "reload" if reload else "keep"
     line = f"edge {generation} {how} {len(new)} {len(told)}"
 
     def read(answer: Answer) -> str:
         if answer.status == "stale":
-            raise Stale
+            raise Conflict
         return _said(answer)
 
     return _request(line, read, new + told)

@@ -11,20 +11,20 @@ import json
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from deploy_action.session.client import Talk
+from deploy_action.session.client import Session
 from deploy_action.session.requests import Request, delete
 
-__all__ = ["Intervention", "Wish", "clearing", "intervene", "intervention"]
+__all__ = ["OperatorAction", "OperatorCommand", "clear_command", "read_command", "send_command"]
 
-Wish = Literal["promote", "abort"]
+OperatorAction = Literal["promote", "abort"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intervention:
+class OperatorCommand:
     """`wish` is what to do with deployment `number`, `actor` who says so, `reason` why."""
 
     number: int
-    wish: Wish
+    wish: OperatorAction
     actor: str = ""
     reason: str = ""
 
@@ -35,24 +35,26 @@ class Intervention:
         return f"{self.actor or 'somebody'} {done} it{why}"
 
 
-def intervene(talk: Talk, service: str, environment: str, what: Intervention) -> None:
+def send_command(session: Session, service: str, environment: str, what: OperatorCommand) -> None:
     """Leave it for the deployer to find; a later one replaces it."""
-    talk.put(_path(service, environment), json.dumps(dataclasses.asdict(what)).encode())
+    session.put(_path(service, environment), json.dumps(dataclasses.asdict(what)).encode())
 
 
-def intervention(talk: Talk, service: str, environment: str, number: int) -> Intervention | None:
+def read_command(
+    session: Session, service: str, environment: str, number: int
+) -> OperatorCommand | None:
     """Return what was told to this deployment; what cannot be read was not told."""
-    content = talk.get(_path(service, environment))
+    content = session.get(_path(service, environment))
     if content is None:
         return None
     try:
-        found = Intervention(**json.loads(content))
+        found = OperatorCommand(**json.loads(content))
     except (ValueError, TypeError):
         return None
-    return found if found.number == number and found.wish in get_args(Wish) else None
+    return found if found.number == number and found.wish in get_args(OperatorAction) else None
 
 
-def clearing(service: str, environment: str) -> Request[None]:
+def clear_command(service: str, environment: str) -> Request[None]:
     """Ask to remove what was told to an earlier deployment."""
     return delete(_path(service, environment))
 

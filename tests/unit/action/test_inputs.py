@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deploy_action.action.context import Context
-from deploy_action.action.inputs import COMMANDS, arguments, given
+from deploy_action.action.inputs import COMMANDS, action_inputs, arguments
 from deploy_action.cli.arguments import Call, parse
 from deploy_action.errors import BadInput
 
@@ -24,13 +24,13 @@ def call(**inputs: str) -> Call:
 def test_names_keep_their_dashes() -> None:
     """The runner upper-cases a name and leaves dashes; blanks around a value mean nothing."""
     environ = {"INPUT_LOCK-WAIT": " 5m ", "INPUT_COMMAND": "deploy", "OTHER": "x"}
-    assert given(environ) == {"lock-wait": "5m", "command": "deploy"}
+    assert action_inputs(environ) == {"lock-wait": "5m", "command": "deploy"}
 
 
 def test_secret_texts_are_kept_to_the_letter() -> None:
     """A key's last line end and a secret's blanks are part of it."""
     environ = {"INPUT_SSH-KEY": "key\n", "INPUT_SECRETS": "A= b \n"}
-    assert given(environ) == {"ssh-key": "key\n", "secrets": "A= b \n"}
+    assert action_inputs(environ) == {"ssh-key": "key\n", "secrets": "A= b \n"}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

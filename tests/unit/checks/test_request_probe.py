@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.support.received import Received, read_request
 
-from deploy_action.checks.request_probe import Certificate, RouteProbe
+from deploy_action.checks.request_probe import RequestStats, RouteProbe
 from deploy_action.config.model import ProbePost
 
 PING = ProbePost(
@@ -22,7 +22,7 @@ PING = ProbePost(
 )
 
 
-def asked_until(probe: RouteProbe, until: Callable[[Certificate], bool]) -> Certificate:
+def asked_until(probe: RouteProbe, until: Callable[[RequestStats], bool]) -> RequestStats:
     """Let a probe ask until enough was seen."""
     probe.start()
     deadline = time.monotonic() + 10
@@ -32,7 +32,9 @@ def asked_until(probe: RouteProbe, until: Callable[[Certificate], bool]) -> Cert
     return probe.stop()
 
 
-def watch(serve: Any, statuses: Iterable[int], until: Callable[[Certificate], bool]) -> Certificate:
+def watch(
+    serve: Any, statuses: Iterable[int], until: Callable[[RequestStats], bool]
+) -> RequestStats:
     """Ask a server that answers with one status after the other, until enough was seen."""
     coming = iter(statuses)
 
@@ -140,8 +142,8 @@ class Shop:
         )
 
     def watch(
-        self, until: Callable[[Certificate], bool], probe: RouteProbe | None = None
-    ) -> Certificate:
+        self, until: Callable[[RequestStats], bool], probe: RouteProbe | None = None
+    ) -> RequestStats:
         """Let a probe ask until enough was seen."""
         return asked_until(probe or self.probe(), until)
 
@@ -251,7 +253,7 @@ def test_one_post_is_sent_for_certain_and_no_second_one(serve: Any) -> None:
     probe = shop.probe(rate=0.01)
     probe.make_sure()
     probe.make_sure()
-    assert probe.seen() == Certificate(sent=2)
+    assert probe.seen() == RequestStats(sent=2)
     assert [request.method for _, request in shop.received] == ["GET", "POST"]
 
 
@@ -261,7 +263,7 @@ def test_a_path_beyond_ascii_is_asked_for_as_a_browser_does(serve: Any) -> None:
     post = ProbePost(path="/grüße?an=%C3%BC", headers={"X-To": "Zoë"})
     probe = shop.probe(path="/ä", post=post)
     probe.make_sure()
-    assert probe.seen() == Certificate(sent=2)
+    assert probe.seen() == RequestStats(sent=2)
     assert [request.path for _, request in shop.received] == [
         "/%C3%A4",
         "/gr%C3%BC%C3%9Fe?an=%C3%BC",
@@ -271,6 +273,6 @@ def test_a_path_beyond_ascii_is_asked_for_as_a_browser_does(serve: Any) -> None:
 
 def test_two_hosts_add_up() -> None:
     """Counts are summed, equal examples are joined."""
-    one = Certificate(sent=3, lost=1, losses=("a",), unserved=1)
-    two = Certificate(sent=4, lost=2, losses=("a", "b"))
-    assert one + two == Certificate(sent=7, lost=3, losses=("a", "b"), unserved=1)
+    one = RequestStats(sent=3, lost=1, losses=("a",), unserved=1)
+    two = RequestStats(sent=4, lost=2, losses=("a", "b"))
+    assert one + two == RequestStats(sent=7, lost=3, losses=("a", "b"), unserved=1)

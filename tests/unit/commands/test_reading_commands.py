@@ -11,7 +11,7 @@ from deploy_action.errors import BadInput, ConfigError
 from deploy_action.events.progress import Silent
 from deploy_action.gates.result import Broken, Findings, NotRun, Passed
 from deploy_action.inputs import Inputs
-from deploy_action.results.answers import Diagnosis, Need, NeedState, Page
+from deploy_action.results.answers import Check, CheckState, DoctorReport, Page
 from deploy_action.results.outcome import Outcome, Result
 
 VALID = """\
@@ -121,15 +121,15 @@ def silent_hosts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Keep doctor from any real host, and record whom it asked."""
     asked: list[str] = []
 
-    def ask(host: str, edge: object) -> tuple[Need, ...]:
+    def ask(host: str, edge: object) -> tuple[Check, ...]:
         asked.append(host)
-        return (Need(host=host, subject="engine", state=NeedState.OK),)
+        return (Check(host=host, subject="engine", state=CheckState.OK),)
 
-    monkeypatch.setattr(doctor, "host_needs", ask)
+    monkeypatch.setattr(doctor, "host_checks", ask)
     return asked
 
 
-def rows(diagnosis: Diagnosis) -> dict[str, Need]:
+def rows(diagnosis: DoctorReport) -> dict[str, Check]:
     return {need.subject: need for need in diagnosis.needs if not need.host}
 
 
@@ -140,8 +140,8 @@ def test_doctor_asks_every_host_and_names_missing_secrets(
     write(root)
     diagnosis = doctor.run(Inputs(), Silent())
     assert sorted(silent_hosts) == ["local", "ssh://deploy@staging.example.com"]
-    assert rows(diagnosis)["deploy.yaml"].state is NeedState.OK
-    assert rows(diagnosis)["DATABASE_URL"].state is NeedState.WARNING
+    assert rows(diagnosis)["deploy.yaml"].state is CheckState.OK
+    assert rows(diagnosis)["DATABASE_URL"].state is CheckState.WARNING
     there = doctor.run(Inputs(environ={"DATABASE_URL": "hunter2"}), Silent())
     assert "DATABASE_URL" not in rows(there)
     assert "hunter2" not in repr(there)
@@ -171,10 +171,10 @@ def test_doctor_tells_a_tool_that_is_needed_from_one_that_is_handy(
     monkeypatch.setenv("PATH", str(root))
     write(root)
     found = rows(doctor.run(Inputs(), Silent()))
-    assert (found["ssh"].state, found["git"].state) == (NeedState.MISSING, NeedState.WARNING)
+    assert (found["ssh"].state, found["git"].state) == (CheckState.MISSING, CheckState.WARNING)
     assert found["ssh"].remedy == "apt-get install openssh-client"
     assert rows(doctor.run(Inputs(environment="production"), Silent()))["ssh"].state is (
-        NeedState.WARNING
+        CheckState.WARNING
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.config import check, from_plain, load, to_plain
+from deploy_action.config import check, deserialize, load, serialize
 from deploy_action.errors import ConfigError
 from deploy_action.problem import Problem
 
@@ -43,7 +43,7 @@ def test_valid_files_load(file: Path) -> None:
     assert config is not None
     assert found(problems) == expected_of(file)
     for environment in config.environments.values():
-        assert from_plain(to_plain(environment)) == environment
+        assert deserialize(serialize(environment)) == environment
 
 
 @pytest.mark.parametrize("file", INVALID, ids=lambda file: file.stem)

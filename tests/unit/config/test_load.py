@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tests.unit.config.mutations import mutations
 
-from deploy_action.config import check, environment, from_plain, load, to_plain
+from deploy_action.config import check, deserialize, environment, load, serialize
 from deploy_action.errors import BadInput, ConfigError, ExitCode
 from deploy_action.problem import Problem, Severity
 
@@ -154,7 +154,7 @@ def test_damaged_files_never_crash(write: Write) -> None:
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         assert (config is None) == bool(errors)
         for each in config.environments.values() if config else ():
-            stored = json.dumps(to_plain(each), allow_nan=False)
-            assert from_plain(json.loads(stored)) == each
+            stored = json.dumps(serialize(each), allow_nan=False)
+            assert deserialize(json.loads(stored)) == each
             loaded += 1
     assert loaded > 50

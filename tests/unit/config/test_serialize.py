@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.config import from_plain, load, to_plain
+from deploy_action.config import deserialize, load, serialize
 from deploy_action.config.model import Environment, Health, HttpSmoke, Identity, Probe, ProbePost
 
 EVERYTHING = Path(__file__).parents[2] / "corpus" / "valid" / "everything.yaml"
@@ -17,8 +17,8 @@ EVERYTHING = Path(__file__).parents[2] / "corpus" / "valid" / "everything.yaml"
 def test_everything_survives_storage() -> None:
     """Each field of the fullest example comes back through JSON as it was."""
     for environment in load(EVERYTHING).environments.values():
-        stored = json.dumps(to_plain(environment))
-        assert from_plain(json.loads(stored)) == environment
+        stored = json.dumps(serialize(environment))
+        assert deserialize(json.loads(stored)) == environment
 
 
 def test_the_fullest_example_uses_every_field() -> None:
@@ -34,16 +34,16 @@ def test_the_fullest_example_uses_every_field() -> None:
 def test_keys_of_newer_versions_are_ignored() -> None:
     """A release that a newer version stored can still be read."""
     environment = Environment(name="production", service="shop", smoke=(HttpSmoke(name="home"),))
-    plain = json.loads(json.dumps(to_plain(environment)))
+    plain = json.loads(json.dumps(serialize(environment)))
     plain["teleport"] = {"x": 1}
     plain["health"]["telepathy"] = True
     plain["smoke"][0]["smell"] = "none"
-    assert from_plain(plain) == environment
+    assert deserialize(plain) == environment
 
 
 def test_unused_options_are_not_stored() -> None:
     """An option that nobody uses leaves no trace, so a new one does not change old ids."""
-    plain = to_plain(Environment(name="production", service="shop"))
+    plain = serialize(Environment(name="production", service="shop"))
     assert "tmpfs" not in plain
     assert "url" not in plain
     assert plain["retain"] == 5
@@ -52,22 +52,22 @@ def test_unused_options_are_not_stored() -> None:
 
 def test_what_was_stored_before_an_option_came_is_read_as_without_it() -> None:
     """A probe that was recorded when none could post does not post when its release comes back."""
-    plain = to_plain(Environment(name="production", service="shop", probe=Probe(path="/ready")))
+    plain = serialize(Environment(name="production", service="shop", probe=Probe(path="/ready")))
     plain["probe"] = {"path": "/ready", "rate_per_second": 10.0, "lost": 2}
-    assert from_plain(plain).probe == Probe(path="/ready", rate_per_second=10.0, lost=2, post=None)
+    assert deserialize(plain).probe == Probe(path="/ready", rate_per_second=10.0, lost=2, post=None)
 
 
 def test_a_post_of_the_probe_survives_storage() -> None:
     """Its path alone is enough to bring it back."""
     environment = Environment(name="p", service="s", probe=Probe(post=ProbePost(path="/api/ping")))
-    plain = json.loads(json.dumps(to_plain(environment)))
+    plain = json.loads(json.dumps(serialize(environment)))
     assert plain["probe"]["post"] == {"path": "/api/ping"}
-    assert from_plain(plain) == environment
+    assert deserialize(plain) == environment
 
 
 def test_what_a_default_means_today_is_stored() -> None:
     """Defaults that are values are written down: a later version may choose another one."""
-    plain = to_plain(
+    plain = serialize(
         Environment(name="p", service="s", health=Health(identity=Identity(header="X-Version")))
     )
     assert plain["health"] == {
@@ -97,4 +97,4 @@ def test_what_a_default_means_today_is_stored() -> None:
 def test_what_was_never_stored_is_refused(plain: dict[str, object]) -> None:
     """A damaged ledger entry is told as such, and not half understood."""
     with pytest.raises(ValueError, match="no stored configuration"):
-        from_plain(plain)
+        deserialize(plain)

@@ -6,13 +6,13 @@ import io
 import threading
 
 from deploy_action.events.console import Console
-from deploy_action.render.text import Palette
+from deploy_action.render.text import Style
 
 
 def console() -> tuple[Console, io.StringIO]:
     stream = io.StringIO()
     times = iter([100.0, *(100.0 + step for step in range(1, 10_000))])
-    return Console(stream, Palette(), clock=lambda: next(times)), stream
+    return Console(stream, Style(), clock=lambda: next(times)), stream
 
 
 def test_a_step_shows_elapsed_time_host_and_text() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.github_server import TOKEN, FakeGitHub, Fault, serving
 
-from deploy_action.github.api import Answer, Api, Pages, Trouble, Why
+from deploy_action.github.api import Answer, Api, ApiError, ErrorKind, Pages
 from deploy_action.inputs import Secret
 
 COMMIT = "c" * 40
@@ -86,8 +86,8 @@ def test_a_server_in_trouble_is_asked_again(
     assert 1.5 <= clock.monotonic() < 2
     github.faults += [Fault(status=status)] * 9
     found = api(github, clock).get("deployments", needs=NEEDS)
-    assert isinstance(found, Trouble)
-    assert found.why is Why.UNREACHABLE
+    assert isinstance(found, ApiError)
+    assert found.why is ErrorKind.UNREACHABLE
     assert len(github.requests) == 3 + 5
 
 
@@ -106,7 +106,7 @@ def test_what_may_have_been_created_is_not_created_twice(
     """GitHub did it and the answer was lost: a second one would be a second issue."""
     github.faults.append(fault)
     found = api(github, clock).post("issues", {"title": "x"}, needs="issues: write")
-    assert isinstance(found, Trouble)
+    assert isinstance(found, ApiError)
     assert len(github.issues) == 1
 
 
@@ -144,8 +144,8 @@ def test_a_limit_that_lasts_ends_the_call_at_once(
     """There is a deadline for everything, and no use in waiting up to it."""
     github.faults.append(fault)
     found = api(github, clock).get("deployments", needs=NEEDS)
-    assert isinstance(found, Trouble)
-    assert found.why is Why.LIMITED
+    assert isinstance(found, ApiError)
+    assert found.why is ErrorKind.LIMITED
     assert clock.monotonic() < 1
     assert len(github.requests) == 1
 
@@ -156,16 +156,21 @@ def test_a_limit_that_lasts_ends_the_call_at_once(
         (
             {"deployments": "read"},
             NEW,
-            Why.PERMISSION,
+            ErrorKind.PERMISSION,
             "integration (HTTP 403); give the job permissions: {deployments: write}",
         ),
         (
             {"deployments": "write"},
             NEW | {"ref": "0" * 40},
-            Why.INVALID,
+            ErrorKind.INVALID,
             f"No ref found for: {'0' * 40} (HTTP 422)",
         ),
-        ({"deployments": "write"}, NEW | {"colour": "red"}, Why.INVALID, "not a permitted key"),
+        (
+            {"deployments": "write"},
+            NEW | {"colour": "red"},
+            ErrorKind.INVALID,
+            "not a permitted key",
+        ),
     ],
 )
 def test_a_refusal_says_why_and_what_to_do(
@@ -173,13 +178,13 @@ def test_a_refusal_says_why_and_what_to_do(
     clock: FakeClock,
     permissions: dict[str, str],
     body: dict[str, Any],
-    why: Why,
+    why: ErrorKind,
     words: str,
 ) -> None:
     """In GitHub's words, with the permission as a workflow writes it; once is enough."""
     github.permissions = permissions
     found = api(github, clock).post("deployments", body, needs=NEEDS)
-    assert isinstance(found, Trouble)
+    assert isinstance(found, ApiError)
     assert found.why is why
     assert words in str(found)
     assert len(github.requests) == 1
@@ -191,7 +196,7 @@ def test_a_wrong_token_is_told_and_never_shown(
 ) -> None:
     """Not even one that no header can hold."""
     found = api(github, clock, token=token).get("deployments", needs=NEEDS)
-    assert isinstance(found, Trouble)
+    assert isinstance(found, ApiError)
     assert token not in str(found)
     assert "token" not in str(found).replace("the token is not valid", "")
 
@@ -200,7 +205,7 @@ def test_who_does_not_answer_is_named(clock: FakeClock) -> None:
     """Nobody listens there."""
     gone = FakeGitHub(url="http://127.0.0.1:1")
     found = api(gone, clock).get("deployments", needs=NEEDS)
-    assert isinstance(found, Trouble)
+    assert isinstance(found, ApiError)
     assert str(found).startswith("127.0.0.1 does not answer: Connection")
 
 
@@ -208,7 +213,7 @@ def test_a_redirect_is_not_followed(github: FakeGitHub, clock: FakeClock) -> Non
     """The token would go along."""
     github.faults.append(Fault(status=301, headers={"Location": "http://127.0.0.1:1/"}))
     found = api(github, clock).get("deployments", needs=NEEDS)
-    assert isinstance(found, Trouble)
+    assert isinstance(found, ApiError)
     assert len(github.requests) == 1
 
 
@@ -216,7 +221,7 @@ def test_an_answer_that_is_no_json_is_no_crash(github: FakeGitHub, clock: FakeCl
     """A proxy's page between us and GitHub."""
     github.faults.append(Fault(status=403, body="<html>"))
     found = api(github, clock).get("deployments", needs=NEEDS)
-    assert isinstance(found, Trouble)
+    assert isinstance(found, ApiError)
     assert "HTTP 403" in str(found)
 
 

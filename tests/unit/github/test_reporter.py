@@ -21,7 +21,7 @@ from deploy_action.errors import Interrupted
 from deploy_action.events.progress import Silent
 from deploy_action.github import reporter as recording
 from deploy_action.github.api import Api
-from deploy_action.github.reporter import Record, Recording
+from deploy_action.github.reporter import DeploymentReporter, GitHubDeployment
 from deploy_action.inputs import Inputs, Secret
 from deploy_action.results.outcome import Outcome, Result
 
@@ -45,7 +45,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return make_world(tmp_path, monkeypatch, url="https://shop.example.com")
 
 
-def new_record(github: FakeGitHub) -> Record:
+def new_record(github: FakeGitHub) -> GitHubDeployment:
     """Make a run's record; waiting between tries takes no time."""
 
     def connect(seconds: float) -> Api:
@@ -57,14 +57,14 @@ def new_record(github: FakeGitHub) -> Record:
             seconds=seconds,
         )
 
-    return Record(CONTEXT, connect)
+    return GitHubDeployment(CONTEXT, connect)
 
 
 def run(world: World, github: FakeGitHub, command: str, **inputs: Any) -> tuple[Outcome, list[str]]:
     """Run a command as the action does, and return the outcome and the notes."""
     record = new_record(github)
     given = Inputs(config=world.directory / "deploy.yaml", actor="ada", run_url=RUN, **inputs)
-    outcome = perform(command, given, Recording(Silent(), record))
+    outcome = perform(command, given, DeploymentReporter(Silent(), record))
     assert isinstance(outcome, Outcome)
     return outcome, list(record.end(outcome, outcome.url))
 
@@ -197,7 +197,7 @@ def test_without_permission_the_note_names_it(world: World, github: FakeGitHub) 
 
 def test_without_a_token_the_note_says_so() -> None:
     """And nothing is asked."""
-    record = Record(CONTEXT, None)
+    record = GitHubDeployment(CONTEXT, None)
     record.begin(DEPLOYED)
     (note,) = record.end(Outcome(result=Result.DEPLOYED, deployment=DEPLOYED))
     assert "there is no token" in note

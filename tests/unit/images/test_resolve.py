@@ -9,7 +9,7 @@ import pytest
 
 from deploy_action.config import environment, load
 from deploy_action.errors import BadInput
-from deploy_action.images.resolve import source
+from deploy_action.images.resolve import resolve_image
 from deploy_action.inputs import Inputs
 
 
@@ -20,7 +20,7 @@ def test_what_can_be_no_tag_is_no_version(tmp_path: Path, version: str) -> None:
     file.write_text("version: 1\nservice: shop\nbuild: {context: .}\nport: 80\n")
     untouched: Any = None
     with pytest.raises(BadInput, match="cannot be a version"):
-        source(
+        resolve_image(
             environment(load(file), None),
             Inputs(config=file, version=version),
             untouched,

@@ -20,7 +20,7 @@ from deploy_action.errors import BadInput, ExitCode, GateRefused
 from deploy_action.inputs import Inputs
 from deploy_action.releases import attestation as proofs
 from deploy_action.releases import promotion as succession
-from deploy_action.releases.attestation import KEY, Proof, proof_key, read, sign
+from deploy_action.releases.attestation import KEY, Attestation, proof_key, read, sign
 from deploy_action.releases.model import Kind
 from deploy_action.results.outcome import Outcome, Result
 
@@ -88,7 +88,7 @@ def test_a_proof_says_all_that_it_stands_for(world: World) -> None:
     done = staged(world, commit="0" * 40)
     assert done.deployment is not None
     release, stated = done.deployment.release, read(done.proof, SECRET.encode())
-    assert stated == Proof(
+    assert stated == Attestation(
         service="shop",
         environment="staging",
         version="1.0.0",
@@ -266,6 +266,6 @@ def test_an_image_that_no_other_host_can_have_is_not_proven() -> None:
     """Built on the host and never pushed."""
     local = dataclasses.replace(DEPLOYED, release=dataclasses.replace(RELEASE, local=True))
     outcome = Outcome(result=Result.DEPLOYED, deployment=local)
-    done = proving.prove(outcome, Inputs(environ=ENVIRON), FakeClock().now())
+    done = proving.attest(outcome, Inputs(environ=ENVIRON), FakeClock().now())
     assert done.proof == ""
     assert "never in a registry" in done.notes[0]

@@ -10,16 +10,16 @@ import pytest
 
 from deploy_action.releases.ledger import (
     Ledger,
+    current_at,
+    current_deployment,
     decode,
     encode,
-    live,
-    live_at,
     merge,
     previous_stable,
     with_version,
 )
 from deploy_action.releases.model import Deployment, HostOutcome, Kind, Phase, Release, State
-from deploy_action.session.client import Talk
+from deploy_action.session.client import Session
 from deploy_action.session.requests import Answer, Request
 
 Story = list[tuple[Kind, str, State]]
@@ -115,7 +115,7 @@ def test_a_rollback_with_rotated_secrets_still_leaves_the_bad_release_behind() -
 
 def test_what_is_live_is_the_last_that_succeeded() -> None:
     """Whatever failed or is still going on after it."""
-    found = live(told([(D, "1", OK), (D, "2", BAD), (D, "3", RUN)]))
+    found = current_deployment(told([(D, "1", OK), (D, "2", BAD), (D, "3", RUN)]))
     assert found is not None
     assert found.release.version == "1"
 
@@ -126,10 +126,10 @@ def test_a_version_and_a_time_find_what_served() -> None:
     found = with_version(entries, "1")
     assert found is not None
     assert found.number == 3
-    at = live_at(entries, datetime(2026, 1, 1, 0, 2, 45, tzinfo=UTC))
+    at = current_at(entries, datetime(2026, 1, 1, 0, 2, 45, tzinfo=UTC))
     assert at is not None
     assert at.number == 2
-    assert live_at(entries, datetime(2026, 1, 1, tzinfo=UTC)) is None
+    assert current_at(entries, datetime(2026, 1, 1, tzinfo=UTC)) is None
 
 
 def test_hosts_that_disagree_are_joined_with_the_finished_entry() -> None:
@@ -176,8 +176,8 @@ def test_a_long_row_of_failures_hides_neither_what_serves_nor_what_was_before() 
         dataclasses.replace(made, number=number)
         for number, made in enumerate((entry(1, *rest) for rest in story), 1)
     ]
-    ledger = Ledger.read(cast("Talk", Volume(entries)), "shop", "production")
-    serving = live(ledger.entries)
+    ledger = Ledger.read(cast("Session", Volume(entries)), "shop", "production")
+    serving = current_deployment(ledger.entries)
     assert serving is not None
     assert serving.release.version == "2"
     before = previous_stable(ledger.entries)
@@ -185,4 +185,4 @@ def test_a_long_row_of_failures_hides_neither_what_serves_nor_what_was_before() 
     assert before.release.version == "1"
     many: Story = [(D, str(number), OK) for number in range(450)]
     entries = [entry(1, *rest) for rest in many]
-    assert len(Ledger.read(cast("Talk", Volume(entries)), "shop", "production").entries) == 200
+    assert len(Ledger.read(cast("Session", Volume(entries)), "shop", "production").entries) == 200

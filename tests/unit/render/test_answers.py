@@ -7,17 +7,17 @@ from tests.unit.render.samples import DEPLOYED, failed
 
 from deploy_action.checks.result import CheckResult
 from deploy_action.render.answers_text import show_answer
-from deploy_action.render.terminal import Paper
+from deploy_action.render.terminal import RenderContext
 from deploy_action.results.answers import (
     Answer,
-    Diagnosis,
+    Check,
+    CheckState,
     Difference,
+    DoctorReport,
     Drift,
     History,
     HostStatus,
     Monitoring,
-    Need,
-    NeedState,
     Page,
     ReplicaStatus,
     Status,
@@ -33,7 +33,7 @@ REPLICA = ReplicaStatus(name="shop-1", version="1.4.2", state="running", health=
 
 
 def text(answer: Answer) -> str:
-    return "\n".join(show_answer(answer, Paper()))
+    return "\n".join(show_answer(answer, RenderContext()))
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def text(answer: Answer) -> str:
         (Monitoring(environment="p", checks=(GOOD_CHECK, BAD_CHECK)), "unhealthy", 3),
         (Monitoring(environment="p", checks=(GOOD_CHECK,), unreachable=("a",)), "unhealthy", 3),
         (Monitoring(environment="p"), "unhealthy", 3),
-        (Diagnosis(needs=(Need(subject="git", state=NeedState.WARNING),)), "ready", 0),
-        (Diagnosis(needs=(Need(subject="git", state=NeedState.MISSING),)), "not-ready", 3),
+        (DoctorReport(needs=(Check(subject="git", state=CheckState.WARNING),)), "ready", 0),
+        (DoctorReport(needs=(Check(subject="git", state=CheckState.MISSING),)), "not-ready", 3),
         (Page(text="x"), "printed", 0),
         (Page(text="x", path="p"), "written", 0),
         (Written(), "written", 0),
@@ -139,10 +139,10 @@ def test_monitoring_shows_what_failed_and_that_nothing_was_checked() -> None:
 def test_doctor_groups_by_host_and_gives_the_remedy() -> None:
     """Rows of this machine first, then each host under its name."""
     needs = (
-        Need(subject="git", state=NeedState.OK, detail="git 2.47"),
-        Need(subject="engine", state=NeedState.MISSING, host="a", detail="no", remedy="start it"),
+        Check(subject="git", state=CheckState.OK, detail="git 2.47"),
+        Check(subject="engine", state=CheckState.MISSING, host="a", detail="no", remedy="start it"),
     )
-    said = text(Diagnosis(needs=needs))
+    said = text(DoctorReport(needs=needs))
     assert said.splitlines()[0] == "this machine"
     assert "✓ git     git 2.47" in said
     assert "\n\na\n  ✗ engine  no\n      remedy  start it" in said
@@ -165,7 +165,9 @@ def test_files_and_pages_are_named_or_printed() -> None:
             differences=(Difference(host="a", subject="\x1b", recorded="\x1b", found="\x1b"),),
         ),
         History(environment="p", deployments=(failed("\x1b[2J"),)),
-        Diagnosis(needs=(Need(subject="\x1b", state=NeedState.OK, detail="\x1b", host="\x1b"),)),
+        DoctorReport(
+            needs=(Check(subject="\x1b", state=CheckState.OK, detail="\x1b", host="\x1b"),)
+        ),
         Written(files=(WrittenPath(path="\x1b", guesses=("\x1b",)),)),
     ],
 )

@@ -16,17 +16,17 @@ from tests.unit.render.test_answers import BAD_CHECK, REPLICA
 from deploy_action.errors import DeploymentFailed
 from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
-from deploy_action.render.as_json import plain
+from deploy_action.render.as_json import serialize
 from deploy_action.results.acts import Built, Maintained, TaskRun
 from deploy_action.results.answers import (
-    Diagnosis,
+    Check,
+    CheckState,
     Difference,
+    DoctorReport,
     Drift,
     History,
     HostStatus,
     Monitoring,
-    Need,
-    NeedState,
     Page,
     Report,
     Status,
@@ -101,7 +101,7 @@ REPORTS: list[tuple[str, Report]] = [
         ),
     ),
     ("build", Built(service="s", image="i", version="1", digest="sha256:1", duration_seconds=0.5)),
-    ("doctor", Diagnosis(needs=(Need(subject="git", state=NeedState.OK),))),
+    ("doctor", DoctorReport(needs=(Check(subject="git", state=CheckState.OK),))),
     ("docs", Page(text="# x")),
     ("init", Written(files=(WrittenPath(path="deploy.yaml", guesses=("g",)),))),
 ]
@@ -119,7 +119,7 @@ def test_the_schema_is_a_schema() -> None:
 @pytest.mark.parametrize(("command", "report"), REPORTS)
 def test_every_report_fits_the_schema(command: str, report: Report) -> None:
     """What --json prints is what schemas/output.schema.json promises, after a real round trip."""
-    document = json.loads(json.dumps(plain(report, command=command)))
+    document = json.loads(json.dumps(serialize(report, command=command)))
     assert not [error.message for error in validator().iter_errors(document)]
     assert document["command"] == command
     assert document["exit_code"] == int(report.exit_code)
@@ -140,7 +140,7 @@ def objects(schema: Any, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_the_schema_promises_every_field_and_no_other() -> None:
     """A field that is added to a report has to be added to the contract: keys are closed."""
     for command, report in REPORTS:
-        document = plain(report, command=command) | {"surprise": 1}
+        document = serialize(report, command=command) | {"surprise": 1}
         assert list(validator().iter_errors(document)), command
     for entry in objects(SCHEMA["$defs"], []):
         assert entry.get("unevaluatedProperties", entry.get("additionalProperties")) is False
@@ -148,7 +148,7 @@ def test_the_schema_promises_every_field_and_no_other() -> None:
 
 def test_gates_are_told_apart_by_a_word() -> None:
     """Programs need not guess from the fields that are there."""
-    gates = plain(REPORTS[1][1], command="check")["gates"]
+    gates = serialize(REPORTS[1][1], command="check")["gates"]
     assert [gate["state"] for gate in gates] == ["passed", "findings", "broken", "not-run"]
 
 

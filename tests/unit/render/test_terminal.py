@@ -12,8 +12,8 @@ from deploy_action.errors import BadInput, DeploymentFailed, RollbackFailed
 from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
 from deploy_action.releases.model import State
-from deploy_action.render.terminal import Paper, show_outcome
-from deploy_action.render.text import Palette
+from deploy_action.render.terminal import RenderContext, show_outcome
+from deploy_action.render.text import Style
 from deploy_action.results.outcome import Excerpt, Outcome, Result
 
 FAILURE = Outcome(
@@ -45,7 +45,7 @@ FAILURE = Outcome(
 
 
 def text(outcome: Outcome, **paper: object) -> str:
-    return "\n".join(show_outcome(outcome, Paper(**paper)))  # type: ignore[arg-type]
+    return "\n".join(show_outcome(outcome, RenderContext(**paper)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_check_does_not_claim_that_gates_passed_which_never_ran() -> None:
 @pytest.mark.parametrize("result", list(Result))
 def test_every_result_has_a_sentence(result: Result) -> None:
     """No result is shown as nothing."""
-    verdict = show_outcome(Outcome(result=result, environment="production"), Paper())[0]
+    verdict = show_outcome(Outcome(result=result, environment="production"), RenderContext())[0]
     assert len(verdict) > 4
     assert verdict[0] in "✓✗"
 
@@ -199,7 +199,7 @@ def test_every_result_has_a_sentence(result: Result) -> None:
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_prose_fits_the_width(width: int) -> None:
     """Only what must be copied in one piece may be longer."""
-    for line in show_outcome(FAILURE, Paper(width=width)):
+    for line in show_outcome(FAILURE, RenderContext(width=width)):
         assert len(line) <= width or line.startswith(
             ("✗", "  ✗ api", "  image", "  look", "  │", "  last lines")
         )
@@ -209,5 +209,5 @@ def test_colours_are_only_decoration() -> None:
     """With the colours taken out, the coloured report is the plain one."""
     import re
 
-    coloured = text(FAILURE, palette=Palette(enabled=True))
+    coloured = text(FAILURE, palette=Style(enabled=True))
     assert re.sub("\x1b\\[[0-9]+m", "", coloured) == text(FAILURE)

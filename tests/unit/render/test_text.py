@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_action.render.text import Palette, columns, duration, moment, printable, wrap
+from deploy_action.render.text import Style, columns, duration, moment, printable, wrap
 
 
 @pytest.mark.parametrize(
@@ -63,5 +63,5 @@ def test_moments_are_cut_to_the_second_and_stay_utc() -> None:
 
 def test_a_disabled_palette_changes_nothing() -> None:
     """Without colours every text is returned as it is; with them it is wrapped."""
-    assert Palette(enabled=False).bad("x") == "x"
-    assert Palette(enabled=True).bad("x") == "\x1b[31mx\x1b[0m"
+    assert Style(enabled=False).bad("x") == "x"
+    assert Style(enabled=True).bad("x") == "\x1b[31mx\x1b[0m"

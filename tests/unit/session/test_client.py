@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from deploy_action.errors import DeploymentFailed
-from deploy_action.session.client import Conversation, SessionLost
-from deploy_action.session.requests import both, get, in_turn, optional, ping, put, recent, reserve
+from deploy_action.session.client import SessionClient, SessionLost
+from deploy_action.session.requests import get, optional, pair, ping, put, recent, reserve, sequence
 
 _DEADLINE_SECONDS = 10.0
 
 
-class Session:
+class ScriptedSession:
     """The other end: says what it is told to, and keeps what it was asked."""
 
     def __init__(self, stream: socket.socket) -> None:
@@ -42,19 +42,21 @@ class Session:
 
 
 @contextlib.contextmanager
-def talking(script: Callable[[Session], None]) -> Iterator[tuple[Conversation, Session]]:
+def talking(
+    script: Callable[[ScriptedSession], None],
+) -> Iterator[tuple[SessionClient, ScriptedSession]]:
     """Have a conversation with a session that follows a script."""
     ours, theirs = socket.socketpair()
     theirs.settimeout(_DEADLINE_SECONDS)
-    session = Session(theirs)
+    session = ScriptedSession(theirs)
     thread = threading.Thread(target=script, args=(session,), daemon=True)
-    talk = Conversation("a", ours)
+    client = SessionClient("a", ours)
     ours.settimeout(_DEADLINE_SECONDS)
     thread.start()
     try:
-        yield talk, session
+        yield client, session
     finally:
-        talk.close()
+        client.close()
         thread.join(_DEADLINE_SECONDS)
         session.reader.close()
         theirs.close()
@@ -64,14 +66,14 @@ def talking(script: Callable[[Session], None]) -> Iterator[tuple[Conversation, S
 def test_all_is_sent_before_anything_is_answered() -> None:
     """One round trip, in order, and each gets its own answer."""
 
-    def script(session: Session) -> None:
+    def script(session: ScriptedSession) -> None:
         session.take(3)
         session.answer("ok", b"one")
         session.answer("none")
         session.answer("ok")
 
-    with talking(script) as (talk, session):
-        answers = talk.ask(both(both(get("a"), get("b")), put("c", b"three")))
+    with talking(script) as (client, session):
+        answers = client.ask(pair(pair(get("a"), get("b")), put("c", b"three")))
         assert answers == ((b"one", None), None)
         assert session.asked == ["get a", "get b", "put c 5"]
 
@@ -79,7 +81,7 @@ def test_all_is_sent_before_anything_is_answered() -> None:
 def test_a_refusal_leaves_no_answer_behind() -> None:
     """The first one is told, and the next request gets its own answer."""
 
-    def script(session: Session) -> None:
+    def script(session: ScriptedSession) -> None:
         session.take(3)
         session.answer("ok")
         session.answer("error", b"No space left on device")
@@ -87,44 +89,47 @@ def test_a_refusal_leaves_no_answer_behind() -> None:
         session.take()
         session.answer("ok", b"mine")
 
-    with talking(script) as (talk, _):
+    with talking(script) as (client, _):
         with pytest.raises(DeploymentFailed, match="No space left"):
-            talk.ask(in_turn(ping(), reserve(), put("a", b"")))
-        assert talk.get("b") == b"mine"
+            client.ask(sequence(ping(), reserve(), put("a", b"")))
+        assert client.get("b") == b"mine"
 
 
 def test_what_is_optional_may_be_refused() -> None:
     """The others' answers count all the same."""
 
-    def script(session: Session) -> None:
+    def script(session: ScriptedSession) -> None:
         session.take(2)
         session.answer("error", b"the edge is down")
         session.answer("ok", b"content")
 
-    with talking(script) as (talk, _):
-        assert talk.ask(both(optional(ping().then(lambda _: "up")), get("a"))) == (None, b"content")
+    with talking(script) as (client, _):
+        assert client.ask(pair(optional(ping().then(lambda _: "up")), get("a"))) == (
+            None,
+            b"content",
+        )
 
 
 def test_an_end_in_the_middle_is_the_end_of_all() -> None:
     """What the session still did is not known, so that no answer of it counts; optional or not."""
 
-    def script(session: Session) -> None:
+    def script(session: ScriptedSession) -> None:
         session.take(2)
         session.answer("ok", b"one")
         session.end()
 
-    with talking(script) as (talk, _):
+    with talking(script) as (client, _):
         with pytest.raises(SessionLost):
-            talk.ask(both(get("a"), optional(ping())))
+            client.ask(pair(get("a"), optional(ping())))
         with pytest.raises(SessionLost):
-            talk.ping()
+            client.ping()
 
 
 def test_a_signal_in_the_middle_ends_the_session() -> None:
     """An answer is on its way, and the next request would take it for its own."""
     answered = threading.Event()
 
-    def script(session: Session) -> None:
+    def script(session: ScriptedSession) -> None:
         session.take(2)
         session.answer("ok", b"one")
         answered.wait(_DEADLINE_SECONDS)
@@ -133,8 +138,8 @@ def test_a_signal_in_the_middle_ends_the_session() -> None:
     class Interrupted:
         """Hears the signal while it waits for the second answer."""
 
-        def __init__(self, talk: Conversation) -> None:
-            self.reader, self.lines = talk._reader, 0
+        def __init__(self, client: SessionClient) -> None:
+            self.reader, self.lines = client._reader, 0
 
         def readline(self) -> bytes:
             self.lines += 1
@@ -148,13 +153,13 @@ def test_a_signal_in_the_middle_ends_the_session() -> None:
         def close(self) -> None:
             self.reader.close()
 
-    with talking(script) as (talk, session):
-        talk._reader = Interrupted(talk)  # type: ignore[assignment]
+    with talking(script) as (client, session):
+        client._reader = Interrupted(client)  # type: ignore[assignment]
         with pytest.raises(KeyboardInterrupt):
-            talk.ask(both(get("a"), get("b")))
+            client.ask(pair(get("a"), get("b")))
         answered.set()
         with pytest.raises(SessionLost):
-            talk.ping()
+            client.ping()
     assert session.asked == ["get a", "get b", ""]
 
 
@@ -162,24 +167,24 @@ def test_large_requests_do_not_wait_for_answers_that_nobody_takes() -> None:
     """A session reads nothing while its answer is not taken; more than the pipes hold is sent later."""
     large = b"x" * 4_000_000
 
-    def script(session: Session) -> None:
+    def script(session: ScriptedSession) -> None:
         session.take()
         session.answer("ok", large)
         session.take()
         session.answer("ok", b"9 a.json\nsmall one")
 
-    with talking(script) as (talk, _):
-        found, _ = talk.ask(both(get("a"), put("b", large)))
+    with talking(script) as (client, _):
+        found, _ = client.ask(pair(get("a"), put("b", large)))
         assert found == large
 
-    def other(session: Session) -> None:
+    def other(session: ScriptedSession) -> None:
         session.take()
         session.answer("ok", b"9 a.json\nsmall one")
         session.take()
         session.answer("ok")
 
-    with talking(other) as (talk, session):
-        assert talk.ask(both(recent("a", 1), put("b", b"a\0b"))) == (
+    with talking(other) as (client, session):
+        assert client.ask(pair(recent("a", 1), put("b", b"a\0b"))) == (
             (("a.json", b"small one"),),
             None,
         )

@@ -9,11 +9,11 @@ from deploy_action.errors import DeploymentFailed
 from deploy_action.platforms.docker.edge.host import free_addresses
 from deploy_action.platforms.docker.engine.protocol import Engine
 
-__all__ = ["Addresses"]
+__all__ = ["IpAllocator"]
 
 
 @dataclass(slots=True)
-class Addresses:
+class IpAllocator:
     """Gives out every address of a host once: what was given may not show in the engine yet.
 
     Attributes:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from deploy_action.checks.health import start_failure
 from deploy_action.errors import DeployActionError, DeploymentFailed
 from deploy_action.platforms.docker.replicas import Replica
-from deploy_action.platforms.docker.tls import bring, certified
+from deploy_action.platforms.docker.tls import install_certificate, with_certificate
 from deploy_action.platforms.docker.traffic import with_candidates
 from deploy_action.rollout.steps import Start
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.edge.edge import Edge
     from deploy_action.platforms.docker.edge.state import Backend
     from deploy_action.platforms.docker.engine.protocol import Container
-    from deploy_action.platforms.docker.host import Site
+    from deploy_action.platforms.docker.host import Host
     from deploy_action.rollout.plan import Plan
 
 __all__ = ["Starter"]
@@ -48,14 +48,14 @@ class Starter:
     certificate: Bundle | None
     progress: Progress
     replicas: dict[tuple[str, int], Replica]
-    _entrances: dict[str, _Entrance] = field(default_factory=dict)
+    _entrances: dict[str, ReplicaAdmission] = field(default_factory=dict)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def on(self, host: str) -> list[Replica]:
         """Return what was created on a host, by index."""
         return [replica for (where, _), replica in sorted(self.replicas.items()) if where == host]
 
-    def start(self, site: Site, step: Start) -> None:
+    def start(self, site: Host, step: Start) -> None:
         """Create and start one replica, in a thread of its own, and bring it into the edge."""
         create = functools.partial(self._create, site, step)
         start = functools.partial(self._run, site, step)
@@ -66,11 +66,13 @@ class Starter:
             entrance = self._entrances.get(site.host)
             if entrance is None:
                 count = self.plan.environment.replicas
-                entrance = _Entrance(site.edge, count, functools.partial(self._tell_edge, site))
+                entrance = ReplicaAdmission(
+                    site.edge, count, functools.partial(self._tell_edge, site)
+                )
                 self._entrances[site.host] = entrance
         entrance.take(create, start)
 
-    def _create(self, site: Site, step: Start) -> Replica:
+    def _create(self, site: Host, step: Start) -> Replica:
         """Create a replica, or find the one that was kept; it does not run yet."""
         with self._explained(site, step):
             kept = site.engine.container(step.kept) if step.kept is not None else None
@@ -78,7 +80,7 @@ class Starter:
         self.replicas[site.host, step.index] = replica
         return replica
 
-    def _anew(self, site: Site, step: Start) -> Container:
+    def _anew(self, site: Host, step: Start) -> Container:
         return site.create_replica(
             self.plan.environment,
             self.plan.release,
@@ -87,13 +89,13 @@ class Starter:
             secrets=self.secrets,
         )
 
-    def _run(self, site: Site, step: Start, replica: Replica) -> Replica:
+    def _run(self, site: Host, step: Start, replica: Replica) -> Replica:
         """Start a replica; return it, or the one that had to be made anew at another address."""
         with self._explained(site, step):
             if step.standby:
                 return replica
             if replica.name == step.kept:
-                site.talk.ping()
+                site.session.ping()
                 if replica.container.running:
                     # Asked to end by the deployment before, it is still about it.
                     seconds = self.plan.environment.stop.timeout_seconds
@@ -107,17 +109,19 @@ class Starter:
         self.replicas[site.host, step.index] = other = Replica.read(started)
         return other
 
-    def _tell_edge(self, site: Site) -> Backend | None:
+    def _tell_edge(self, site: Host) -> Backend | None:
         """Have an edge that will know the candidates as soon as they run."""
         site.ensure_edge()
         renewed = site.renew_edge()
         if renewed:
             self.progress.say(renewed, host=site.host)
-        certificate = bring(site, self.certificate)
+        certificate = install_certificate(site, self.certificate)
         mine = self.on(site.host)
         return site.edge.announce(
             site.backend,
-            lambda old: certified(with_candidates(self.plan.environment, old, mine), certificate),
+            lambda old: with_certificate(
+                with_candidates(self.plan.environment, old, mine), certificate
+            ),
             starting={replica.name for replica in mine} - self._standing_by(),
         )
 
@@ -127,7 +131,7 @@ class Starter:
         return {step.kept for step in steps if isinstance(step, Start) and step.standby}
 
     @contextlib.contextmanager
-    def _explained(self, site: Site, step: Start) -> Iterator[None]:
+    def _explained(self, site: Host, step: Start) -> Iterator[None]:
         try:
             yield
         except DeployActionError as error:
@@ -142,7 +146,7 @@ class Starter:
             ) from error
 
 
-class _Entrance:
+class ReplicaAdmission:
     """How the replicas of one host come into its edge; each is started in a thread of its own."""
 
     def __init__(self, edge: Edge, count: int, tell: Callable[[], Backend | None]) -> None:

@@ -8,22 +8,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeploymentFailed
-from deploy_action.parallel import side_by_side
+from deploy_action.parallel import run_parallel
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.platforms.docker.engine.protocol import Container
-    from deploy_action.platforms.docker.host import Site
+    from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Release
 
-__all__ = ["Converged", "put_away", "remove", "restarts"]
+__all__ = ["ReconcileResult", "remove", "restarts", "stop_and_retain"]
 
 _KILLED = 137
 
 
 @dataclass(slots=True, kw_only=True)
-class Converged:
+class ReconcileResult:
     """What was done on the way: notes for people, logs of containers that were removed."""
 
     notes: list[str] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Converged:
 
 
 def restarts(
-    site: Site, serving: Iterable[Replica], kept: Iterable[Replica]
+    site: Host, serving: Iterable[Replica], kept: Iterable[Replica]
 ) -> list[Callable[[], None]]:
     """Return the calls that let the engine revive what serves, and not what is only kept."""
     set_restart = site.engine.set_restart
@@ -49,13 +49,13 @@ def restarts(
     ]
 
 
-def put_away(
-    site: Site,
+def stop_and_retain(
+    site: Host,
     environment: Environment,
     leaving: list[Replica],
     release: Release,
     good: Collection[str],
-    done: Converged,
+    done: ReconcileResult,
     *,
     beside: Iterable[Replica] = (),
     attended: bool = True,
@@ -84,7 +84,7 @@ def put_away(
             # Nobody waited for its end.
             done.notes.append(_impatience(site, replica, environment))
 
-    side_by_side(one, leaving)
+    run_parallel(one, leaving)
     for image in sorted({replica.image for replica in leaving} - used):
         # Only what was pulled by its digest can be had again; others' images are not ours to take.
         if "@" in image:
@@ -92,12 +92,12 @@ def put_away(
 
 
 def _stop(
-    site: Site, replica: Replica, environment: Environment, done: Converged, *, alone: bool
+    site: Host, replica: Replica, environment: Environment, done: ReconcileResult, *, alone: bool
 ) -> None:
-    site.talk.ping()
+    site.session.ping()
     container_id, stop = replica.container.id, environment.stop
     if alone:
-        site.engine.leave_stopping(container_id, timeout_seconds=stop.timeout_seconds)
+        site.engine.stop_async(container_id, timeout_seconds=stop.timeout_seconds)
         return
     site.engine.stop(container_id, timeout_seconds=stop.timeout_seconds, signal=stop.signal)
     ended = site.engine.container(container_id)
@@ -109,15 +109,15 @@ def _was_killed(container: Container) -> bool:
     return container.exit_code == _KILLED and not container.out_of_memory
 
 
-def _impatience(site: Site, replica: Replica, environment: Environment) -> str:
+def _impatience(site: Host, replica: Replica, environment: Environment) -> str:
     return (
         f"{site.host}: {replica.name} did not end within {environment.stop.timeout_seconds:g} s of "
         "being asked to stop and was killed"
     )
 
 
-def remove(site: Site, replica: Replica, done: Converged) -> None:
-    site.talk.ping()
+def remove(site: Host, replica: Replica, done: ReconcileResult) -> None:
+    site.session.ping()
     try:
         done.logs[f"{replica.name} on {site.host}"] = site.engine.logs(
             replica.container.id, lines=30

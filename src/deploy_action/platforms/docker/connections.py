@@ -14,27 +14,27 @@ from typing import TYPE_CHECKING
 
 from deploy_action.clock import Clock, SystemClock
 from deploy_action.interruption import interruptible
-from deploy_action.parallel import side_by_side
+from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.engine import Engine, connect
-from deploy_action.platforms.docker.locking import lock_site
+from deploy_action.platforms.docker.locking import lock_host
 from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.host import Site
-    from deploy_action.platforms.docker.locked_hosts import Held
+    from deploy_action.platforms.docker.host import Host
+    from deploy_action.platforms.docker.locked_hosts import LockedHosts
     from deploy_action.platforms.docker.observation import HostObservation, Observation
     from deploy_action.session.lock import Lock
 
-__all__ = ["Engagement", "engage"]
+__all__ = ["HostConnections", "connect_hosts"]
 
 _HELD = "deploy_action.platforms.docker.locked_hosts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engagement:
+class HostConnections:
     """Open connections to every host; nothing is locked yet."""
 
     environment: Environment
@@ -50,7 +50,7 @@ class Engagement:
         return self.engines[self.environment.hosts[0]]
 
     @contextlib.contextmanager
-    def locked(self, *needed: str) -> Iterator[Held]:
+    def locked(self, *needed: str) -> Iterator[LockedHosts]:
         """Hold the lock of every host: the first one's, and with it the right to take the others'.
 
         All commands begin with the same host, so that of many at one time one gets them all; the
@@ -66,7 +66,7 @@ class Engagement:
         Raises:
             LockHeld: somebody else has one; those already taken are given back.
         """
-        taken: dict[str, tuple[Lock, Site]] = {}
+        taken: dict[str, tuple[Lock, Host]] = {}
         cancel = threading.Event()
 
         def take(host: str) -> None:
@@ -78,19 +78,21 @@ class Engagement:
 
         first, *others = sorted(self.engines)
         try:
-            side_by_side(take, [first], cancel, meanwhile)
-            side_by_side(take, others, cancel)
-            from deploy_action.platforms.docker.locked_hosts import Held
+            run_parallel(take, [first], cancel, meanwhile)
+            run_parallel(take, others, cancel)
+            from deploy_action.platforms.docker.locked_hosts import LockedHosts
 
-            yield Held(engagement=self, sites=tuple(taken[host][1] for host in sorted(taken)))
+            yield LockedHosts(
+                engagement=self, sites=tuple(taken[host][1] for host in sorted(taken))
+            )
         finally:
             # Those that were taken before one failed, too.
             for lock, site in taken.values():
                 site.dialer.close()
                 lock.release()
 
-    def _lock(self, host: str, cancel: threading.Event) -> tuple[Lock, Site]:
-        return lock_site(
+    def _lock(self, host: str, cancel: threading.Event) -> tuple[Lock, Host]:
+        return lock_host(
             host,
             self.engines[host],
             self.environment,
@@ -124,14 +126,14 @@ class Engagement:
                     )
                 return observe(site, images)
 
-        return Observation.of(side_by_side(one, self.environment.hosts))
+        return Observation.of(run_parallel(one, self.environment.hosts))
 
     def fingerprint_key(self) -> bytes:
         """Return the key of secret fingerprints, or an empty one where none was made yet."""
         with self.reading(self.environment.hosts[0]) as site:
-            return b"" if site is None else site.talk.get(site.key_path) or b""
+            return b"" if site is None else site.session.get(site.key_path) or b""
 
-    def reading(self, host: str) -> contextlib.AbstractContextManager[Site | None]:
+    def reading(self, host: str) -> contextlib.AbstractContextManager[Host | None]:
         """Open a session on a host that takes no lock; None where nothing was deployed yet."""
         from deploy_action.platforms.docker.host import reading
 
@@ -139,7 +141,9 @@ class Engagement:
 
 
 @contextlib.contextmanager
-def engage(environment: Environment, inputs: Inputs, progress: Progress) -> Iterator[Engagement]:
+def connect_hosts(
+    environment: Environment, inputs: Inputs, progress: Progress
+) -> Iterator[HostConnections]:
     """Connect to every host of an environment.
 
     Raises:
@@ -150,10 +154,10 @@ def engage(environment: Environment, inputs: Inputs, progress: Progress) -> Iter
     signals = contextlib.ExitStack()
     signals.enter_context(interruptible())
     try:
-        found = side_by_side(connect, environment.hosts)
+        found = run_parallel(connect, environment.hosts)
         engines = dict(zip(environment.hosts, found, strict=True))
         stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
-        yield Engagement(
+        yield HostConnections(
             environment=environment,
             inputs=inputs,
             progress=progress,

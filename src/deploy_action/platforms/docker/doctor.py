@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from deploy_action.errors import DeployActionError, DeploymentFailed, HostUnreachable
 from deploy_action.platforms.docker import engine as engines
 from deploy_action.platforms.docker.edge.upgrade import is_older
-from deploy_action.results.answers import Need, NeedState
+from deploy_action.results.answers import Check, CheckState
 
 if TYPE_CHECKING:
     from deploy_action.config.model import EdgeOptions
     from deploy_action.platforms.docker.engine import Engine
     from deploy_action.platforms.docker.engine.protocol import Container
 
-__all__ = ["host_needs"]
+__all__ = ["host_checks"]
 
 _SECONDS = 10.0
 _SKEW_SECONDS = 5.0
@@ -25,13 +25,13 @@ _LOW_BYTES = 2 * _GIB
 _FULL_BYTES = _GIB // 4
 
 
-def host_needs(
+def host_checks(
     host: str,
     edge: EdgeOptions,
     *,
     connect: Callable[[str], Engine] = engines.connect,
     now: Callable[[], float] = time.time,
-) -> tuple[Need, ...]:
+) -> tuple[Check, ...]:
     """Ask one host; whatever goes wrong becomes a row.
 
     Args:
@@ -47,7 +47,7 @@ def host_needs(
     try:
         info = engine.info()
         detail = f"Docker {info.version} on {info.architecture}"
-        needs = [Need(host=host, subject="engine", state=NeedState.OK, detail=detail)]
+        needs = [Check(host=host, subject="engine", state=CheckState.OK, detail=detail)]
         return (*needs, *_through_edge(engine, host, edge, now))
     except DeployActionError as error:
         return (_no_engine(host, error),)
@@ -55,13 +55,13 @@ def host_needs(
         engine.close()
 
 
-def _no_engine(host: str, error: DeployActionError) -> Need:
+def _no_engine(host: str, error: DeployActionError) -> Check:
     detail = f"{error.what}; {error.cause}" if error.cause else error.what
     own = isinstance(error, HostUnreachable) and "doctor" in error.remedy
-    return Need(
+    return Check(
         host=host,
         subject="engine",
-        state=NeedState.MISSING,
+        state=CheckState.MISSING,
         detail=detail,
         remedy=_remedy(host) if own or not error.remedy else error.remedy,
     )
@@ -77,27 +77,27 @@ def _remedy(host: str) -> str:
 
 def _through_edge(
     engine: Engine, host: str, options: EdgeOptions, now: Callable[[], float]
-) -> tuple[Need, ...]:
+) -> tuple[Check, ...]:
     found = engine.container(options.name)
     if found is None:
         detail = "not there yet; the first deployment brings it"
-        return (Need(host=host, subject="edge", state=NeedState.WARNING, detail=detail),)
+        return (Check(host=host, subject="edge", state=CheckState.WARNING, detail=detail),)
     if "deploy-action.edge" not in found.labels:
         return (
-            Need(
+            Check(
                 host=host,
                 subject="edge",
-                state=NeedState.MISSING,
+                state=CheckState.MISSING,
                 detail=f"the name {options.name} is taken by a container that is not an edge",
                 remedy="set edge.name in deploy.yaml to another name",
             ),
         )
     if not found.running:
         return (
-            Need(
+            Check(
                 host=host,
                 subject="edge",
-                state=NeedState.MISSING,
+                state=CheckState.MISSING,
                 detail=f"{options.name} is {found.status} (exit code {found.exit_code})",
                 remedy=f"docker start {options.name}; docker logs --tail 20 {options.name}",
             ),
@@ -107,14 +107,14 @@ def _through_edge(
     return (edge, *(_asked(name, look, engine, host, found) for name, look in looks.items()))
 
 
-def _age(engine: Engine, host: str, options: EdgeOptions, found: Container) -> Need:
+def _age(engine: Engine, host: str, options: EdgeOptions, found: Container) -> Check:
     if not is_older(engine, options, found):
-        return Need(host=host, subject="edge", state=NeedState.OK, detail=f"{options.name} runs")
+        return Check(host=host, subject="edge", state=CheckState.OK, detail=f"{options.name} runs")
     published = options.network != "host"
-    return Need(
+    return Check(
         host=host,
         subject="edge",
-        state=NeedState.WARNING,
+        state=CheckState.WARNING,
         detail=f"{options.name} runs and is older than this deploy-action's",
         remedy=f"docker rm -f {options.name} && deploy-action deploy; its ports are closed meanwhile"
         if published
@@ -122,18 +122,18 @@ def _age(engine: Engine, host: str, options: EdgeOptions, found: Container) -> N
     )
 
 
-Look = Callable[["Engine", str, "Container"], "Need"]
+Look = Callable[["Engine", str, "Container"], "Check"]
 
 
-def _asked(name: str, look: Look, engine: Engine, host: str, edge: Container) -> Need:
+def _asked(name: str, look: Look, engine: Engine, host: str, edge: Container) -> Check:
     try:
         return look(engine, host, edge)
     except DeploymentFailed as error:
         detail = f"could not be looked at: {error.what}"
-        return Need(host=host, subject=name, state=NeedState.WARNING, detail=detail)
+        return Check(host=host, subject=name, state=CheckState.WARNING, detail=detail)
 
 
-def _disk(engine: Engine, host: str, edge: Container) -> Need:
+def _disk(engine: Engine, host: str, edge: Container) -> Check:
     """Read the free space under the state volume, which is on the engine's own disk.
 
     Source: df(1), POSIX output format: the fourth column is what is available, in KiB.
@@ -142,51 +142,53 @@ def _disk(engine: Engine, host: str, edge: Container) -> Need:
     try:
         free = int(asked.output.strip().splitlines()[-1].split()[3]) * 1024
     except (IndexError, ValueError):
-        return Need(host=host, subject="disk", state=NeedState.WARNING, detail="df gave no number")
-    state = NeedState.OK
+        return Check(
+            host=host, subject="disk", state=CheckState.WARNING, detail="df gave no number"
+        )
+    state = CheckState.OK
     if free < _LOW_BYTES:
-        state = NeedState.WARNING if free >= _FULL_BYTES else NeedState.MISSING
-    return Need(
+        state = CheckState.WARNING if free >= _FULL_BYTES else CheckState.MISSING
+    return Check(
         host=host,
         subject="disk",
         state=state,
         detail=f"{free / _GIB:.1f} GiB free",
-        remedy="" if state is NeedState.OK else "docker image prune; docker builder prune",
+        remedy="" if state is CheckState.OK else "docker image prune; docker builder prune",
     )
 
 
-def _volume(engine: Engine, host: str, edge: Container) -> Need:
+def _volume(engine: Engine, host: str, edge: Container) -> Check:
     asked = engine.execute(
         edge.id,
         ("test", "-w", "/state/ledger", "-a", "-w", "/state/edge"),
         timeout_seconds=_SECONDS,
     )
     if asked.exit_code == 0:
-        return Need(host=host, subject="volume", state=NeedState.OK, detail="can be written")
-    return Need(
+        return Check(host=host, subject="volume", state=CheckState.OK, detail="can be written")
+    return Check(
         host=host,
         subject="volume",
-        state=NeedState.MISSING,
+        state=CheckState.MISSING,
         detail="the ledger's volume cannot be written",
         remedy=f"look at it: docker exec {edge.name} ls -ld /state /state/ledger /state/edge",
     )
 
 
 def _clock(now: Callable[[], float]) -> Look:
-    def look(engine: Engine, host: str, edge: Container) -> Need:
+    def look(engine: Engine, host: str, edge: Container) -> Check:
         before = now()
         asked = engine.execute(edge.id, ("date", "+%s.%N"), timeout_seconds=_SECONDS)
         middle = (before + now()) / 2
         try:
             skew = float(asked.output.strip()) - middle
         except ValueError:
-            return Need(host=host, subject="clock", state=NeedState.WARNING, detail="no answer")
+            return Check(host=host, subject="clock", state=CheckState.WARNING, detail="no answer")
         well = abs(skew) <= _SKEW_SECONDS
         direction = "ahead" if skew > 0 else "behind"
-        return Need(
+        return Check(
             host=host,
             subject="clock",
-            state=NeedState.OK if well else NeedState.WARNING,
+            state=CheckState.OK if well else CheckState.WARNING,
             detail="agrees with this machine" if well else f"{abs(skew):.0f}s {direction}",
             remedy="" if well else "timedatectl set-ntp true",
         )

@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from deploy_action.platforms.docker.edge.old_workers import sessions_left_behind
+from deploy_action.platforms.docker.edge.old_workers import old_worker_sessions
 from deploy_action.platforms.docker.edge.queries import server_statuses
-from deploy_action.platforms.docker.edge.state import in_order
+from deploy_action.platforms.docker.edge.state import sorted_servers
 from deploy_action.platforms.docker.replicas import backend_for
-from deploy_action.session.requests import both, optional
+from deploy_action.session.requests import optional, pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deploy_action.config.model import Environment
     from deploy_action.platforms.docker.edge.state import Backend
-    from deploy_action.platforms.docker.host import Site
+    from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.replicas import Replica
 
 __all__ = ["drain"]
@@ -26,7 +26,7 @@ _UNKNOWN = "a process of the edge from before a reload"
 
 
 def drain(
-    site: Site,
+    site: Host,
     environment: Environment,
     serving: Sequence[Replica],
     waiting: Sequence[Replica],
@@ -69,13 +69,13 @@ def _without_the_rest(
         return target
     stay = (server for server in old.servers if server.name in standby and server.check)
     idle = (dataclasses.replace(server, weight=0) for server in stay)
-    return dataclasses.replace(target, servers=in_order((*target.servers, *idle)))
+    return dataclasses.replace(target, servers=sorted_servers((*target.servers, *idle)))
 
 
-def _busy(site: Site, staying: set[str]) -> Mapping[str, int]:
+def _busy(site: Host, staying: set[str]) -> Mapping[str, int]:
     """Count what is open on the replicas that leave, here first and then in what a reload left."""
-    present, before = site.talk.ask(
-        both(server_statuses(site.backend), optional(sessions_left_behind(site.backend)))
+    present, before = site.session.ask(
+        pair(server_statuses(site.backend), optional(old_worker_sessions(site.backend)))
     )
     here = {name: status.sessions for name, status in present.items()}
     # What is not known may be a request under way.

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from deploy_action.config import from_plain
+from deploy_action.config import deserialize
 from deploy_action.platforms.docker.observation import HostObservation
 from deploy_action.platforms.docker.replicas import Replica, of_release
 from deploy_action.platforms.docker.standby import standby_of, stands_by
@@ -62,7 +62,7 @@ def _all(
             host=host, subject=f"ledger entry {name}", recorded="readable", found="torn"
         )
     if serving is not None:
-        environment = from_plain(serving.release.config)
+        environment = deserialize(serving.release.config)
         mine = of_release(found.replicas, serving.release.id, environment.replicas)
         present = {replica.index: replica for replica in mine}
         for index in range(environment.replicas):
@@ -197,7 +197,7 @@ def _are_leaving(serving: Deployment | None, now: datetime) -> bool:
     """Tell whether what served before may still be ending: nobody waits for that."""
     if serving is None or not serving.ended_at:
         return False
-    seconds = from_plain(serving.release.config).stop.timeout_seconds + _STOPPING_SECONDS
+    seconds = deserialize(serving.release.config).stop.timeout_seconds + _STOPPING_SECONDS
     return (now - datetime.fromisoformat(serving.ended_at)).total_seconds() < seconds
 
 

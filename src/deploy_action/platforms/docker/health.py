@@ -12,7 +12,7 @@ from deploy_action.config.model import Environment, Health
 from deploy_action.errors import DeploymentFailed, Interrupted
 from deploy_action.platforms.docker.edge.state import ServerStatus
 from deploy_action.platforms.docker.engine.protocol import Container
-from deploy_action.platforms.docker.host import Site
+from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.replicas import Replica
 from deploy_action.releases.model import Release
 
@@ -36,7 +36,7 @@ class Cancel:
             raise Interrupted("stopped, because the deployment is being undone")
 
 
-def await_healthy(site: Site, replica: Replica, environment: Environment, cancel: Cancel) -> None:
+def await_healthy(site: Host, replica: Replica, environment: Environment, cancel: Cancel) -> None:
     """Return when the replica is healthy; a container that ends is noticed at once.
 
     Raises:
@@ -85,7 +85,7 @@ class _Look:
     healthy: Callable[[Container, ServerStatus | None], bool]
 
 
-def _look(site: Site, replica: Replica, health: Health) -> _Look:
+def _look(site: Host, replica: Replica, health: Health) -> _Look:
     """Choose how health is seen: by the edge's own checks, Docker's, a command, or by staying up."""
     match health.kind:
         case "http" | "tcp":
@@ -101,7 +101,7 @@ def _look(site: Site, replica: Replica, health: Health) -> _Look:
             return _Look(healthy=_by_staying_up(site, health))
 
 
-def _by_command(site: Site, replica: Replica, health: Health) -> Callable[..., bool]:
+def _by_command(site: Host, replica: Replica, health: Health) -> Callable[..., bool]:
     streak = Streak(health.successes)
 
     def look(*_: object) -> bool:
@@ -116,14 +116,14 @@ def _by_command(site: Site, replica: Replica, health: Health) -> Callable[..., b
     return look
 
 
-def _by_staying_up(site: Site, health: Health) -> Callable[..., bool]:
+def _by_staying_up(site: Host, health: Health) -> Callable[..., bool]:
     since = site.clock.monotonic()
     needed = max(1.0, health.successes * health.interval_seconds)
     return lambda *_: site.clock.monotonic() - since >= needed
 
 
 def prove_identity(
-    site: Site, replica: Replica, environment: Environment, release: Release
+    site: Host, replica: Replica, environment: Environment, release: Release
 ) -> None:
     """Make sure that the container behind the address is this release's image.
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.errors import DeploymentFailed
-from deploy_action.platforms.docker.addresses import Addresses
+from deploy_action.platforms.docker.addresses import IpAllocator
 from deploy_action.platforms.docker.dialer import UNIX, HostDialer
 from deploy_action.platforms.docker.edge import host as edge_host
-from deploy_action.platforms.docker.edge.edge import Edge, Memory
+from deploy_action.platforms.docker.edge.edge import Edge, StateCache
 from deploy_action.platforms.docker.edge.queries import server_statuses, written_state
-from deploy_action.platforms.docker.edge.state import key, socket_of
+from deploy_action.platforms.docker.edge.state import backend_name, plain_socket
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
     ContainerSpec,
@@ -29,10 +29,10 @@ from deploy_action.platforms.docker.observation import HostObservation
 from deploy_action.platforms.docker.replicas import Replica, address_of, replica_spec, selector
 from deploy_action.releases.ledger import Ledger
 from deploy_action.releases.model import Release
-from deploy_action.session.client import Conversation, Talk
-from deploy_action.session.requests import both, get, optional
+from deploy_action.session.client import Session, SessionClient
+from deploy_action.session.requests import get, optional, pair
 
-__all__ = ["Site", "observe", "reading"]
+__all__ = ["Host", "observe", "reading"]
 
 _ADDRESS_TRIES = 8
 _RECENT_IMAGES = 10
@@ -40,7 +40,7 @@ _ASKED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class Host:
     """A host with an open session. Where the session is the lock, everything that changes
     something asks `talk.ping` first: a lock that was lost stops this process, not its successor.
 
@@ -53,20 +53,20 @@ class Site:
     engine: Engine
     environment: Environment
     clock: Clock
-    talk: Talk
+    session: Session
     dialer: HostDialer
-    addresses: Addresses = field(default_factory=Addresses)
-    memory: Memory = field(default_factory=Memory)
+    addresses: IpAllocator = field(default_factory=IpAllocator)
+    memory: StateCache = field(default_factory=StateCache)
 
     @property
     def edge(self) -> Edge:
         """The host's edge."""
-        return Edge(host=self.host, talk=self.talk, memory=self.memory)
+        return Edge(host=self.host, session=self.session, memory=self.memory)
 
     @property
     def backend(self) -> str:
         """Name of the environment's backend."""
-        return key(self.environment.service, self.environment.name)
+        return backend_name(self.environment.service, self.environment.name)
 
     @property
     def key_path(self) -> str:
@@ -82,7 +82,7 @@ class Site:
         """Return where the edge takes plain requests, as seen from the lock's container."""
         route = self.environment.route
         if route is not None and route.certificate is not None:
-            return f"{UNIX}{socket_of(route.port)}"
+            return f"{UNIX}{plain_socket(route.port)}"
         return self.public_address()
 
     def public_address(self) -> str:
@@ -106,7 +106,7 @@ class Site:
         if self.environment.route is None:
             return ""
         return edge_host.renew_edge(
-            self.engine, self.environment.edge, self.clock, begun=self.edge.trust
+            self.engine, self.environment.edge, self.clock, begun=self.edge.restore_health
         )
 
     def create_replica(
@@ -123,7 +123,7 @@ class Site:
         spec = replica_spec(
             environment, release, number=number, index=index, address=address, secrets=secrets
         )
-        self.talk.ping()
+        self.session.ping()
         return Container.of(spec, self._create(spec))
 
     def start_replica(self, created: Container, anew: Callable[[], Container]) -> Container:
@@ -175,7 +175,7 @@ class Site:
         return address_of(replica, self.environment)
 
 
-def observe(site: Site, images: Iterable[str]) -> HostObservation:
+def observe(site: Host, images: Iterable[str]) -> HostObservation:
     """Look at a host without changing anything.
 
     Args:
@@ -186,16 +186,16 @@ def observe(site: Site, images: Iterable[str]) -> HostObservation:
     # The engine and the session are asked at one time: what is far away costs once.
     with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
         replicas = pool.submit(engine.containers, selector(environment))
-        (ledger, secret), (edge, servers) = site.talk.ask(
-            both(
-                both(Ledger.reading(service, environment.name), get(site.key_path)),
+        (ledger, secret), (edge, servers) = site.session.ask(
+            pair(
+                pair(Ledger.reading(service, environment.name), get(site.key_path)),
                 # The edge may be down while its configuration is there.
-                both(written_state(), optional(server_statuses(name))),
+                pair(written_state(), optional(server_statuses(name))),
             )
         )
         site.memory.keep(edge)
         backend = edge.backends.get(name)
-        ledger = ledger.completed(site.talk, service, environment.name)
+        ledger = ledger.completed(site.session, service, environment.name)
         recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
         wanted = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
         present = [pool.submit(engine.image, image) for image in wanted]
@@ -215,7 +215,7 @@ def observe(site: Site, images: Iterable[str]) -> HostObservation:
 @contextlib.contextmanager
 def reading(
     host: str, engine: Engine, environment: Environment, clock: Clock
-) -> Iterator[Site | None]:
+) -> Iterator[Host | None]:
     """Open a session that takes no lock, for looking only; None where nothing was deployed yet.
 
     It is a command in the edge's container, or, where no edge runs (a host of workers), a
@@ -231,13 +231,13 @@ def reading(
     else:
         spec = edge_host.lock_spec(options, f"{options.name}-reader-{os.urandom(6).hex()}", {})
         carrier, stream = _begin_reading(engine, spec)
-    with contextlib.closing(Conversation(engine.host, stream)) as talk:
-        yield Site(
+    with contextlib.closing(SessionClient(engine.host, stream)) as session:
+        yield Host(
             host=host,
             engine=engine,
             environment=environment,
             clock=clock,
-            talk=talk,
+            session=session,
             dialer=HostDialer(engine=engine, container_id=carrier),
         )
 

@@ -8,16 +8,20 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deploy_action.config import from_plain
+from deploy_action.config import deserialize
 from deploy_action.errors import DeployActionError, Interrupted, RollbackFailed
-from deploy_action.parallel import side_by_side
-from deploy_action.platforms.docker.cleanup import Converged
+from deploy_action.parallel import run_parallel
+from deploy_action.platforms.docker.cleanup import ReconcileResult
 from deploy_action.platforms.docker.health import Cancel
-from deploy_action.platforms.docker.host import Site, observe
+from deploy_action.platforms.docker.host import Host, observe
 from deploy_action.platforms.docker.observation import HostObservation, Observation
-from deploy_action.platforms.docker.reconcile import converge, end_hooks, withdraw
+from deploy_action.platforms.docker.reconcile import (
+    reconcile,
+    remove_orphaned_hooks,
+    remove_service,
+)
 from deploy_action.platforms.docker.standby import standby_of, stands_by
-from deploy_action.releases.ledger import Ledger, good_releases, live
+from deploy_action.releases.ledger import Ledger, current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment, HostOutcome, State
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.session.client import SessionLost
@@ -25,20 +29,20 @@ from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
-    from deploy_action.platforms.docker.connections import Engagement
+    from deploy_action.platforms.docker.connections import HostConnections
     from deploy_action.platforms.docker.replicas import Replica
 
-__all__ = ["Held"]
+__all__ = ["LockedHosts"]
 
 _REPEATED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class LockedHosts:
     """The hosts while their locks are held."""
 
-    engagement: Engagement
-    sites: tuple[Site, ...]
+    engagement: HostConnections
+    sites: tuple[Host, ...]
 
     @property
     def environment(self) -> Environment:
@@ -48,7 +52,7 @@ class Held:
     def observe(self, images: Sequence[str] = ()) -> Observation:
         """Look at every host."""
 
-        found = side_by_side(lambda site: observe(site, images), self.sites)
+        found = run_parallel(lambda site: observe(site, images), self.sites)
         by_host = {observation.host: observation for observation in found}
         return Observation.of([by_host[host] for host in self.environment.hosts])
 
@@ -58,7 +62,7 @@ class Held:
         key = next((found for found in known if found), None) or randomness.token_bytes(32)
         for site, found in zip(self.sites, known, strict=True):
             if found != key:
-                site.talk.put(site.key_path, key)
+                site.session.put(site.key_path, key)
         return key
 
     def settled(self, images: Sequence[str] = ()) -> Observation:
@@ -73,8 +77,8 @@ class Held:
         observation = self.observe(images)
         entries = observation.ledger.entries
         unfinished = [entry for entry in entries if entry.state is State.RUNNING]
-        serving = live(entries)
-        if not unfinished and not _strays(observation, serving):
+        serving = current_deployment(entries)
+        if not unfinished and not _orphans(observation, serving):
             self._repeat(entries, observation)
             return observation
         for entry in unfinished:
@@ -93,25 +97,25 @@ class Held:
                 cause=error.cause,
                 remedy="deploy-action status, then deploy-action rollback --to VERSION",
             ) from error
-        settled = [_given_up(entry, self.engagement) for entry in unfinished]
+        settled = [_mark_abandoned(entry, self.engagement) for entry in unfinished]
         by_number = {entry.number: entry for entry in settled}
         self._repeat([by_number.get(entry.number, entry) for entry in entries], observation)
         return self.observe(images)
 
-    def restore(self, serving: Deployment | None, entries: Sequence[Deployment]) -> Converged:
+    def restore(self, serving: Deployment | None, entries: Sequence[Deployment]) -> ReconcileResult:
         """Bring every host to the release that is live according to the ledger."""
-        told, cancel = Converged(), Cancel(threading.Event())
+        told, cancel = ReconcileResult(), Cancel(threading.Event())
 
-        def one(site: Site) -> Converged:
-            end_hooks(site)
+        def one(site: Host) -> ReconcileResult:
+            remove_orphaned_hooks(site)
             if serving is None:
-                return withdraw(site)
-            past = from_plain(serving.release.config)
-            return converge(
+                return remove_service(site)
+            past = deserialize(serving.release.config)
+            return reconcile(
                 site,
                 serving.release,
                 past,
-                good=good_releases(entries),
+                good=succeeded_releases(entries),
                 secrets=available_secrets(past, self.engagement.inputs),
                 number=serving.number,
                 drain_seconds=past.stop.drain_seconds,
@@ -119,7 +123,7 @@ class Held:
                 cancel=cancel,
             )
 
-        for done in side_by_side(one, self.sites, cancel.event):
+        for done in run_parallel(one, self.sites, cancel.event):
             told.notes += done.notes
             told.logs |= done.logs
         return told
@@ -130,13 +134,13 @@ class Held:
             known = {entry.number: entry for entry in observation.host(site.host).ledger.entries}
             for entry in entries[-_REPEATED:]:
                 if known.get(entry.number) != entry:
-                    Ledger.write(site.talk, entry)
+                    Ledger.write(site.session, entry)
 
 
-def _strays(observation: Observation, serving: Deployment | None) -> bool:
+def _orphans(observation: Observation, serving: Deployment | None) -> bool:
     """Tell whether containers run that are neither live, nor on standby, nor on their way out."""
     release = serving.release.id if serving is not None else ""
-    good = set(good_releases(observation.ledger.entries))
+    good = set(succeeded_releases(observation.ledger.entries))
     others = [
         replica
         for found in observation.hosts
@@ -149,7 +153,7 @@ def _strays(observation: Observation, serving: Deployment | None) -> bool:
     ]
     if not others or serving is None:
         return bool(others)
-    standby = standby_of(serving, from_plain(serving.release.config))
+    standby = standby_of(serving, deserialize(serving.release.config))
     return not all(stands_by(replica, standby) for replica in others)
 
 
@@ -161,7 +165,7 @@ def _is_leaving(replica: Replica, found: HostObservation) -> bool:
     return drained and replica.container.restart == "no"
 
 
-def _given_up(entry: Deployment, engagement: Engagement) -> Deployment:
+def _mark_abandoned(entry: Deployment, engagement: HostConnections) -> Deployment:
     return dataclasses.replace(
         entry,
         state=State.FAILED,

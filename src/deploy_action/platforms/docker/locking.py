@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from deploy_action.platforms.docker.edge.host import bring_image, ensure_network, lock_spec
+from deploy_action.platforms.docker.edge.host import ensure_image, ensure_network, lock_spec
 from deploy_action.platforms.docker.engine.protocol import ImageMissing
 from deploy_action.session.lock import Lock, acquire, lock_name
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from deploy_action.clock import Clock
     from deploy_action.config.model import Environment
     from deploy_action.platforms.docker.engine.protocol import Engine
-    from deploy_action.platforms.docker.host import Site
+    from deploy_action.platforms.docker.host import Host
 
-__all__ = ["lock_site"]
+__all__ = ["lock_host"]
 
 
-def lock_site(
+def lock_host(
     host: str,
     engine: Engine,
     environment: Environment,
@@ -29,7 +29,7 @@ def lock_site(
     wait_seconds: float,
     clock: Clock,
     cancel: threading.Event,
-) -> tuple[Lock, Site]:
+) -> tuple[Lock, Host]:
     """Take a host's lock; image, volume and network are brought there where it lacks them.
 
     Raises:
@@ -46,21 +46,21 @@ def lock_site(
         try:
             lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel)
         except ImageMissing:
-            bring_image(engine, options)
+            ensure_image(engine, options)
             lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel)
     try:
-        from deploy_action.platforms.docker.addresses import Addresses
+        from deploy_action.platforms.docker.addresses import IpAllocator
         from deploy_action.platforms.docker.dialer import HostDialer
-        from deploy_action.platforms.docker.host import Site
+        from deploy_action.platforms.docker.host import Host
 
-        site = Site(
+        site = Host(
             host=host,
             engine=engine,
             environment=environment,
             clock=clock,
-            talk=lock.talk,
+            session=lock.session,
             dialer=HostDialer(engine=engine, container_id=lock.container_id),
-            addresses=Addresses(subnet=network.result()),
+            addresses=IpAllocator(subnet=network.result()),
         )
     except BaseException:
         lock.release()

@@ -14,11 +14,11 @@ from deploy_action.platforms.docker.admission import Starter
 from deploy_action.platforms.docker.edge.certificates import Bundle
 from deploy_action.platforms.docker.edge.state import Backend
 from deploy_action.platforms.docker.health import Cancel, await_healthy, prove_identity
-from deploy_action.platforms.docker.host import Site
+from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.replicas import Replica, hook_spec
 from deploy_action.platforms.docker.smoke import Smoking
-from deploy_action.platforms.docker.tls import prove
-from deploy_action.platforms.docker.traffic import shifted
+from deploy_action.platforms.docker.tls import verify_served_certificate
+from deploy_action.platforms.docker.traffic import shift_traffic
 from deploy_action.platforms.docker.watch import Watcher
 from deploy_action.releases.model import Release
 from deploy_action.rollout.plan import Plan
@@ -86,7 +86,7 @@ class Performer:
         """The new release."""
         return self.plan.release
 
-    def perform(self, site: Site, step: Step) -> None:
+    def perform(self, site: Host, step: Step) -> None:
         """Do one step; raise DeploymentFailed when it does not come out right."""
         match step:
             case Pull():
@@ -128,7 +128,7 @@ class Performer:
                 remedy=_NAMED_OTHERWISE if first.detail.startswith("another release") else _LOOK,
             )
 
-    def _pull(self, site: Site, step: Pull) -> None:
+    def _pull(self, site: Host, step: Pull) -> None:
         if self.release.local or self.environment.pull == "never":
             raise DeploymentFailed(
                 f"{site.host}: the image {self.release.reference} is not there and may not be pulled",
@@ -146,12 +146,12 @@ class Performer:
                 remedy=f"build it for linux/{engine.architecture}",
             )
 
-    def run_hook(self, site: Site, hook: Hook) -> None:
+    def run_hook(self, site: Host, hook: Hook) -> None:
         """Run a hook to its end and remove its container."""
         spec = hook_spec(
             self.environment, self.release, hook, number=self.plan.number, secrets=self.secrets
         )
-        site.talk.ping()
+        site.session.ping()
         container_id = site.engine.create(spec)
         try:
             site.engine.start(container_id)
@@ -174,7 +174,7 @@ class Performer:
                 remedy="its output is above; try it by hand in a container of the same image",
             )
 
-    def _stop_old(self, site: Site) -> None:
+    def _stop_old(self, site: Host) -> None:
         stop = self.environment.stop
         for replica in site.replicas():
             if replica.container.running and replica.release != self.release.id:
@@ -184,7 +184,7 @@ class Performer:
                     replica.container.id, timeout_seconds=stop.timeout_seconds, signal=stop.signal
                 )
 
-    def _verify(self, site: Site, step: Verify) -> None:
+    def _verify(self, site: Host, step: Verify) -> None:
         replica = self._replica(step.host, step.index)
         await_healthy(site, replica, self.environment, self.cancel)
         prove_identity(site, replica, self.environment, self.release)
@@ -192,7 +192,7 @@ class Performer:
             # What stands by has said who it is when it was deployed, and runs on since then.
             self._keep(self.smoking.identity(site, replica))
 
-    def _shift(self, site: Site, percent: int) -> None:
+    def _shift(self, site: Host, percent: int) -> None:
         names = {replica.name for replica in self.starter.on(site.host)}
 
         def move(old: Backend | None) -> Backend | None:
@@ -201,15 +201,15 @@ class Performer:
                     f"{site.host}: the edge has lost the backend {site.backend}",
                     remedy="deploy-action drift, then deploy again",
                 )
-            return shifted(self.environment, old, names, percent)
+            return shift_traffic(self.environment, old, names, percent)
 
         site.edge.change(site.backend, move)
         if percent >= 100 and self.certificate is not None:
-            note = prove(site, self.certificate)
+            note = verify_served_certificate(site, self.certificate)
             if note:
                 self.progress.warn(note, host=site.host)
 
-    def _watch(self, site: Site, seconds: float, *, alone: bool) -> None:
+    def _watch(self, site: Host, seconds: float, *, alone: bool) -> None:
         reachable = site.host not in self.plan.closed and (alone or not self.plan.moves)
 
         def smoke() -> None:

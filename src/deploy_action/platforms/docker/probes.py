@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from deploy_action.checks.request_probe import RouteProbe
 
 if TYPE_CHECKING:
-    from deploy_action.platforms.docker.host import Site
+    from deploy_action.platforms.docker.host import Host
     from deploy_action.rollout.plan import Plan
 
 __all__ = ["probes"]
 
 
-def probes(plan: Plan, site: Site) -> Iterator[RouteProbe]:
+def probes(plan: Plan, site: Host) -> Iterator[RouteProbe]:
     """Yield the probe of a host's edge; none before something serves, while the edge answers with the
     maintenance page, or where the public way itself changes."""
     environment = plan.environment

@@ -13,22 +13,27 @@ import operator
 from collections.abc import Collection, Mapping
 
 from deploy_action.config.model import Environment
-from deploy_action.parallel import side_by_side
-from deploy_action.platforms.docker.cleanup import Converged, put_away, remove, restarts
+from deploy_action.parallel import run_parallel
+from deploy_action.platforms.docker.cleanup import (
+    ReconcileResult,
+    remove,
+    restarts,
+    stop_and_retain,
+)
 from deploy_action.platforms.docker.drain import drain
-from deploy_action.platforms.docker.edge.state import Backend, Server, in_order
+from deploy_action.platforms.docker.edge.state import Backend, Server, sorted_servers
 from deploy_action.platforms.docker.health import Cancel, await_healthy
-from deploy_action.platforms.docker.host import Site
+from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.replicas import Replica, backend_for, hook_selector, of_release
 from deploy_action.platforms.docker.standby import stands_by
-from deploy_action.platforms.docker.tls import clear_away
+from deploy_action.platforms.docker.tls import remove_unused
 from deploy_action.releases.model import Release
 
-__all__ = ["converge", "end_hooks", "withdraw"]
+__all__ = ["reconcile", "remove_orphaned_hooks", "remove_service"]
 
 
-def converge(
-    site: Site,
+def reconcile(
+    site: Host,
     release: Release,
     environment: Environment,
     *,
@@ -39,7 +44,7 @@ def converge(
     cancel: Cancel,
     standby: str = "",
     attended: bool = True,
-) -> Converged:
+) -> ReconcileResult:
     """Make `release` the one that serves on this host.
 
     Args:
@@ -49,12 +54,12 @@ def converge(
         number: number of the present deployment, for such a replica.
         drain_seconds: how long requests in flight may take on replicas that leave.
         standby: id of the release whose replicas stay running without traffic, where they do.
-        attended: wait for the end of those that leave; see `put_away`.
+        attended: wait for the end of those that leave; see `stop_and_retain`.
 
     Raises:
         DeploymentFailed: the release cannot be brought up; what serves was not taken away.
     """
-    done = Converged()
+    done = ReconcileResult()
     found = site.replicas()
     if environment.route is not None:
         site.ensure_edge()
@@ -76,38 +81,40 @@ def converge(
     staying = [replica for replica in leaving if replica.release in good]
     acts = restarts(site, serving, staying)
     if environment.route is not None:
-        acts += [let_go, functools.partial(clear_away, site)]
-    side_by_side(operator.call, acts)
-    put_away(site, environment, leaving, release, good, done, beside=waiting, attended=attended)
+        acts += [let_go, functools.partial(remove_unused, site)]
+    run_parallel(operator.call, acts)
+    stop_and_retain(
+        site, environment, leaving, release, good, done, beside=waiting, attended=attended
+    )
     return done
 
 
-def withdraw(site: Site) -> Converged:
+def remove_service(site: Host) -> ReconcileResult:
     """Take a service off a host on which no deployment has ever succeeded."""
-    done = Converged()
+    done = ReconcileResult()
     if site.environment.route is not None and site.edge.backend(site.backend) is not None:
         site.edge.change(site.backend, lambda _: None)
-        clear_away(site)
+        remove_unused(site)
     for replica in site.replicas():
         remove(site, replica, done)
     return done
 
 
-def end_hooks(site: Site) -> None:
+def remove_orphaned_hooks(site: Host) -> None:
     """Remove the hooks that a dead deployer left: a migration must not go on beside the next one."""
     for container in site.engine.containers(hook_selector(site.environment)):
-        site.talk.ping()
+        site.session.ping()
         site.engine.remove(container.id)
 
 
 def _bring_up(
-    site: Site,
+    site: Host,
     release: Release,
     environment: Environment,
     found: tuple[Replica, ...],
     secrets: Mapping[str, str],
     number: int,
-    done: Converged,
+    done: ReconcileResult,
 ) -> tuple[tuple[Replica, ...], tuple[Replica, ...]]:
     """Have every replica of the release running; return all, and those that had to be started."""
     present = {
@@ -117,7 +124,7 @@ def _bring_up(
     for index in range(environment.replicas):
         replica = present.get(index)
         if replica is None or not replica.container.running:
-            site.talk.ping()
+            site.session.ping()
             if replica is None:
                 done.notes.append(f"{site.host}: replica {index + 1} was gone and is made anew")
                 anew = functools.partial(
@@ -141,7 +148,7 @@ def _bring_up(
 
 
 def _take_out(
-    site: Site, release: Release, environment: Environment, found: tuple[Replica, ...]
+    site: Host, release: Release, environment: Environment, found: tuple[Replica, ...]
 ) -> None:
     """Take servers that do not run out of the edge before others of their name are started.
 
@@ -163,7 +170,7 @@ def _take_out(
 
 
 def _enter(
-    site: Site,
+    site: Host,
     environment: Environment,
     serving: tuple[Replica, ...],
     started: tuple[Replica, ...],
@@ -188,13 +195,13 @@ def _beside(old: Backend | None, target: Backend, fresh: Collection[str]) -> Bac
         dataclasses.replace(s, weight=0 if s.name in fresh else kept.get(s.name, s.weight))
         for s in target.servers
     )
-    return dataclasses.replace(target, servers=in_order((*mine, *_others(old, target))))
+    return dataclasses.replace(target, servers=sorted_servers((*mine, *_others(old, target))))
 
 
 def _alone(old: Backend | None, target: Backend) -> Backend:
     """Give the target's servers everything; others stay at weight 0 until they are drained."""
     others = (dataclasses.replace(server, weight=0) for server in _others(old, target))
-    return dataclasses.replace(target, servers=in_order((*target.servers, *others)))
+    return dataclasses.replace(target, servers=sorted_servers((*target.servers, *others)))
 
 
 def _others(old: Backend | None, target: Backend) -> tuple[Server, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from deploy_action.config.model import Environment, Hook
-from deploy_action.platforms.docker.edge.state import Backend, Check, Server, key
+from deploy_action.platforms.docker.edge.state import Backend, Check, Server, backend_name
 from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec, NetworkSpec
 from deploy_action.releases.model import Release
 from deploy_action.values import dataclass
@@ -249,7 +249,7 @@ def backend_for(
     if environment.route is None or environment.port is None:
         return None
     backend = Backend.of(
-        key(environment.service, environment.name),
+        backend_name(environment.service, environment.name),
         environment.route,
         environment.protocol,
         Check.of(environment.health, environment.route.host),

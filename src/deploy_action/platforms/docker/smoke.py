@@ -14,7 +14,7 @@ from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.inputs import Secret
-from deploy_action.platforms.docker.host import Site
+from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.replicas import Replica
 from deploy_action.releases.model import Release
 from deploy_action.rollout.plan import Stage
@@ -48,7 +48,7 @@ class Smoking:
         return asks and self.environment.port is not None
 
     def ahead(
-        self, sites: Mapping[str, Site], stage: Stage, following: Stage | None
+        self, sites: Mapping[str, Host], stage: Stage, following: Stage | None
     ) -> list[Callable[[], object]]:
         """Return what can be done in a stage for the questions of the one that follows.
 
@@ -64,7 +64,7 @@ class Smoking:
         acts += [sites[s.host].dialer.prepare for s in coming if not isinstance(s, Verify)]
         return acts
 
-    def replica(self, site: Site, replica: Replica) -> tuple[CheckResult, ...]:
+    def replica(self, site: Host, replica: Replica) -> tuple[CheckResult, ...]:
         """Run what is meant for a replica, before or after it has traffic."""
         return run_smoke(
             self.environment.smoke,
@@ -75,7 +75,7 @@ class Smoking:
             clock=self.clock,
         )
 
-    def edge(self, site: Site, *, alone: bool = True) -> tuple[CheckResult, ...]:
+    def edge(self, site: Host, *, alone: bool = True) -> tuple[CheckResult, ...]:
         """Run what is meant for the public way, through the edge of this host.
 
         Args:
@@ -91,14 +91,14 @@ class Smoking:
             clock=self.clock,
         )
 
-    def identity(self, site: Site, replica: Replica) -> tuple[CheckResult, ...]:
+    def identity(self, site: Host, replica: Replica) -> tuple[CheckResult, ...]:
         """Ask the application itself which version it is, where deploy.yaml says how."""
         identity = IdentityExpectation.of(self.environment.health, self.release)
         if identity is None or self.environment.port is None:
             return ()
         return (check_identity(identity, self._replica_target(site, replica), clock=self.clock),)
 
-    def _replica_target(self, site: Site, replica: Replica) -> Target:
+    def _replica_target(self, site: Host, replica: Replica) -> Target:
         def run_command(argv: Sequence[str], timeout_seconds: float) -> tuple[int, str]:
             done = site.engine.execute(replica.container.id, argv, timeout_seconds=timeout_seconds)
             return done.exit_code, done.output
@@ -112,7 +112,7 @@ class Smoking:
             run_command=run_command,
         )
 
-    def _edge_target(self, site: Site) -> Target:
+    def _edge_target(self, site: Host) -> Target:
         route = self.environment.route
         return Target(
             where=f"edge of {site.host}",

@@ -14,27 +14,33 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Route
     from deploy_action.platforms.docker.edge.certificates import Bundle
     from deploy_action.platforms.docker.edge.state import Backend
-    from deploy_action.platforms.docker.host import Site
+    from deploy_action.platforms.docker.host import Host
 
-__all__ = ["bring", "certified", "clear_away", "prove", "renew"]
+__all__ = [
+    "install_certificate",
+    "remove_unused",
+    "renew_certificate",
+    "verify_served_certificate",
+    "with_certificate",
+]
 
 _PROOF_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 
 
-def bring(site: Site, bundle: Bundle | None) -> str:
+def install_certificate(site: Host, bundle: Bundle | None) -> str:
     """Have the bundle in the host's state volume; return its path there, empty without one."""
-    return "" if bundle is None else install(site.talk, site.backend, bundle)
+    return "" if bundle is None else install(site.session, site.backend, bundle)
 
 
-def certified(backend: Backend | None, certificate: str) -> Backend | None:
+def with_certificate(backend: Backend | None, certificate: str) -> Backend | None:
     """Return a backend with this certificate; the one that it has stays where there is no new."""
     if backend is None or not certificate:
         return backend
     return dataclasses.replace(backend, certificate=certificate)
 
 
-def prove(site: Site, bundle: Bundle) -> str:
+def verify_served_certificate(site: Host, bundle: Bundle) -> str:
     """Shake hands with the edge as a client does and compare the certificate.
 
     Returns a note where another service of this host name answers with its own certificate.
@@ -73,7 +79,7 @@ def prove(site: Site, bundle: Bundle) -> str:
     )
 
 
-def _served(site: Site, route: Route) -> str:
+def _served(site: Host, route: Route) -> str:
     """Return the fingerprint that a client is shown, or in words why it is shown none."""
     try:
         connection = site.dialer.dial(site.public_address(), route.port, _PROOF_SECONDS)
@@ -82,23 +88,23 @@ def _served(site: Site, route: Route) -> str:
         return str(error)
 
 
-def renew(site: Site, bundle: Bundle | None) -> Iterator[str]:
+def renew_certificate(site: Host, bundle: Bundle | None) -> Iterator[str]:
     """Have the edge answer with a new certificate while the release stays; yield what was done."""
     backend = site.edge.backend(site.backend)
     if bundle is None or backend is None or backend.certificate == bundle.path(site.backend):
         return
-    site.edge.present(site.backend, certificate=install(site.talk, site.backend, bundle))
-    note = prove(site, bundle)
+    site.edge.present(site.backend, certificate=install(site.session, site.backend, bundle))
+    note = verify_served_certificate(site, bundle)
     yield f"{site.host}: the edge answers with the new certificate"
     if note:
         yield f"{site.host}: {note}"
-    clear_away(site)
+    remove_unused(site)
 
 
-def clear_away(site: Site) -> None:
+def remove_unused(site: Host) -> None:
     """Remove what nothing uses any more: certificates of this environment, edges of before."""
     route = site.environment.route
     sweep_ended(site.engine, site.environment.edge)
     if route is not None and route.certificate is not None:
         backend = site.edge.backend(site.backend)
-        sweep(site.talk, f"certs/{site.backend}", "" if backend is None else backend.certificate)
+        sweep(site.session, f"certs/{site.backend}", "" if backend is None else backend.certificate)

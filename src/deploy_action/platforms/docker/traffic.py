@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from deploy_action.platforms.docker.edge.state import Backend, in_order, warm
+from deploy_action.platforms.docker.edge.state import Backend, as_backup, sorted_servers
 from deploy_action.platforms.docker.edge.transition import weights
 from deploy_action.platforms.docker.replicas import Replica, backend_for
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
 
-__all__ = ["shifted", "with_candidates"]
+__all__ = ["shift_traffic", "with_candidates"]
 
 
 def with_candidates(
@@ -41,11 +41,11 @@ def with_candidates(
         path=old.path,
         port=old.port,
         tls=old.tls,
-        servers=in_order((*stay, *new.servers)),
+        servers=sorted_servers((*stay, *new.servers)),
     )
 
 
-def shifted(
+def shift_traffic(
     environment: Environment, old: Backend, new_names: Collection[str], percent: int
 ) -> Backend:
     """Give the new servers together `percent` of the requests; with all of them comes their route.
@@ -60,5 +60,5 @@ def shifted(
     moved = tuple(dataclasses.replace(s, weight=told.get(s.name, s.weight)) for s in old.servers)
     # While it is watched, the old release steps in at once where the new one drops out.
     watched = percent >= 100 and environment.bake_seconds > 0
-    twins = (warm(s) for s in moved if watched and s.name in serving)
-    return dataclasses.replace(routed or old, servers=in_order((*moved, *twins)))
+    twins = (as_backup(s) for s in moved if watched and s.name in serving)
+    return dataclasses.replace(routed or old, servers=sorted_servers((*moved, *twins)))

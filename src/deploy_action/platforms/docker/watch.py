@@ -16,9 +16,9 @@ from deploy_action.errors import DeploymentFailed
 from deploy_action.events.progress import Progress
 from deploy_action.platforms.docker.edge.state import ServerStatus
 from deploy_action.platforms.docker.health import Cancel
-from deploy_action.platforms.docker.host import Site
+from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.replicas import Replica
-from deploy_action.session.signals import Intervention, intervention
+from deploy_action.session.signals import OperatorCommand, read_command
 
 __all__ = ["Watcher"]
 
@@ -52,7 +52,7 @@ class _LightSleeper:
 class Watcher:
     """Watches what a deployment started on one host."""
 
-    site: Site
+    site: Host
     environment: Environment
     replicas: tuple[Replica, ...]
     cancel: Cancel
@@ -60,7 +60,7 @@ class Watcher:
     number: int
     """The deployment's, by which a person tells it to go on or to go back."""
 
-    def watch(self, seconds: float, smoke: Callable[[], None]) -> Intervention | None:
+    def watch(self, seconds: float, smoke: Callable[[], None]) -> OperatorCommand | None:
         """Return when the time is over and nothing spoke against the replicas, or at once when a
         person has promoted the deployment, which is returned then.
 
@@ -72,7 +72,7 @@ class Watcher:
             DeploymentFailed: a replica ended, is unhealthy, or serves worse than allowed, or a
                 person aborted it.
         """
-        told: list[Intervention] = []
+        told: list[OperatorCommand] = []
 
         def round_of_checks() -> str | None:
             self.cancel.check()
@@ -98,9 +98,9 @@ class Watcher:
         self._analyse(before, final=True)
         return None
 
-    def _told(self) -> list[Intervention]:
+    def _told(self) -> list[OperatorCommand]:
         environment = self.environment
-        found = intervention(self.site.talk, environment.service, environment.name, self.number)
+        found = read_command(self.site.session, environment.service, environment.name, self.number)
         if found is not None and found.wish == "abort":
             raise DeploymentFailed(
                 f"{self.site.host}: {found}", remedy="ask whoever aborted it, then deploy again"

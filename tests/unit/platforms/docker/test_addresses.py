@@ -1,4 +1,4 @@
-"""Addresses of replicas that start at one time."""
+"""IpAllocator of replicas that start at one time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.world import make_world
 
 from deploy_action.errors import DeploymentFailed
-from deploy_action.platforms.docker.addresses import Addresses
+from deploy_action.platforms.docker.addresses import IpAllocator
 
 MANY = 16
 
@@ -19,7 +19,7 @@ def test_what_was_given_is_not_given_again(tmp_path: Path, monkeypatch: pytest.M
     world.deployed("1.0.0")
     had = {address for _, c in world.replicas() for address in c.addresses.values()}
     engine = world.connect("local")
-    addresses = Addresses(subnet=engine.networks()["deploy-action"])
+    addresses = IpAllocator(subnet=engine.networks()["deploy-action"])
     given = {addresses.take(engine, "deploy-action") for _ in range(MANY)}
     assert len(given) == MANY
     assert len(had) == 2
@@ -32,5 +32,5 @@ def test_where_there_is_no_network_there_is_no_address(
     """The message names it and what to look at."""
     engine = make_world(tmp_path, monkeypatch).connect("local")
     with pytest.raises(DeploymentFailed, match="deploy-action has no free address") as refused:
-        Addresses().take(engine, "deploy-action")
+        IpAllocator().take(engine, "deploy-action")
     assert "docker network inspect deploy-action" in refused.value.remedy

@@ -11,7 +11,7 @@ from tests.fakes.world import World, make_world
 
 from deploy_action.config.model import EdgeOptions
 from deploy_action.errors import ExitCode
-from deploy_action.platforms.docker.edge.host import bring_image, lock_spec
+from deploy_action.platforms.docker.edge.host import ensure_image, lock_spec
 from deploy_action.session.lock import Lock, acquire, lock_name
 
 HOSTS = tuple(f"ssh://deploy@{letter}" for letter in "abcd")
@@ -26,7 +26,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 def hold(world: World, host: str, process: Process) -> Lock:
     """Let somebody else hold the lock of one host."""
     engine, options = FakeEngine(world.machines[host], process), EdgeOptions()
-    bring_image(engine, options)
+    ensure_image(engine, options)
     labels = {"deploy-action.actor": "grace", "deploy-action.deployment-id": "other"}
     spec = lock_spec(options, lock_name(options.name, "shop", "production"), labels)
     return acquire(engine, spec, wait_seconds=0, clock=world.clock)

@@ -10,10 +10,10 @@ import pytest
 
 from deploy_action.config.model import EdgeOptions
 from deploy_action.errors import BadInput, HostUnreachable
-from deploy_action.platforms.docker.doctor import host_needs
+from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.platforms.docker.edge import artifact
 from deploy_action.platforms.docker.engine.protocol import Container, Engine, EngineInfo, Execution
-from deploy_action.results.answers import Need, NeedState
+from deploy_action.results.answers import Check, CheckState
 
 DF = "Filesystem 1024-blocks Used Available Capacity Mounted on\noverlay 100000000 1 {} 1% /state\n"
 
@@ -67,8 +67,8 @@ def healthy(**changes: Execution | Exception) -> FakeEngine:
     return FakeEngine(edge=edge(), answers=answers | changes)
 
 
-def examine(engine: FakeEngine) -> dict[str, Need]:
-    found = host_needs(
+def examine(engine: FakeEngine) -> dict[str, Check]:
+    found = host_checks(
         "ssh://a",
         EdgeOptions(),
         connect=lambda host: cast("Engine", engine),
@@ -76,7 +76,7 @@ def examine(engine: FakeEngine) -> dict[str, Need]:
     )
     assert engine.closed
     assert all(need.host == "ssh://a" for need in found)
-    assert all(need.remedy for need in found if need.state is NeedState.MISSING)
+    assert all(need.remedy for need in found if need.state is CheckState.MISSING)
     return {need.subject: need for need in found}
 
 
@@ -84,16 +84,16 @@ def test_a_host_that_is_well_has_only_good_rows() -> None:
     """Engine, edge, disk, volume and clock."""
     found = examine(healthy())
     assert set(found) == {"engine", "edge", "disk", "volume", "clock"}
-    assert {need.state for need in found.values()} == {NeedState.OK}
+    assert {need.state for need in found.values()} == {CheckState.OK}
     assert found["engine"].detail == "Docker 28.2 on amd64"
     assert found["disk"].detail == "50.0 GiB free"
 
 
 @pytest.mark.parametrize(
     ("free_kib", "state"),
-    [(1 << 20, NeedState.WARNING), (100 << 10, NeedState.MISSING), (2 << 20, NeedState.OK)],
+    [(1 << 20, CheckState.WARNING), (100 << 10, CheckState.MISSING), (2 << 20, CheckState.OK)],
 )
-def test_a_disk_that_fills_up_is_noticed(free_kib: int, state: NeedState) -> None:
+def test_a_disk_that_fills_up_is_noticed(free_kib: int, state: CheckState) -> None:
     """Little room is a warning; no room is a fault, with what to prune."""
     found = examine(healthy(df=Execution(exit_code=0, output=DF.format(free_kib))))
     assert found["disk"].state is state
@@ -103,21 +103,21 @@ def test_a_disk_that_fills_up_is_noticed(free_kib: int, state: NeedState) -> Non
 def test_a_clock_that_is_off_is_noticed(said: str, detail: str) -> None:
     """The direction is said, and how to mend it."""
     need = examine(healthy(date=Execution(exit_code=0, output=said)))["clock"]
-    assert (need.state, need.detail) == (NeedState.WARNING, detail)
+    assert (need.state, need.detail) == (CheckState.WARNING, detail)
     assert need.remedy
 
 
 def test_a_volume_that_cannot_be_written_is_a_fault() -> None:
     """Without the ledger nothing may be deployed."""
     assert examine(healthy(test=Execution(exit_code=1, output="")))["volume"].state is (
-        NeedState.MISSING
+        CheckState.MISSING
     )
 
 
 def test_a_host_without_an_edge_yet_is_ready_for_its_first_deployment() -> None:
     """Nothing has to be installed by hand."""
     found = examine(FakeEngine())
-    assert found["edge"].state is NeedState.WARNING
+    assert found["edge"].state is CheckState.WARNING
     assert set(found) == {"engine", "edge"}
 
 
@@ -131,7 +131,7 @@ def test_a_host_without_an_edge_yet_is_ready_for_its_first_deployment() -> None:
 def test_an_edge_that_is_down_or_a_stranger_is_a_fault(container: Container, said: str) -> None:
     """What is wrong, and what to type."""
     need = examine(FakeEngine(edge=container))["edge"]
-    assert need.state is NeedState.MISSING
+    assert need.state is CheckState.MISSING
     assert said in need.detail
 
 
@@ -139,15 +139,15 @@ def test_a_look_that_fails_does_not_hide_the_others() -> None:
     """One command that does not answer leaves the other rows."""
     found = examine(healthy(df=HostUnreachable("df: no answer")))
     assert "could not be looked at" in found["disk"].detail
-    assert found["clock"].state is NeedState.OK
+    assert found["clock"].state is CheckState.OK
 
 
 def test_nonsense_from_a_host_is_a_warning_and_not_a_crash() -> None:
     """df and date of a strange image."""
     strange = Execution(exit_code=1, output="no such program")
     found = examine(healthy(df=strange, date=strange))
-    assert found["disk"].state is NeedState.WARNING
-    assert found["clock"].state is NeedState.WARNING
+    assert found["disk"].state is CheckState.WARNING
+    assert found["clock"].state is CheckState.WARNING
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_an_engine_that_does_not_answer_gets_a_remedy_of_its_kind(host: str, rem
     def refuse(host: str) -> Engine:
         raise HostUnreachable(f"{host}: no answer", remedy="deploy-action doctor")
 
-    (need,) = host_needs(host, EdgeOptions(), connect=refuse)
-    assert need.state is NeedState.MISSING
+    (need,) = host_checks(host, EdgeOptions(), connect=refuse)
+    assert need.state is CheckState.MISSING
     assert remedy in need.remedy
 
 
@@ -175,5 +175,5 @@ def test_an_error_that_knows_its_remedy_keeps_it() -> None:
     def refuse(host: str) -> Engine:
         raise BadInput("no TLS", cause="why", remedy="set DOCKER_CERT_PATH")
 
-    (need,) = host_needs("tcp://a:1", EdgeOptions(), connect=refuse)
+    (need,) = host_checks("tcp://a:1", EdgeOptions(), connect=refuse)
     assert (need.detail, need.remedy) == ("no TLS; why", "set DOCKER_CERT_PATH")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from deploy_action.config.model import Certificate
     from deploy_action.inputs import Inputs
-    from deploy_action.session.client import Talk
+    from deploy_action.session.client import Session
 
 __all__ = [
     "Bundle",
@@ -160,20 +160,20 @@ def _reason(error: Exception) -> str:
     return str(reason).lower().replace("_", " ") if reason else str(error)
 
 
-def install(talk: Talk, backend: str, bundle: Bundle) -> str:
+def install(session: Session, backend: str, bundle: Bundle) -> str:
     """Write the bundle into the state volume and return its path there."""
     path = bundle.path(backend)
-    if PurePosixPath(path).name not in talk.names(str(PurePosixPath(path).parent)):
-        talk.put(path, bundle.pem)
+    if PurePosixPath(path).name not in session.names(str(PurePosixPath(path).parent)):
+        session.put(path, bundle.pem)
     return path
 
 
-def sweep(talk: Talk, directory: str, keep: str) -> None:
+def sweep(session: Session, directory: str, keep: str) -> None:
     """Remove the files of a directory of ours but the one that is used."""
-    for name in talk.names(directory):
+    for name in session.names(directory):
         path = f"{directory}/{name}"
         if path != keep:
-            talk.delete(path)
+            session.delete(path)
 
 
 def served_fingerprint(connection: socket.socket, *, host: str) -> str:

@@ -16,18 +16,18 @@ from deploy_action.platforms.docker.edge.transition import (
     Transition,
     add,
     at_once,
+    restore_health,
     transition,
-    trust,
 )
-from deploy_action.session.client import Stale, Talk
+from deploy_action.session.client import Conflict, Session
 
-__all__ = ["Edge", "Memory"]
+__all__ = ["Edge", "StateCache"]
 
 _TRIES = 20
 
 
 @dataclass(slots=True)
-class Memory:
+class StateCache:
     """The newest state that was read or written: a change begins with it, and whether it is still so
     is for the session to say, by the generation. Threads may come late with an older one."""
 
@@ -52,12 +52,12 @@ class Edge:
     """The edge of one host."""
 
     host: str
-    talk: Talk
-    memory: Memory = field(default_factory=Memory)
+    session: Session
+    memory: StateCache = field(default_factory=StateCache)
 
     def state(self) -> EdgeState:
         """Read what the edge should do, as its configuration file says."""
-        state = self.talk.ask(written_state())
+        state = self.session.ask(written_state())
         self.memory.keep(state)
         return state
 
@@ -120,13 +120,13 @@ class Edge:
         commands = [command for server in backend.servers for command in add(backend, server)]
         for line in at_once(commands):
             # One that is there already came with another service's reload.
-            if _refused(self.talk.haproxy(line), but=_THERE_ALREADY):
+            if _refused(self.session.haproxy(line), but=_THERE_ALREADY):
                 self._reload()
 
     def cut(self, name: str, servers: Iterable[str]) -> None:
         """End the connections that servers still have, which stay where they are."""
         for line in at_once([f"shutdown sessions server {name}/{server}" for server in servers]):
-            self.talk.haproxy(line)
+            self.session.haproxy(line)
 
     def present(
         self, name: str, *, certificate: str | None = None, maintenance: str | None = None
@@ -174,17 +174,17 @@ class Edge:
             target, fresh = _split(old, new) if step.reload else (new, False)
             wanted = state.with_backend(name, target)
             try:
-                answer = self.talk.change_edge(
+                answer = self.session.change_edge(
                     render(wanted),
                     generation=state.generation,
                     reload=step.reload,
                     commands=step.commands,
                 )
-            except Stale:
+            except Conflict:
                 continue
             self.memory.keep(wanted)
             if step.reload:
-                self.trust()
+                self.restore_health()
             elif _refused(answer):
                 self._reload()
             if not fresh:
@@ -197,21 +197,21 @@ class Edge:
         for _ in range(_TRIES):
             state = self.state()
             following = dataclasses.replace(state, generation=state.generation + 1, edited=False)
-            with contextlib.suppress(Stale):
-                self.talk.change_edge(
+            with contextlib.suppress(Conflict):
+                self.session.change_edge(
                     render(following), generation=state.generation, reload=True, commands=""
                 )
                 self.memory.keep(following)
-                self.trust()
+                self.restore_health()
                 return
 
-    def trust(self) -> None:
+    def restore_health(self) -> None:
         """Count servers with traffic as healthy, in a process that has just begun.
 
         What others have changed since is theirs to tell, so that no answer is looked at.
         """
-        for commands in trust(self.state()):
-            self.talk.haproxy(commands)
+        for commands in restore_health(self.state()):
+            self.session.haproxy(commands)
 
     def _clash(self, state: EdgeState, new: Backend | None) -> DeploymentFailed | None:
         clash = "" if new is None else state.clash(new)
@@ -226,7 +226,7 @@ class Edge:
 
     def servers(self, name: str) -> dict[str, ServerStatus]:
         """Ask how the servers of a backend are."""
-        return self.talk.ask(server_statuses(name))
+        return self.session.ask(server_statuses(name))
 
 
 def _keeping(

@@ -17,9 +17,9 @@ from deploy_action.platforms.docker.engine.protocol import (
 )
 
 __all__ = [
-    "bring_image",
     "edge_image",
     "ensure_edge",
+    "ensure_image",
     "ensure_network",
     "free_addresses",
     "lock_spec",
@@ -60,7 +60,7 @@ def reader_argv() -> tuple[str, ...]:
     return (_SESSION, "0")
 
 
-def bring_image(engine: Engine, options: EdgeOptions) -> None:
+def ensure_image(engine: Engine, options: EdgeOptions) -> None:
     """Have the image of edge and lock on the host; what is there stays as it is."""
     if options.image is None:
         engine.load_edge_image(edge_image(options))

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 
 from deploy_action.session.requests import Request, before
 
-__all__ = ["sessions_left_behind"]
+__all__ = ["old_worker_sessions"]
 
 
-def sessions_left_behind(backend: str) -> Request[Mapping[str, int]]:
+def old_worker_sessions(backend: str) -> Request[Mapping[str, int]]:
     """Ask for the number of requests that are still under way there, by server."""
 
     def read(answer: str) -> Mapping[str, int]:

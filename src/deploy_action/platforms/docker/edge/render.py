@@ -16,7 +16,7 @@ from deploy_action.platforms.docker.edge.state import (
     EdgeState,
     Server,
     backend_from_json,
-    socket_of,
+    plain_socket,
 )
 
 __all__ = ["parse", "render", "server_options"]
@@ -73,7 +73,7 @@ def render(state: EdgeState) -> str:
     for backend in backends:
         lines += _backend(backend)
     for port in sorted({b.port for b in backends if b.protocol == "http"} | _plain_port(moved)):
-        lines += [f"backend handover-{port}", f"  server next unix@{socket_of(port)}"]
+        lines += [f"backend handover-{port}", f"  server next unix@{plain_socket(port)}"]
     if moved:
         # 308 keeps the method and the body (RFC 9110, 15.4.9).
         lines += ["backend redirect", "  http-request redirect scheme https code 308"]
@@ -124,7 +124,7 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     yield _bind(port, backends, alpn=not tcp) if tls else f"  bind :{port}"
     if tls or not tcp:
         # Only those who hold the state volume can connect there.
-        yield f"  bind unix@{socket_of(port)} mode 600 user haproxy"
+        yield f"  bind unix@{plain_socket(port)} mode 600 user haproxy"
     if tcp:
         yield f"  default_backend {backends[0].name}"
         return

@@ -16,11 +16,11 @@ __all__ = [
     "EdgeState",
     "Server",
     "ServerStatus",
+    "as_backup",
     "backend_from_json",
-    "in_order",
-    "key",
-    "socket_of",
-    "warm",
+    "backend_name",
+    "plain_socket",
+    "sorted_servers",
 ]
 
 _WARM = "-warm"
@@ -41,7 +41,7 @@ class Server:
     """Gets requests only while no other server can take any."""
 
 
-def warm(server: Server) -> Server:
+def as_backup(server: Server) -> Server:
     """Return a second entry for a server that has handed its traffic over and still runs.
 
     A weight of 0 takes a server out even where no other is left, and HAProxy cannot make an
@@ -153,7 +153,11 @@ class EdgeState:
 
     def with_backend(self, name: str, backend: Backend | None) -> EdgeState:
         """Return the next state, with one backend replaced or removed."""
-        others = {key: value for key, value in self.backends.items() if key != name}
+        others = {
+            backend_name: value
+            for backend_name, value in self.backends.items()
+            if backend_name != name
+        }
         if backend is not None:
             others[name] = backend
         return EdgeState(generation=self.generation + 1, backends=others)
@@ -196,17 +200,17 @@ class ServerStatus:
     response_milliseconds: int
 
 
-def in_order(servers: Iterable[Server]) -> tuple[Server, ...]:
+def sorted_servers(servers: Iterable[Server]) -> tuple[Server, ...]:
     """Sort servers by name: two states that differ in nothing else are the same."""
     return tuple(sorted(servers, key=lambda server: server.name))
 
 
-def key(service: str, environment: str) -> str:
+def backend_name(service: str, environment: str) -> str:
     """Name the backend of a service in an environment."""
     return f"{service}-{environment}"
 
 
-def socket_of(port: int) -> str:
+def plain_socket(port: int) -> str:
     """Return where the edge takes an HTTP port's requests too, without TLS: for our own checks, and
     for what its processes from before a reload hand over."""
     return f"/state/run/edge-{port}.sock"
@@ -216,7 +220,11 @@ def backend_from_json(line: str) -> Backend:
     """Read what `EdgeState.to_json` wrote."""
     data = json.loads(line)
     return Backend(
-        **{key: value for key, value in data.items() if key not in ("check", "servers")},
+        **{
+            backend_name: value
+            for backend_name, value in data.items()
+            if backend_name not in ("check", "servers")
+        },
         check=Check(**data["check"]),
         servers=tuple(Server(**server) for server in data["servers"]),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deploy_action.platforms.docker.edge.render import server_options
 from deploy_action.platforms.docker.edge.state import Backend, EdgeState, Server
 
-__all__ = ["Transition", "add", "at_once", "transition", "trust", "weights"]
+__all__ = ["Transition", "add", "at_once", "restore_health", "transition", "weights"]
 
 _HIGHEST_WEIGHT = 256
 _COMMANDS_AT_ONCE = 50
@@ -87,7 +87,7 @@ def _remove(backend: Backend, server: Server) -> list[str]:
     ]
 
 
-def trust(state: EdgeState) -> Iterator[str]:
+def restore_health(state: EdgeState) -> Iterator[str]:
     """Yield the commands after a reload: servers with traffic count as healthy as before it.
 
     A new process takes a server for up, but only until its first check: a single one that is slow

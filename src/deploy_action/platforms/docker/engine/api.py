@@ -21,12 +21,12 @@ from urllib.parse import quote, urlencode
 
 from deploy_action.platforms.docker.engine.transport import Transport
 
-__all__ = ["EngineApi", "Refused"]
+__all__ = ["EngineApi", "EngineApiError"]
 
 _SECONDS = 60.0
 
 
-class Refused(Exception):
+class EngineApiError(Exception):
     """The engine answered with an error: its status, and its own words."""
 
     def __init__(self, status: int, said: str) -> None:
@@ -90,7 +90,7 @@ class EngineApi:
             query: dictionaries are sent as JSON, as the API takes filters.
 
         Raises:
-            Refused: the engine answered with an error.
+            EngineApiError: the engine answered with an error.
             OSError, http.client.HTTPException: it did not answer.
         """
         target = _target(path, query)
@@ -106,7 +106,7 @@ class EngineApi:
                 raise
             answer, content = self._exchange(self._new(), seconds, *request)
         if answer.status >= 400:
-            raise Refused(answer.status, _explanation(content))
+            raise EngineApiError(answer.status, _explanation(content))
         if content and answer.headers.get_content_type() == "application/json":
             return json.loads(content)
         return content

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from deploy_action.errors import DeploymentFailed, HostUnreachable
-from deploy_action.platforms.docker.engine.api import EngineApi, Refused
+from deploy_action.platforms.docker.engine.api import EngineApi, EngineApiError
 from deploy_action.platforms.docker.engine.error_hints import distrust, explain, short
 from deploy_action.platforms.docker.engine.transport import Transport
 
@@ -33,7 +33,7 @@ class DockerCalls:
         """Turn what goes wrong into our errors, with the host and the act named."""
         try:
             yield
-        except Refused as error:
+        except EngineApiError as error:
             raise self._refused(doing, error.said) from error
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(doing, error) from error
@@ -62,7 +62,7 @@ class DockerCalls:
         with self._named(doing):
             try:
                 return call()
-            except Refused as error:
+            except EngineApiError as error:
                 if error.status != 404:
                     raise
                 return None

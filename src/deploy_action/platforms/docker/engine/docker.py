@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from deploy_action.errors import DeploymentFailed
-from deploy_action.platforms.docker.engine.api import Refused
+from deploy_action.platforms.docker.engine.api import EngineApiError
 from deploy_action.platforms.docker.engine.images import DockerImages
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
@@ -26,8 +26,8 @@ from deploy_action.platforms.docker.engine.translation import (
     address_in,
     body,
     container,
-    goes_on,
     shut,
+    stop_survives_disconnect,
     tail,
 )
 
@@ -80,7 +80,7 @@ class DockerEngine(DockerImages):
         with self._named(f"create {spec.name}"):
             try:
                 created = self._api.post("containers", "create", name=spec.name, body=body(spec))
-            except Refused as error:
+            except EngineApiError as error:
                 if error.status == 409:
                     raise NameTaken(spec.name) from error
                 if error.status == 404 and "no such image" in error.said.lower():
@@ -115,9 +115,9 @@ class DockerEngine(DockerImages):
                 seconds=timeout_seconds + _STOPPING_SECONDS,
             )
 
-    def leave_stopping(self, container_id: str, *, timeout_seconds: float) -> None:
+    def stop_async(self, container_id: str, *, timeout_seconds: float) -> None:
         """Ask for a stop without waiting for the answer, where the engine goes on all the same."""
-        if not goes_on(self._api.server):
+        if not stop_survives_disconnect(self._api.server):
             self.stop(container_id, timeout_seconds=timeout_seconds)
             return
         with self._named(f"stop {container_id[:12]}"):
@@ -128,7 +128,7 @@ class DockerEngine(DockerImages):
         with self._named(f"signal {container_id[:12]}"):
             try:
                 self._api.post("containers", container_id, "kill", signal=signal)
-            except Refused as error:
+            except EngineApiError as error:
                 if error.status not in (404, 409, 500):
                     raise
 
@@ -137,7 +137,7 @@ class DockerEngine(DockerImages):
         with self._named(f"remove {container_id[:12]}"):
             try:
                 self._api.call("DELETE", "containers", container_id, force=True, v=True)
-            except Refused as error:
+            except EngineApiError as error:
                 # 409: a removal is under way already, or the automatic one was faster.
                 if error.status not in (404, 409):
                     raise
@@ -147,7 +147,7 @@ class DockerEngine(DockerImages):
         with self._named(f"rename {container_id[:12]}"):
             try:
                 self._api.post("containers", container_id, "rename", name=name)
-            except Refused as error:
+            except EngineApiError as error:
                 if error.status not in (400, 409):
                     raise
                 found = self.container(name)
@@ -280,7 +280,7 @@ class DockerEngine(DockerImages):
         with self._named(f"create network {name}"):
             try:
                 self._api.post("networks", "create", body=wanted)
-            except Refused as error:
+            except EngineApiError as error:
                 if error.status in (403, 409) or "overlap" in error.said.lower():
                     return False
                 raise

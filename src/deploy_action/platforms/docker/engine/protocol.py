@@ -195,7 +195,7 @@ class Engine(Protocol):
     def stop(self, container_id: str, *, timeout_seconds: float, signal: str | None = None) -> None:
         """Stop it: the signal, then SIGKILL after the timeout; a stopped one is left alone."""
 
-    def leave_stopping(self, container_id: str, *, timeout_seconds: float) -> None:
+    def stop_async(self, container_id: str, *, timeout_seconds: float) -> None:
         """Have it stopped by its own signal, as `stop` does, and wait for the end only where the
         engine would not go on with it by itself."""
 

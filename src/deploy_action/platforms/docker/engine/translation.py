@@ -15,8 +15,8 @@ __all__ = [
     "address_in",
     "body",
     "container",
-    "goes_on",
     "shut",
+    "stop_survives_disconnect",
     "tail",
 ]
 
@@ -124,7 +124,7 @@ def shut(stream: socket.socket) -> None:
         stream.shutdown(socket.SHUT_RDWR)
 
 
-def goes_on(server: str) -> bool:
+def stop_survives_disconnect(server: str) -> bool:
     """Tell whether an engine goes on with a stop when nobody waits for the answer any more.
 
     Docker does, but for the versions that kill the container at once then (moby issue 45731, mended

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from deploy_action.platforms.docker.edge.edge import Memory
+from deploy_action.platforms.docker.edge.edge import StateCache
 from deploy_action.platforms.docker.edge.render import parse, render
 from deploy_action.platforms.docker.edge.state import Backend, Check, EdgeState, Server
 from deploy_action.platforms.docker.edge.transition import transition, weights
@@ -138,7 +138,7 @@ def test_nobody_is_left_without_a_server(
 def test_a_thread_that_comes_late_with_an_older_state_is_not_believed() -> None:
     """Else a change back to that state would seem to be made already."""
     older, newer = state(), dataclasses.replace(state(backend()), generation=8)
-    memory = Memory()
+    memory = StateCache()
     memory.keep(newer)
     memory.keep(older)
     assert memory.state == newer

@@ -11,11 +11,11 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.process import Died, Fault, Process
 
 from deploy_action.errors import DeploymentFailed
-from deploy_action.platforms.docker.doctor import host_needs
+from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.platforms.docker.edge import artifact, upgrade
 from deploy_action.platforms.docker.edge.host import ensure_edge, renew_edge
 from deploy_action.platforms.docker.engine.protocol import Container, Execution
-from deploy_action.results.answers import NeedState
+from deploy_action.results.answers import CheckState
 
 # The image's content and its REVISION belong together: who changes a file below
 # src/deploy_action/edge/image raises REVISION there, and then writes both down here.
@@ -85,9 +85,9 @@ def test_published_ports_belong_to_one_container_only(bench: Bench) -> None:
     """Without the host's network the edge is left as it is; the doctor says what to do."""
     options = replace(bench.options, network="bridge")
     assert renew_edge(bench.engine, options, bench.clock) == ""
-    needs = host_needs("local", options, connect=lambda _: bench.engine)
+    needs = host_checks("local", options, connect=lambda _: bench.engine)
     edge = next(need for need in needs if need.subject == "edge")
-    assert edge.state is NeedState.WARNING
+    assert edge.state is CheckState.WARNING
     assert edge.remedy.startswith(f"docker rm -f {bench.name}")
 
 
@@ -95,10 +95,10 @@ def test_the_doctor_says_that_the_next_deployment_replaces_it(bench: Bench) -> N
     """It is a warning: what is there serves."""
     edge = next(
         need
-        for need in host_needs("local", bench.options, connect=lambda _: bench.engine)
+        for need in host_checks("local", bench.options, connect=lambda _: bench.engine)
         if need.subject == "edge"
     )
-    assert edge.state is NeedState.WARNING
+    assert edge.state is CheckState.WARNING
     assert "replaces it and loses no request" in edge.remedy
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.platforms.docker.engine.api import EngineApi, Refused
+from deploy_action.platforms.docker.engine.api import EngineApi, EngineApiError
 from deploy_action.platforms.docker.engine.transport import UnixEndpoint
 
 
@@ -118,10 +118,10 @@ def test_a_refusal_has_the_engines_own_words(api: EngineApi, engine: Engine) -> 
         (409, "application/json", b'{"message": "name is taken"}'),
         (502, "", b"gone"),
     ]
-    with pytest.raises(Refused, match="name is taken") as refused:
+    with pytest.raises(EngineApiError, match="name is taken") as refused:
         api.post("containers", "create")
     assert refused.value.status == 409
-    with pytest.raises(Refused, match="gone"):
+    with pytest.raises(EngineApiError, match="gone"):
         api.get("info")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_action.platforms.docker.engine.translation import goes_on
+from deploy_action.platforms.docker.engine.translation import stop_survives_disconnect
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_a_stop_is_left_alone_only_where_the_engine_goes_on_with_it(
     server: str, alone: bool
 ) -> None:
     """Some versions kill a container at once when nobody waits for its stop any more."""
-    assert goes_on(server) is alone
+    assert stop_survives_disconnect(server) is alone
