@@ -16,7 +16,7 @@ cause, the next command to type.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "ConfigError",
     "DeployActionError",
     "DeploymentFailed",
+    "ErrorCode",
     "ExitCode",
     "GateRefused",
     "HostUnreachable",
@@ -48,8 +49,60 @@ class ExitCode(IntEnum):
     LOCK_HELD = 6
 
 
+class ErrorCode(StrEnum):
+    """What went wrong, for programs and tests: an identifier that stays while messages change.
+
+    The first group has one code per class of error; the others say more where more is known.
+    """
+
+    BUG = "bug"
+    BAD_INPUT = "bad-input"
+    CONFIG_INVALID = "config-invalid"
+    GATE_REFUSED = "gate-refused"
+    DEPLOYMENT_FAILED = "deployment-failed"
+    HOST_UNREACHABLE = "host-unreachable"
+    INTERRUPTED = "interrupted"
+    ROLLBACK_FAILED = "rollback-failed"
+    LOCK_HELD = "lock-held"
+
+    ABORTED_BY_OPERATOR = "aborted-by-operator"
+    ADDRESS_IN_USE = "address-in-use"
+    ANALYSIS_FAILED = "analysis-failed"
+    ANALYSIS_INCONCLUSIVE = "analysis-inconclusive"
+    BUILD_FAILED = "build-failed"
+    CERTIFICATE_INVALID = "certificate-invalid"
+    CERTIFICATE_NOT_SERVED = "certificate-not-served"
+    DISK_FULL = "disk-full"
+    EDGE_REFUSED = "edge-refused"
+    HOOK_FAILED = "hook-failed"
+    IMAGE_NOT_FOUND = "image-not-found"
+    IMAGE_NOT_PULLABLE = "image-not-pullable"
+    NAME_TAKEN = "name-taken"
+    NOTHING_DEPLOYED = "nothing-deployed"
+    NOT_PASSED_BEFORE = "not-passed-before"
+    NO_ROLLBACK_TARGET = "no-rollback-target"
+    PORT_TAKEN = "port-taken"
+    REGISTRY_UNREACHABLE = "registry-unreachable"
+    REPLICA_EXITED = "replica-exited"
+    REPLICA_NOT_STARTED = "replica-not-started"
+    REPLICA_UNHEALTHY = "replica-unhealthy"
+    REQUESTS_LOST = "requests-lost"
+    SECRET_MISSING = "secret-missing"
+    SESSION_LOST = "session-lost"
+    SMOKE_TEST_FAILED = "smoke-test-failed"
+    TIMED_OUT = "timed-out"
+    UNAUTHORIZED = "unauthorized"
+    UNKNOWN_ENVIRONMENT = "unknown-environment"
+    UNKNOWN_VERSION = "unknown-version"
+    WRONG_ARCHITECTURE = "wrong-architecture"
+    WRONG_RELEASE = "wrong-release"
+
+
 class DeployActionError(Exception):
     """Base of all errors that a user may see.
+
+    Attributes:
+        code: identifies the failure; programs and tests compare this, never the message.
 
     Args:
         what: what failed, and where (host, file, step).
@@ -58,9 +111,13 @@ class DeployActionError(Exception):
     """
 
     exit_code = ExitCode.BUG
+    default_code = ErrorCode.BUG
 
-    def __init__(self, what: str, *, cause: str = "", remedy: str = "") -> None:
+    def __init__(
+        self, what: str, *, cause: str = "", remedy: str = "", code: ErrorCode | None = None
+    ) -> None:
         super().__init__(what)
+        self.code = self.default_code if code is None else code
         self.what = what
         self.cause = cause
         self.remedy = remedy
@@ -78,10 +135,13 @@ class BadInput(DeployActionError):
     """A flag, an input or a file is wrong."""
 
     exit_code = ExitCode.BAD_INPUT
+    default_code = ErrorCode.BAD_INPUT
 
 
 class ConfigError(BadInput):
     """deploy.yaml is wrong; `problems` holds everything that was found."""
+
+    default_code = ErrorCode.CONFIG_INVALID
 
     def __init__(self, what: str, problems: tuple[Problem, ...], *, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
@@ -92,29 +152,37 @@ class GateRefused(DeployActionError):
     """A gate did not pass; nothing was changed."""
 
     exit_code = ExitCode.GATE_REFUSED
+    default_code = ErrorCode.GATE_REFUSED
 
 
 class DeploymentFailed(DeployActionError):
     """The attempt failed and the release that served before still serves."""
 
     exit_code = ExitCode.DEPLOYMENT_FAILED
+    default_code = ErrorCode.DEPLOYMENT_FAILED
 
 
 class HostUnreachable(DeploymentFailed):
     """A host, its ssh server or its Docker engine does not answer."""
 
+    default_code = ErrorCode.HOST_UNREACHABLE
+
 
 class Interrupted(DeploymentFailed):
     """SIGINT or SIGTERM ended the attempt; it was undone first."""
+
+    default_code = ErrorCode.INTERRUPTED
 
 
 class RollbackFailed(DeployActionError):
     """The way back failed too: a person has to look."""
 
     exit_code = ExitCode.ROLLBACK_FAILED
+    default_code = ErrorCode.ROLLBACK_FAILED
 
 
 class LockHeld(DeployActionError):
     """Somebody else is deploying to the same environment."""
 
     exit_code = ExitCode.LOCK_HELD
+    default_code = ErrorCode.LOCK_HELD

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-
-from deploy_action.values import dataclass
 
 __all__ = ["Problem", "Severity"]
 

@@ -8,10 +8,9 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-
-from deploy_action.values import dataclass
 
 __all__ = ["Completed", "ProcessTimeout", "run", "start", "stop"]
 

@@ -116,14 +116,12 @@ def test_programs_are_started_in_one_place() -> None:
     assert starters <= {"process.py"} | LONG_LIVED
 
 
-# What the entry points end with.
-END = "ending.py"
 EXITS = ("raise SystemExit", "sys.exit(", "os._exit(", "exit(", "quit(")
 
 
 @pytest.mark.parametrize(
     "path",
-    sorted(set(SOURCE.rglob("*.py")) - {SOURCE / END}),
+    sorted(SOURCE.rglob("*.py")),
     ids=lambda path: path.relative_to(SOURCE).as_posix(),
 )
 def test_only_an_entry_point_exits(path: Path) -> None:
@@ -143,13 +141,3 @@ def test_only_an_entry_point_exits(path: Path) -> None:
         and ast.unparse(node).startswith(EXITS)
     ]
     assert exits == []
-
-
-def test_only_an_entry_point_ends_the_process() -> None:
-    """What ends it at once is called where nothing comes after."""
-    callers = {
-        path.relative_to(SOURCE).as_posix()
-        for path in SOURCE.rglob("*.py")
-        if "deploy_action.ending" in imported(ast.parse(path.read_text(encoding="utf-8")))
-    }
-    assert callers == {"__main__.py", "action/main.py"}

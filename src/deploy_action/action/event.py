@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy_action.action.context import Context
-from deploy_action.values import dataclass
 
 __all__ = ["PullRequest", "pull_request"]
 

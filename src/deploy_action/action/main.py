@@ -20,7 +20,6 @@ from deploy_action.action.outputs import outputs
 from deploy_action.action.ssh import ssh_files
 from deploy_action.action.workflow_commands import Commands
 from deploy_action.cli.main import bug
-from deploy_action.ending import end
 from deploy_action.errors import BadInput, ExitCode
 
 if TYPE_CHECKING:
@@ -206,4 +205,4 @@ def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:
 if __name__ == "__main__":
     # The actions in the folders beside action.yml name their command as the container's argument.
     fixed = {"INPUT_COMMAND": sys.argv[1]} if len(sys.argv) > 1 else {}
-    sys.exit(end(main({**os.environ, **fixed}, sys.stdout, sys.stderr)))
+    sys.exit(main({**os.environ, **fixed}, sys.stdout, sys.stderr))

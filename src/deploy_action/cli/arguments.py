@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 from deploy_action.cli.commands import COMMANDS, COMMON, Command, Option, command
 from deploy_action.errors import BadInput
-from deploy_action.values import dataclass
 
 __all__ = ["Call", "Help", "Show", "VersionAsked", "parse", "suggestion"]
 

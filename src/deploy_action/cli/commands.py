@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from deploy_action.errors import ExitCode
-from deploy_action.values import dataclass
 
 __all__ = ["COMMANDS", "COMMON", "Command", "Option", "Words", "command"]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from deploy_action.config.document import KeyPath
 from deploy_action.config.secret_detection import HIDDEN, shown
-from deploy_action.values import dataclass
 
 __all__ = ["TYPES", "Diagnostic", "ViolationContext", "Wording"]
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from deploy_action.problem import Problem
-from deploy_action.values import dataclass
 
 __all__ = [
     "MAX_BYTES",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
 from typing import Literal
-
-from deploy_action.values import dataclass
 
 __all__ = ["HostAddress", "parse_host"]
 

@@ -7,10 +7,8 @@ every duration is in seconds, every size in bytes. Secrets are names here, never
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
-
-from deploy_action.values import dataclass
 
 __all__ = [
     "Analysis",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.config.diagnostic import Wording
@@ -11,7 +12,6 @@ from deploy_action.config.document import Document, KeyPath, dotted
 from deploy_action.config.equality import duplicates
 from deploy_action.config.schema_messages import say
 from deploy_action.problem import Problem
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

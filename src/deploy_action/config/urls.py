@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
-
-from deploy_action.values import dataclass
 
 __all__ = ["Url", "parse_url"]
 

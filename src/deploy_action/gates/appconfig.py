@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from deploy_action.gates.result import CONFIG, Broken, Finding, Findings, GateRe
 from deploy_action.problem import Problem, Severity
 from deploy_action.process import ProcessTimeout
 from deploy_action.process import run as run_process
-from deploy_action.values import dataclass
 
 __all__ = ["NAME", "check_files", "run"]
 

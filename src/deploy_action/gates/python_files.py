@@ -6,11 +6,11 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from deploy_action.problem import Problem
-from deploy_action.values import dataclass
 
 __all__ = ["Selection", "SourceFile", "matches", "select"]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from deploy_action.problem import Problem
-from deploy_action.values import dataclass
 
 __all__ = [
     "BANDIT",

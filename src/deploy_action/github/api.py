@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deploy_action import __version__
 from deploy_action.github.errors import ApiError, ErrorKind, refused, said
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     import requests

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from deploy_action.action.inputs import is_true
 from deploy_action.errors import BadInput
-from deploy_action.values import dataclass
 
 __all__ = ["DEPLOYING", "INPUTS", "PublishOptions"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,6 @@ from deploy_action.github.release_notes import release_notes
 from deploy_action.github.reporter import DeploymentReporter, GitHubDeployment
 from deploy_action.inputs import Secret
 from deploy_action.results.outcome import Outcome, Result
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.events.progress import Progress

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy_action.errors import BadInput
 from deploy_action.init import render
 from deploy_action.init.survey import Survey, survey
-from deploy_action.values import dataclass
 
 __all__ = ["Survey", "WrittenFile", "initialise", "survey"]
 

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
-
-from deploy_action.values import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["Container", "read"]
 

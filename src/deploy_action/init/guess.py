@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Generic, TypeVar
-
-from deploy_action.values import dataclass
 
 __all__ = ["Guess"]
 

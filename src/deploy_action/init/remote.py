@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-
-from deploy_action.values import dataclass
 
 __all__ = ["Checkout", "Remote", "find"]
 

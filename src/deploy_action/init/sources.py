@@ -6,10 +6,10 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy_action.init.guess import Guess
-from deploy_action.values import dataclass
 
 __all__ = ["Sources", "read"]
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy_action.init import dockerfile, remote, sources
 from deploy_action.init.guess import Guess
-from deploy_action.values import dataclass
 
 __all__ = ["Survey", "survey"]
 

@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING
 from deploy_action.action.context import Context
 from deploy_action.errors import BadInput, GateRefused
 from deploy_action.images.resolve import ResolvedImage
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

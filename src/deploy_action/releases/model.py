@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
-
-from deploy_action.values import dataclass
 
 __all__ = ["Deployment", "HostOutcome", "Kind", "Phase", "Release", "State"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,6 @@ from deploy_action.releases.ledger import (
 )
 from deploy_action.releases.model import Deployment, Release, State
 from deploy_action.releases.secrets import available_secrets, fingerprints
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy_action.releases.model import HostOutcome, Kind, State
@@ -11,7 +11,6 @@ from deploy_action.render.problems import counted, show_problems
 from deploy_action.render.text import Style, columns, duration, indent, printable, short, wrap
 from deploy_action.render.timeline import timeline
 from deploy_action.results.outcome import Outcome, Result
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.errors import DeployActionError

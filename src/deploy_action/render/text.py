@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-
-from deploy_action.values import dataclass
+from dataclasses import dataclass
 
 __all__ = ["Style", "columns", "duration", "indent", "moment", "printable", "short", "wrap"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from deploy_action.errors import ExitCode
-from deploy_action.values import dataclass
 
 __all__ = ["Built", "Maintained", "TaskRun"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import ExitCode
 from deploy_action.results.acts import Built, Maintained, TaskRun
 from deploy_action.results.outcome import Outcome
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from deploy_action.errors import (
     RollbackFailed,
 )
 from deploy_action.releases.model import State
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from deploy_action.config.document import KeyPath
 from deploy_action.config.merge import Section, lookup
 from deploy_action.config.model import Environment
 from deploy_action.problem import Severity
-from deploy_action.values import dataclass
 
 __all__ = ["Finding", "Rule", "Scope", "seconds"]
 

@@ -10,6 +10,7 @@ import importlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.clock import Clock, SystemClock
@@ -17,7 +18,6 @@ from deploy_action.interruption import interruptible
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.engine import Engine, connect
 from deploy_action.platforms.docker.locking import lock_host
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

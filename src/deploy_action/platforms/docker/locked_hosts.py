@@ -6,6 +6,7 @@ import dataclasses
 import secrets as randomness
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.config import deserialize
@@ -25,7 +26,6 @@ from deploy_action.releases.ledger import Ledger, current_deployment, succeeded_
 from deploy_action.releases.model import Deployment, HostOutcome, State
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.session.client import SessionLost
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

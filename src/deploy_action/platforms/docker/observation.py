@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.edge.state import Backend, ServerStatus
 from deploy_action.platforms.docker.replicas import Replica
 from deploy_action.releases.ledger import Ledger, merge
-from deploy_action.values import dataclass
 
 if TYPE_CHECKING:
     from deploy_action.releases.model import Deployment

@@ -6,13 +6,12 @@ import dataclasses
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from deploy_action.config.model import Environment, Hook
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server, backend_name
 from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec, NetworkSpec
 from deploy_action.releases.model import Release
-from deploy_action.values import dataclass
 
 __all__ = [
     "Replica",

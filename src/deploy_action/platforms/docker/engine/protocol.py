@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from deploy_action.errors import DeploymentFailed
-from deploy_action.values import dataclass
 
 __all__ = [
     "Container",
