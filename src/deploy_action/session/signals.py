@@ -21,17 +21,17 @@ OperatorAction = Literal["promote", "abort"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorCommand:
-    """`wish` is what to do with deployment `number`, `actor` who says so, `reason` why."""
+    """`action` is what to do with deployment `number`, `actor` who says so, `reason` why."""
 
     number: int
-    wish: OperatorAction
+    action: OperatorAction
     actor: str = ""
     reason: str = ""
 
     def __str__(self) -> str:
         """Say it for the ledger and for people."""
         why = f": {self.reason}" if self.reason else ""
-        done = "promoted" if self.wish == "promote" else "aborted"
+        done = "promoted" if self.action == "promote" else "aborted"
         return f"{self.actor or 'somebody'} {done} it{why}"
 
 
@@ -51,7 +51,7 @@ def read_command(
         found = OperatorCommand(**json.loads(content))
     except (ValueError, TypeError):
         return None
-    return found if found.number == number and found.wish in get_args(OperatorAction) else None
+    return found if found.number == number and found.action in get_args(OperatorAction) else None
 
 
 def clear_command(service: str, environment: str) -> Request[None]:

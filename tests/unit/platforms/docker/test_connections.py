@@ -38,7 +38,7 @@ def locked(world: World) -> list[str]:
         host
         for host, machine in world.machines.items()
         if any(
-            c.spec.labels.get("deploy-action.role") == "lock" for c in machine.containers.values()
+            c.spec.labels.get("deploy-action.kind") == "lock" for c in machine.containers.values()
         )
     ]
 
