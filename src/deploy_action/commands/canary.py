@@ -37,7 +37,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         running = _running(engagement)
         told = OperatorCommand(
             number=running.number,
-            wish=cast("OperatorAction", inputs.switch),
+            action=cast("OperatorAction", inputs.switch),
             actor=inputs.actor,
             reason=inputs.reason,
         )
@@ -48,7 +48,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
                     send_command(site.session, wanted.service, wanted.name, told)
 
         run_parallel(leave, wanted.hosts)
-    does = "goes on at once" if told.wish == "promote" else "goes back"
+    does = "goes on at once" if told.action == "promote" else "goes back"
     return Outcome(
         result=Result.TOLD,
         service=wanted.service,

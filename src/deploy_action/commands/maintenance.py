@@ -12,7 +12,7 @@ from deploy_action.errors import BadInput, DeploymentFailed
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.edge.certificates import sweep
-from deploy_action.releases.ledger import Ledger, current_deployment
+from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.acts import Maintained
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def run(inputs: Inputs, progress: Progress) -> Maintained:
         if changed:
             note = _note(inputs, on)
             entry = dataclasses.replace(serving, warnings=(*serving.warnings, note))
-            run_parallel(lambda site: Ledger.write(site.session, entry), held.sites)
+            run_parallel(lambda site: site.ledger.write(entry), held.sites)
             progress.say(note)
     return _answer(wanted, on=on, changed=changed)
 

@@ -9,7 +9,6 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, LockHeld
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.connections import connect_hosts
-from deploy_action.releases.ledger import note_unlock
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.session.lock import current, lock_name, read_holder
 
@@ -48,9 +47,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         # The next holder of the lock settles the deployment that this one leaves behind.
         with engagement.locked() as free:
             free.settled()
-            run_parallel(
-                lambda s: note_unlock(s.session, wanted.service, wanted.name, who), free.sites
-            )
+            run_parallel(lambda site: site.ledger.add_warning(who), free.sites)
         return _done(wanted.service, wanted.name, who)
 
 

@@ -27,7 +27,6 @@ from deploy_action.platforms.docker.performer import Performer
 from deploy_action.platforms.docker.probes import probes
 from deploy_action.platforms.docker.reconcile import reconcile
 from deploy_action.platforms.docker.standby import standby_of
-from deploy_action.releases.ledger import Ledger
 from deploy_action.releases.model import Deployment, HostOutcome, State
 from deploy_action.rollout.log import RolloutLog, explain, first_line
 from deploy_action.rollout.plan import Plan, Stage
@@ -35,8 +34,6 @@ from deploy_action.rollout.steps import Record, Retire, Step
 from deploy_action.rollout.undo import Undo, require_lock
 from deploy_action.rollout.workers import Crew
 from deploy_action.session.client import SessionLost
-from deploy_action.session.requests import reserve, sequence
-from deploy_action.session.signals import clear_command
 
 __all__ = ["Rollout"]
 
@@ -113,10 +110,7 @@ class Rollout:
             first = str(self.plan.stages[0].steps[0])
             self.deployment = dataclasses.replace(self.deployment, step=first)
 
-        release = self.deployment.release
-        cleared = clear_command(release.service, release.environment)
-        begin = sequence(reserve(), cleared, Ledger.writing(self.deployment))
-        self._on_every_site(lambda site: site.session.ask(begin))
+        self._on_every_site(lambda site: site.ledger.begin(self.deployment))
         for probe in self.probes:
             probe.start()
 
@@ -150,7 +144,7 @@ class Rollout:
             return []
         self.deployment = entry = dataclasses.replace(self.deployment, step=step)
         return [
-            functools.partial(Ledger.write, self.sites[host].session, entry)
+            functools.partial(self.sites[host].ledger.write, entry)
             for host in dict.fromkeys(step.host for step in stage.steps)
         ]
 
@@ -159,11 +153,11 @@ class Rollout:
         first, *others = self.sites.values()
         # The first host's record is the point of no return; the others repeat it, and the next
         # command completes what could not be repeated.
-        self.crew.together([lambda: Ledger.write(first.session, done)])
+        self.crew.together([lambda: first.ledger.write(done)])
         self.deployment = done
         if others:
             self._on_every_site(
-                lambda site: Ledger.write(site.session, done), only={site.host for site in others}
+                lambda site: site.ledger.write(done), only={site.host for site in others}
             )
 
     def _certify(self) -> None:
@@ -187,7 +181,7 @@ class Rollout:
             lost = f"{seen.lost} of {seen.sent} requests were lost: {seen.losses[0]}"
             self.telling.notes.append(lost)
         self.deployment = self._told(self.deployment)
-        self._on_every_site(lambda site: Ledger.write(site.session, self.deployment))
+        self._on_every_site(lambda site: site.ledger.write(self.deployment))
 
     def _seen(self) -> RequestStats:
         return sum((probe.seen() for probe in self.probes), RequestStats())
@@ -232,7 +226,7 @@ class Rollout:
         self.deployment = self._ended(state, cause, way.outcomes)
         for site in self.sites.values():
             try:
-                Ledger.write(site.session, self.deployment)
+                site.ledger.write(self.deployment)
             except DeployActionError as unwritten:
                 self.telling.notes.append(f"the ledger could not be written: {unwritten}")
         way.run_hooks()

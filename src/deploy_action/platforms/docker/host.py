@@ -27,10 +27,10 @@ from deploy_action.platforms.docker.engine.protocol import (
 )
 from deploy_action.platforms.docker.observation import HostObservation
 from deploy_action.platforms.docker.replicas import Replica, address_of, replica_spec, selector
-from deploy_action.releases.ledger import Ledger
 from deploy_action.releases.model import Release
-from deploy_action.session.client import Session, SessionClient
-from deploy_action.session.requests import get, optional, pair
+from deploy_action.session.client import Session
+from deploy_action.session.queries import get, optional, pair
+from deploy_action.session.store import LedgerStore
 
 __all__ = ["Host", "observe", "reading"]
 
@@ -56,12 +56,17 @@ class Host:
     session: Session
     dialer: HostDialer
     addresses: IpAllocator = field(default_factory=IpAllocator)
-    memory: StateCache = field(default_factory=StateCache)
+    cache: StateCache = field(default_factory=StateCache)
 
     @property
     def edge(self) -> Edge:
         """The host's edge."""
-        return Edge(host=self.host, session=self.session, memory=self.memory)
+        return Edge(host=self.host, session=self.session, cache=self.cache)
+
+    @property
+    def ledger(self) -> LedgerStore:
+        """The environment's ledger on this host."""
+        return LedgerStore(self.session, self.environment.service, self.environment.name)
 
     @property
     def backend(self) -> str:
@@ -71,7 +76,7 @@ class Host:
     @property
     def key_path(self) -> str:
         """Where the key of secret fingerprints is kept."""
-        return f"ledger/{self.environment.service}/{self.environment.name}/fingerprint.key"
+        return f"{self.ledger.directory}/fingerprint.key"
 
     def replicas(self) -> tuple[Replica, ...]:
         """List the service's containers, stopped ones too."""
@@ -182,20 +187,19 @@ def observe(site: Host, images: Iterable[str]) -> HostObservation:
         images: references to look for, besides those of recent releases.
     """
     engine, environment, name = site.engine, site.environment, site.backend
-    service = environment.service
     # The engine and the session are asked at one time: what is far away costs once.
     with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
         replicas = pool.submit(engine.containers, selector(environment))
         (ledger, secret), (edge, servers) = site.session.ask(
             pair(
-                pair(Ledger.reading(service, environment.name), get(site.key_path)),
+                pair(site.ledger.read_query(), get(site.key_path)),
                 # The edge may be down while its configuration is there.
                 pair(written_state(), optional(server_statuses(name))),
             )
         )
-        site.memory.keep(edge)
+        site.cache.keep(edge)
         backend = edge.backends.get(name)
-        ledger = ledger.completed(site.session, service, environment.name)
+        ledger = site.ledger.complete(ledger)
         recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
         wanted = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
         present = [pool.submit(engine.image, image) for image in wanted]
@@ -231,7 +235,7 @@ def reading(
     else:
         spec = edge_host.lock_spec(options, f"{options.name}-reader-{os.urandom(6).hex()}", {})
         carrier, stream = _begin_reading(engine, spec)
-    with contextlib.closing(SessionClient(engine.host, stream)) as session:
+    with contextlib.closing(Session(engine.host, stream)) as session:
         yield Host(
             host=host,
             engine=engine,

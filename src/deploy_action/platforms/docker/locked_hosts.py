@@ -22,7 +22,7 @@ from deploy_action.platforms.docker.reconcile import (
     remove_service,
 )
 from deploy_action.platforms.docker.standby import standby_of, stands_by
-from deploy_action.releases.ledger import Ledger, current_deployment, succeeded_releases
+from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment, HostOutcome, State
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.session.client import SessionLost
@@ -134,7 +134,7 @@ class LockedHosts:
             known = {entry.number: entry for entry in observation.host(site.host).ledger.entries}
             for entry in entries[-_REPEATED:]:
                 if known.get(entry.number) != entry:
-                    Ledger.write(site.session, entry)
+                    site.ledger.write(entry)
 
 
 def _orphans(observation: Observation, serving: Deployment | None) -> bool:

@@ -101,7 +101,7 @@ class Watcher:
     def _told(self) -> list[OperatorCommand]:
         environment = self.environment
         found = read_command(self.site.session, environment.service, environment.name, self.number)
-        if found is not None and found.wish == "abort":
+        if found is not None and found.action == "abort":
             raise DeploymentFailed(
                 f"{self.site.host}: {found}", remedy="ask whoever aborted it, then deploy again"
             )
