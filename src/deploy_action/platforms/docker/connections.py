@@ -154,15 +154,19 @@ def connect_hosts(
     signals = contextlib.ExitStack()
     signals.enter_context(interruptible())
     try:
-        found = run_parallel(connect, environment.hosts)
-        engines = dict(zip(environment.hosts, found, strict=True))
+
+        def open_engine(host: str) -> None:
+            engines[host] = connect(host)
+
+        # Kept as soon as each is open: when one host fails, the others' connections are closed.
+        run_parallel(open_engine, environment.hosts)
         stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
         yield HostConnections(
             environment=environment,
             inputs=inputs,
             progress=progress,
             clock=clock,
-            engines=engines,
+            engines={host: engines[host] for host in environment.hosts},
             id=f"{stamp}-{os.urandom(3).hex()}",
         )
     finally:
