@@ -39,6 +39,7 @@ class FakeEngine:
         """Connect."""
         self.machine, self.process = machine, process
         self.host = machine.name
+        self.closed = False
 
     @contextlib.contextmanager
     def _call(self, *words: object) -> Iterator[FakeMachine]:
@@ -63,7 +64,8 @@ class FakeEngine:
             )
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Note it."""
+        self.closed = True
 
     # Images
 

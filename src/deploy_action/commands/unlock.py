@@ -10,7 +10,6 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import LockHeld
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms import connect_platform
-from deploy_action.releases.ledger import note_unlock
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
@@ -45,10 +44,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         # The next holder of the lock settles the deployment that this one leaves behind.
         with platform.lock(connection.holder) as store:
             recovered(connection, store)
-            run_parallel(
-                lambda host: note_unlock(host.session, target.service, target.name, note),
-                list(store.hosts.values()),
-            )
+            run_parallel(lambda host: host.ledger.add_warning(note), list(store.hosts.values()))
         return _done(target.service, target.name, note)
 
 

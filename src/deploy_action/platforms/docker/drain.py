@@ -9,7 +9,7 @@ from deploy_action.platforms.docker.edge.old_workers import old_worker_sessions
 from deploy_action.platforms.docker.edge.queries import server_statuses
 from deploy_action.platforms.docker.edge.state import sorted_servers
 from deploy_action.platforms.docker.replicas import backend_for
-from deploy_action.session.requests import optional, pair
+from deploy_action.session.queries import optional, pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -26,9 +26,9 @@ from deploy_action.platforms.docker.engine.protocol import (
 )
 from deploy_action.platforms.docker.observation import HostObservation
 from deploy_action.platforms.docker.replicas import Placement, Replica, replica_spec
-from deploy_action.releases.ledger import Ledger
-from deploy_action.session.client import Session, SessionClient
-from deploy_action.session.requests import get, optional, pair
+from deploy_action.session.client import Session
+from deploy_action.session.queries import get, optional, pair
+from deploy_action.session.store import LedgerStore
 
 if TYPE_CHECKING:
     from deploy_action.clock import Clock
@@ -67,7 +67,12 @@ class Host:
     @property
     def edge(self) -> Edge:
         """The host's edge."""
-        return Edge(host=self.name, session=self.session, memory=self.cache)
+        return Edge(host=self.name, session=self.session, cache=self.cache)
+
+    @property
+    def ledger(self) -> LedgerStore:
+        """The environment's ledger on this host."""
+        return LedgerStore(self.session, self.placement.service, self.placement.environment)
 
     @property
     def backend(self) -> str:
@@ -77,7 +82,7 @@ class Host:
     @property
     def key_path(self) -> str:
         """Where the key of secret fingerprints is kept."""
-        return f"ledger/{self.placement.service}/{self.placement.environment}/fingerprint.key"
+        return f"{self.ledger.directory}/fingerprint.key"
 
     def replicas(self) -> tuple[Replica, ...]:
         """List the service's containers, stopped ones too."""
@@ -188,19 +193,18 @@ def observe(host: Host, images: Iterable[str]) -> HostObservation:
         images: references to look for, besides those of recent releases.
     """
     engine, placement, backend = host.engine, host.placement, host.backend
-    service, environment = placement.service, placement.environment
     # The engine and the session are asked at the same time: distance costs once.
     with ThreadPoolExecutor(max_workers=_PARALLEL_QUERIES) as pool:
         containers = pool.submit(engine.containers, placement.selector())
         (ledger, key), (edge, servers) = host.session.ask(
             pair(
-                pair(Ledger.reading(service, environment), get(host.key_path)),
+                pair(host.ledger.read_query(), get(host.key_path)),
                 # The edge may be down while its configuration is there.
                 pair(written_state(), optional(server_statuses(backend))),
             )
         )
         host.cache.keep(edge)
-        ledger = ledger.completed(host.session, service, environment)
+        ledger = host.ledger.complete(ledger)
         recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
         references = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
         present = [pool.submit(engine.image, reference) for reference in references]
@@ -241,7 +245,7 @@ def open_reader(
     else:
         spec = edge_host.lock_spec(edge, f"{edge.name}-reader-{os.urandom(6).hex()}", {})
         carrier, stream = _start_reader(engine, spec)
-    with contextlib.closing(SessionClient(engine.host, stream)) as session:
+    with contextlib.closing(Session(engine.host, stream)) as session:
         yield Host(
             name=name,
             engine=engine,

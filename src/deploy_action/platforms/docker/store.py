@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeployActionError
 from deploy_action.parallel import run_parallel
-from deploy_action.releases.ledger import Ledger
 from deploy_action.session.client import SessionLost
-from deploy_action.session.requests import reserve, sequence
-from deploy_action.session.signals import clear_command
 
 if TYPE_CHECKING:
     from deploy_action.platforms.docker.host import Host
@@ -32,18 +29,12 @@ class DockerStore:
 
     def begin(self, deployment: Deployment) -> None:
         """Reserve room for an outcome, forget old operator commands, and write the entry."""
-        release = deployment.release
-        first = sequence(
-            reserve(),
-            clear_command(release.service, release.environment),
-            Ledger.writing(deployment),
-        )
-        run_parallel(lambda host: host.session.ask(first), list(self.hosts.values()))
+        run_parallel(lambda host: host.ledger.begin(deployment), list(self.hosts.values()))
 
     def write(self, deployment: Deployment, *, hosts: Collection[str] | None = None) -> None:
         """Add an entry or replace it, on all hosts or on these."""
         chosen = [host for name, host in self.hosts.items() if hosts is None or name in hosts]
-        run_parallel(lambda host: Ledger.write(host.session, deployment), chosen)
+        run_parallel(lambda host: host.ledger.write(deployment), chosen)
 
     def replicate(self, entries: Sequence[Deployment], seen: DockerObservation) -> None:
         """Give every host the entries that it lacks or has in an older state."""
@@ -51,7 +42,7 @@ class DockerStore:
             known = {entry.number: entry for entry in seen.host(name).ledger.entries}
             for entry in entries[-_REPLICATED:]:
                 if known.get(entry.number) != entry:
-                    Ledger.write(host.session, entry)
+                    host.ledger.write(entry)
 
     def fingerprint_key(self, seen: DockerObservation) -> bytes:
         """Return the key of secret fingerprints, made on first use and the same on every host."""
