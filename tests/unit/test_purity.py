@@ -14,7 +14,7 @@ PURE = (
     "config/lint/*.py",
     "config/model.py",
     "config/serialize.py",
-    "config/units.py",
+    "units.py",
     "platforms/docker/edge/render.py",
     "platforms/docker/edge/state.py",
     "platforms/docker/edge/transition.py",

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from deploy_action.config import model
 from deploy_action.config.merge import Section
-from deploy_action.config.units import parse_duration, parse_share, parse_size
 from deploy_action.config.urls import Url, parse_url
+from deploy_action.units import parse_duration, parse_share, parse_size
 
 __all__ = [
     "argv",
