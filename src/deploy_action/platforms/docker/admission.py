@@ -135,7 +135,7 @@ class Starter:
         try:
             yield
         except DeployActionError as error:
-            why = start_failure(str(error))
+            why = start_failure(error.code)
             if not why:
                 raise
             raise DeploymentFailed(

@@ -18,6 +18,7 @@ from deploy_action.interruption import interruptible
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.engine import Engine, connect
 from deploy_action.platforms.docker.locking import lock_host
+from deploy_action.session.lock import Holder
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
@@ -96,12 +97,12 @@ class HostConnections:
             host,
             self.engines[host],
             self.environment,
-            labels={
-                "deploy-action.actor": self.inputs.actor or "unknown",
-                "deploy-action.deployment-id": self.id,
-                "deploy-action.since": self.clock.now().isoformat(timespec="seconds"),
-                "deploy-action.run": self.inputs.run_url,
-            },
+            labels=Holder(
+                actor=self.inputs.actor or "unknown",
+                deployment=self.id,
+                since=self.clock.now().isoformat(timespec="seconds"),
+                run_url=self.inputs.run_url,
+            ).labels,
             wait_seconds=self.inputs.lock_wait_seconds,
             clock=self.clock,
             cancel=cancel,

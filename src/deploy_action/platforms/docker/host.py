@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.addresses import IpAllocator
 from deploy_action.platforms.docker.dialer import UNIX, HostDialer
 from deploy_action.platforms.docker.edge import host as edge_host
@@ -148,7 +148,7 @@ class Host:
                 self.engine.start(created.id)
             except DeploymentFailed as error:
                 self.engine.remove(created.id)
-                if "already in use" not in str(error).lower():
+                if error.code is not ErrorCode.ADDRESS_IN_USE:
                     raise
                 created = anew()
             else:
@@ -157,6 +157,7 @@ class Host:
         raise DeploymentFailed(
             f"{self.host}: others take every address of {self.environment.edge.name} first",
             remedy="deploy again when they are done",
+            code=ErrorCode.ADDRESS_IN_USE,
         )
 
     def _create(self, spec: ContainerSpec) -> str:
