@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pytest
 
-__all__ = ["Behaviour", "Serve", "certificate", "serve"]
+__all__ = ["Behaviour", "LoopbackDialer", "Serve", "certificate", "serve"]
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -82,3 +82,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         timeout=60,
     )
     return cert, key
+
+
+class LoopbackDialer:
+    """Connects from this machine, as tests' servers need it."""
+
+    def dial(self, host: str, port: int, timeout_seconds: float) -> socket.socket:
+        return socket.create_connection((host, port), timeout_seconds)

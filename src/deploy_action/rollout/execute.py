@@ -13,11 +13,10 @@ import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 
-from deploy_action.checks.request_probe import RequestStats
+from deploy_action.checks.request_probe import require_no_lost_requests, stats
 from deploy_action.clock import Clock
 from deploy_action.errors import (
     DeployActionError,
-    DeploymentFailed,
     RollbackFailed,
 )
 from deploy_action.events.progress import Progress
@@ -129,7 +128,7 @@ class Rollout:
                 self.crew.together(journal)
                 journal = []
             if isinstance(stage.steps[0], Record):
-                self._certify()
+                require_no_lost_requests(self.probes, allowed=self.plan.environment.probe.lost)
                 self._succeed()
             elif isinstance(stage.steps[0], Retire):
                 self._on_every_site(self._retire)
@@ -166,31 +165,16 @@ class Rollout:
                 lambda site: Ledger.write(site.session, done), only={site.host for site in others}
             )
 
-    def _certify(self) -> None:
-        """Refuse to call it a success when the public way lost more requests than allowed."""
-        for probe in self.probes:
-            probe.make_sure()
-        seen = self._seen()
-        if seen.lost > self.plan.environment.probe.lost:
-            raise DeploymentFailed(
-                f"{seen.lost} of {seen.sent} requests along the public way were lost: "
-                + "; ".join(seen.losses),
-                remedy="does the new release answer what the probe asks? (probe in deploy.yaml)",
-            )
-
     def _finish(self) -> None:
         """Write the entry once more, with what was seen while the old replicas left."""
         for probe in self.probes:
             probe.stop()
-        seen = self._seen()
+        seen = stats(self.probes)
         if seen.lost:
             lost = f"{seen.lost} of {seen.sent} requests were lost: {seen.losses[0]}"
             self.telling.notes.append(lost)
         self.deployment = self._told(self.deployment)
         self._on_every_site(lambda site: Ledger.write(site.session, self.deployment))
-
-    def _seen(self) -> RequestStats:
-        return sum((probe.seen() for probe in self.probes), RequestStats())
 
     def _retire(self, site: Host) -> None:
         standby = standby_of(self.deployment, self.plan.environment)
@@ -259,7 +243,7 @@ class Rollout:
 
     def _told(self, entry: Deployment) -> Deployment:
         """Put what was seen so far into the entry."""
-        seen = self._seen()
+        seen = stats(self.probes)
         return dataclasses.replace(
             entry,
             phases=tuple(self.telling.phases),

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from tests.support.received import Received, read_request
-from tests.support.servers import Serve, certificate, serve
+from tests.support.servers import LoopbackDialer, Serve, certificate, serve
 
-from deploy_action.checks.dialer import Direct
 from deploy_action.checks.target import Target
 
 __all__ = ["Application", "FakeClock", "certificate", "serve"]
@@ -47,7 +46,7 @@ class Application:
     requests: list[Received] = field(default_factory=list)
 
     def target(self, **changes: Any) -> Target:
-        values: dict[str, Any] = {"where": "replica 1 on web-1", "dialer": Direct()}
+        values: dict[str, Any] = {"where": "replica 1 on web-1", "dialer": LoopbackDialer()}
         return Target(**(values | {"address": "127.0.0.1", "port": self.port} | changes))
 
 

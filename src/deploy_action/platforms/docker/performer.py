@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from deploy_action.checks.result import CheckResult
+from deploy_action.checks.result import CheckFailureKind, CheckResult
 from deploy_action.config.model import Environment, Hook
 from deploy_action.errors import DeploymentFailed
 from deploy_action.events.progress import Progress
@@ -122,10 +122,11 @@ class Performer:
         failed = [result for result in results if not result.passed]
         if failed:
             first = failed[0]
+            wrong_release = CheckFailureKind.WRONG_RELEASE in first.failure_kinds
             more = f" ({len(failed)} smoke tests failed in all)" if len(failed) > 1 else ""
             raise DeploymentFailed(
                 f"smoke test {first.name} failed ({first.where}): {first.detail}{more}",
-                remedy=_NAMED_OTHERWISE if first.detail.startswith("another release") else _LOOK,
+                remedy=_NAMED_OTHERWISE if wrong_release else _LOOK,
             )
 
     def _pull(self, site: Host, step: Pull) -> None:
