@@ -19,7 +19,6 @@ from tests.fakes.process import Died, Process
 
 from deploy_action.commands import perform
 from deploy_action.errors import BadInput
-from deploy_action.events.progress import Silent
 from deploy_action.inputs import Inputs
 from deploy_action.platforms.docker import connections as engagement
 from deploy_action.releases.ledger import current_deployment, decode
@@ -90,7 +89,7 @@ class World:
         self.process = process or Process()
         given = Inputs(config=self.directory / "deploy.yaml", actor="ada", **inputs)
         try:
-            answer = perform(command, given, Silent())
+            answer = perform(command, given)
         except Died:
             answer = None
         self.process.ended()

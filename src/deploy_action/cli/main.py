@@ -90,11 +90,16 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
 
 def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     from deploy_action.commands import perform
-    from deploy_action.events.console import Console
+    from deploy_action.events.observers import ObserverContext, observers
 
     inputs = _inputs(call, environ)
-    progress = Console(err, screen.palette(environ, err, no_color=call.show.no_color))
-    report = perform(call.command.name, inputs, progress)
+    context = ObserverContext(
+        inputs=inputs,
+        log=err,
+        style=screen.palette(environ, err, no_color=call.show.no_color),
+        verbose=call.show.verbose,
+    )
+    report = perform(call.command.name, inputs, observers(context))
     stream = err if _is_error(report) else out
     paper = screen.paper(environ, stream, no_color=call.show.no_color, report=report)
     return _write(report, call.command.name, call.show.json, paper, out, err)

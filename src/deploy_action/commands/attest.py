@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from deploy_action.action.context import Context
 from deploy_action.errors import BadInput
+from deploy_action.github.context import Context
 from deploy_action.releases.attestation import KEY, Attestation, proof_key, sign
 from deploy_action.releases.model import State
 from deploy_action.results.outcome import Result

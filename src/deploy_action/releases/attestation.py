@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy_action.action.context import Context
 from deploy_action.errors import BadInput, GateRefused
+from deploy_action.github.context import Context
 from deploy_action.images.resolve import ResolvedImage
 
 if TYPE_CHECKING:

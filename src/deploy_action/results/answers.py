@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ __all__ = [
     "Status",
     "Written",
     "WrittenPath",
+    "with_notes",
 ]
 
 
@@ -273,3 +276,10 @@ Answer = (
     | Built
 )
 Report = Outcome | Answer
+
+
+def with_notes(report: Report, notes: Sequence[str]) -> Report:
+    """Add notes to a report that has room for them."""
+    if not notes or isinstance(report, Page):
+        return report
+    return dataclasses.replace(report, notes=(*report.notes, *notes))

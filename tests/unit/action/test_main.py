@@ -42,7 +42,7 @@ def performed(monkeypatch: pytest.MonkeyPatch, report: Any = None) -> list[Input
     """Let nothing be done but remember what was asked for."""
     asked: list[Inputs] = []
 
-    def perform(command: str, inputs: Inputs, progress: object) -> Any:
+    def perform(command: str, inputs: Inputs, observers: object) -> Any:
         asked.append(inputs)
         if isinstance(report, BaseException):
             raise report

@@ -53,7 +53,7 @@ def test_an_invalid_file_has_every_problem(root: Path) -> None:
 
 def test_a_file_that_is_not_there_is_bad_input(root: Path) -> None:
     """However the configuration reports it, the exit code is 2."""
-    assert int(perform("validate", Inputs(), Silent()).exit_code) == 2
+    assert int(perform("validate", Inputs()).exit_code) == 2
 
 
 def test_check_runs_the_gates_of_all_environments_once(root: Path) -> None:
@@ -104,7 +104,7 @@ def test_docs_prints_or_writes_the_page(root: Path) -> None:
     assert list(root.iterdir()) == [root / "deploy.yaml"]
     written = docs.run(Inputs(output=Path("PAGE.md")), Silent())
     assert (root / "PAGE.md").read_text(encoding="utf-8") == printed.text == written.text
-    assert isinstance(perform("docs", Inputs(), Silent()), Page)
+    assert isinstance(perform("docs", Inputs()), Page)
 
 
 def test_docs_of_a_wrong_file_or_to_a_wrong_place_is_bad_input(root: Path) -> None:
@@ -181,7 +181,7 @@ def test_doctor_tells_a_tool_that_is_needed_from_one_that_is_handy(
 def test_an_outcome_of_an_error_keeps_the_environment(root: Path) -> None:
     """What was asked for is in the report of why it was refused."""
     write(root)
-    report = perform("check", Inputs(environment="nowhere"), Silent())
+    report = perform("check", Inputs(environment="nowhere"))
     assert isinstance(report, Outcome)
     assert (report.result, report.environment) == (Result.INVALID, "nowhere")
 

@@ -24,6 +24,7 @@ class Said(Silent):
     """Keeps what was told."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: list[str] = []
 
     def quote(self, title: str, lines: Iterable[str]) -> None:
