@@ -23,8 +23,8 @@ from deploy_action.inputs import Inputs
 from deploy_action.platforms.docker import connections as engagement
 from deploy_action.releases.ledger import current_deployment, decode
 from deploy_action.releases.model import Deployment, Kind, State
-from deploy_action.results.answers import Report
 from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Report
 
 __all__ = ["BACKEND", "World", "make_world"]
 

@@ -27,8 +27,8 @@ from deploy_action.interruption import uninterrupted
 if TYPE_CHECKING:
     from deploy_action.github.publishing import Publisher
     from deploy_action.problem import Problem
-    from deploy_action.results.answers import Report
     from deploy_action.results.outcome import Outcome
+    from deploy_action.results.reports import Report
 
 __all__ = ["main"]
 

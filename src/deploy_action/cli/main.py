@@ -19,7 +19,7 @@ from deploy_action.errors import BadInput, ExitCode
 if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.render.terminal import RenderContext
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
 __all__ = ["bug", "main"]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from deploy_action.render.terminal import RenderContext
     from deploy_action.render.text import Style
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
 __all__ = ["palette", "paper", "width"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from deploy_action.events.stream import Observer
     from deploy_action.inputs import Inputs
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
 __all__ = ["perform", "prepare"]
 
@@ -39,8 +39,8 @@ def perform(command: str, inputs: Inputs, observers: Sequence[Observer] = ()) ->
     Raises:
         Exception: a bug; whatever is no `DeployActionError` is passed on.
     """
-    from deploy_action.results.answers import with_notes
     from deploy_action.results.outcome import Outcome
+    from deploy_action.results.reports import with_notes
 
     stream = EventStream(observers)
     stream.publish(CommandStarted(command=command, environment=inputs.environment or ""))

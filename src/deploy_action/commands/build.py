@@ -10,7 +10,7 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
 from deploy_action.images.build import build_image
 from deploy_action.images.resolve import credentials, requested_image
-from deploy_action.results.acts import Built
+from deploy_action.results.reports import Built
 
 if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment

@@ -50,7 +50,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         run_parallel(leave, wanted.hosts)
     does = "goes on at once" if told.wish == "promote" else "goes back"
     return Outcome(
-        result=Result.TOLD,
+        result=Result.SIGNALLED,
         service=wanted.service,
         environment=wanted.name,
         url=wanted.url or "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy_action.config import load
 from deploy_action.errors import BadInput
 from deploy_action.render.team_page import team_page
-from deploy_action.results.answers import Page
+from deploy_action.results.reports import Page
 
 if TYPE_CHECKING:
     from deploy_action.events.progress import Progress

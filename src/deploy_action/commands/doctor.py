@@ -11,7 +11,7 @@ from deploy_action.config import check, environment
 from deploy_action.config.model import EdgeOptions
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.process import run as run_program
-from deploy_action.results.answers import Check, CheckState, DoctorReport
+from deploy_action.results.reports import Check, CheckState, DoctorReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ def run(inputs: Inputs, progress: Progress) -> DoctorReport:
     with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
         for found in pool.map(lambda pair: host_checks(*pair), targets):
             needs += found
-    return DoctorReport(needs=tuple(needs))
+    return DoctorReport(checks=tuple(needs))
 
 
 def _chosen(config: DeployConfig | None, name: str | None) -> list[Environment]:

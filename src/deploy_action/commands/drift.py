@@ -10,7 +10,7 @@ from deploy_action.errors import LockHeld
 from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.drift import differences
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
-from deploy_action.results.answers import Drift
+from deploy_action.results.reports import Drift
 from deploy_action.session.lock import current, lock_name, read_holder
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.connections import HostConnections
-    from deploy_action.results.answers import Difference
+    from deploy_action.results.reports import Difference
 
 __all__ = ["run"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms.docker.connections import connect_hosts
-from deploy_action.results.answers import History
+from deploy_action.results.reports import History
 
 if TYPE_CHECKING:
     from deploy_action.events.progress import Progress

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from deploy_action.init import initialise
-from deploy_action.results.answers import Written, WrittenPath
+from deploy_action.results.reports import Written, WrittenPath
 
 if TYPE_CHECKING:
     from deploy_action.events.progress import Progress

@@ -13,7 +13,7 @@ from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.edge.certificates import sweep
 from deploy_action.releases.ledger import Ledger, current_deployment
-from deploy_action.results.acts import Maintained
+from deploy_action.results.reports import Maintained
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

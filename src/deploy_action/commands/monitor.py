@@ -18,7 +18,7 @@ from deploy_action.platforms.docker.smoke import Smoking
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.render.metrics import textfile
-from deploy_action.results.answers import Monitoring
+from deploy_action.results.reports import Monitoring
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment, Route

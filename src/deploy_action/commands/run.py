@@ -16,7 +16,7 @@ from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.replicas import of_release, task_selector, task_spec
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
-from deploy_action.results.acts import TaskRun
+from deploy_action.results.reports import TaskRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

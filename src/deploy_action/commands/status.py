@@ -10,7 +10,7 @@ from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.platforms.docker.standby import standby_of, stands_by
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.rollback_target import rollback_candidates
-from deploy_action.results.answers import HostStatus, ReplicaStatus, Status
+from deploy_action.results.reports import HostStatus, ReplicaStage, ReplicaStatus, Status
 from deploy_action.session.lock import current, lock_name, read_holder
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run(inputs: Inputs, progress: Progress) -> Status:
             service=wanted.service,
             environment=wanted.name,
             url=wanted.url or "",
-            live=current_deployment(entries),
+            current=current_deployment(entries),
             hosts=tuple(_host(found, observation) for found in observation.hosts),
             restorable=rollback_candidates(observation),
             lock=_lock(engagement, wanted),
@@ -69,7 +69,7 @@ def _host(found: HostObservation, observation: Observation) -> HostStatus:
     if serving is not None:
         standby = standby_of(serving, deserialize(serving.release.config))
     replicas = tuple(_replica(r, found, serving, standby, good) for r in found.replicas)
-    versions = {r.version for r in replicas if r.role == "serving"}
+    versions = {r.version for r in replicas if r.stage is ReplicaStage.SERVING}
     return HostStatus(
         host=found.host,
         version=", ".join(sorted(versions)),
@@ -92,17 +92,17 @@ def _replica(
     is_live = serving is not None and replica.release == serving.release.id
     takes_traffic = weights.get(replica.name, 0) > 0 if found.backend else is_live
     if container.running and takes_traffic:
-        role = "serving"
+        stage = ReplicaStage.SERVING
     elif stands_by(replica, standby):
-        role = "standby"
+        stage = ReplicaStage.STANDBY
     else:
-        role = "retained" if replica.release in good else "candidate"
+        stage = ReplicaStage.RETAINED if replica.release in good else ReplicaStage.CANDIDATE
     return ReplicaStatus(
         name=replica.name,
         version=replica.version,
         state=container.status,
         health=_health(replica, found),
-        role=role,
+        stage=stage,
         address=next(iter(container.addresses.values()), ""),
         weight=100 * weights[replica.name] / total if total and replica.name in weights else None,
     )

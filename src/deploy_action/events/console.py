@@ -17,6 +17,7 @@ from deploy_action.render.text import Style, printable
 
 if TYPE_CHECKING:
     from deploy_action.events.model import Event
+    from deploy_action.results.notes import Note
 
 __all__ = ["Console"]
 
@@ -63,7 +64,7 @@ class Console:
             case _:
                 pass
 
-    def close(self, timeout_seconds: float) -> tuple[str, ...]:  # noqa: ARG002
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:  # noqa: ARG002
         """Everything is written already."""
         return ()
 

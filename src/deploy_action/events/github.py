@@ -20,13 +20,14 @@ from deploy_action.github.deployments import (
     task,
 )
 from deploy_action.inputs import Secret
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
     from deploy_action.events.model import Event
     from deploy_action.inputs import Inputs
     from deploy_action.releases.model import Deployment
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
 __all__ = ["DeploymentReporter", "reporter"]
 
@@ -68,7 +69,7 @@ class DeploymentReporter:
         self._connect = connect
         self._deployment: Deployment | None = None
         self._opened: int | ApiError = _NO_TOKEN
-        self._notes: list[str] = []
+        self._notes: list[Note] = []
 
     def notify(self, event: Event) -> None:
         """Open or close the deployment on GitHub."""
@@ -87,7 +88,7 @@ class DeploymentReporter:
             case _:
                 pass
 
-    def close(self, timeout_seconds: float) -> tuple[str, ...]:  # noqa: ARG002
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:  # noqa: ARG002
         """Return what a person should know about the record."""
         return tuple(self._notes)
 
@@ -120,12 +121,15 @@ class DeploymentReporter:
         status = ending(outcome, run_url=self._context.run_url, url=url)
         closed = api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, harmless=True)
         if isinstance(closed, ApiError):
-            self._notes.append(f"GitHub shows this deployment as still in progress: {closed}")
+            self._note(f"GitHub shows this deployment as still in progress: {closed}")
             return
         live = outcome is not None and outcome.result in (Result.DEPLOYED, Result.ROLLED_BACK)
         error = _end_earlier(api, opened, deployment, live=live)
         if error is not None:
-            self._notes.append(f"GitHub still shows earlier deployments as live: {error}")
+            self._note(f"GitHub still shows earlier deployments as live: {error}")
+
+    def _note(self, text: str) -> None:
+        self._notes.append(Note(NoteCode.GITHUB_RECORD_INCOMPLETE, text))
 
 
 def _end_earlier(api: Api, opened: int, deployment: Deployment, *, live: bool) -> ApiError | None:
@@ -166,10 +170,11 @@ _NO_TOKEN = ApiError(
 )
 
 
-def _not_recorded(error: int | ApiError) -> str:
+def _not_recorded(error: int | ApiError) -> Note:
     unreachable = isinstance(error, ApiError) and error.kind is ErrorKind.UNREACHABLE
     off = "" if unreachable else ", or set github-record: off"
-    return f"this deployment is not among GitHub's: {error}{off}"
+    text = f"this deployment is not among GitHub's: {error}{off}"
+    return Note(NoteCode.GITHUB_NOT_RECORDED, text)
 
 
 def _find(api: Api, body: Mapping[str, Any]) -> int | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deploy_action.releases.model import Deployment
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
 __all__ = [
     "CommandFinished",

@@ -21,6 +21,7 @@ from deploy_action.events.model import (
     StepStarted,
     WarningMessage,
 )
+from deploy_action.results.notes import Note, NoteCode
 
 if TYPE_CHECKING:
     from deploy_action.events.model import Event
@@ -39,7 +40,7 @@ class Observer(Protocol):
     def notify(self, event: Event) -> None:
         """Learn of an event; called by one thread at a time, in the order of the events."""
 
-    def close(self, timeout_seconds: float) -> tuple[str, ...]:
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:
         """Finish, and return notes for the report; called once, after the last event."""
 
 
@@ -48,7 +49,7 @@ class EventStream:
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._observers = list(observers)
-        self._notes: list[str] = []
+        self._notes: list[Note] = []
         self._lock = threading.Lock()
 
     def publish(self, event: Event) -> None:
@@ -64,7 +65,7 @@ class EventStream:
                     self._observers.remove(observer)
                     self._notes.append(_broke(observer, error))
 
-    def close(self, timeout_seconds: float) -> tuple[str, ...]:
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:
         """Let every observer finish within the time, and return their notes."""
         for observer in self._observers:
             try:
@@ -104,7 +105,7 @@ class InBackground:
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._notes: tuple[str, ...] = ()
+        self._notes: tuple[Note, ...] = ()
         # A daemon: an observer that hangs does not keep the process alive.
         self._thread = threading.Thread(target=self._run, name=observer.name, daemon=True)
         self._thread.start()
@@ -118,12 +119,13 @@ class InBackground:
         """Queue the event."""
         self._events.put(event)
 
-    def close(self, timeout_seconds: float) -> tuple[str, ...]:
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:
         """Wait for the observer, at most `timeout_seconds`."""
         self._events.put(None)
         self._thread.join(timeout_seconds)
         if self._thread.is_alive():
-            return (f"{self.name}: not finished within {timeout_seconds:g} s",)
+            text = f"{self.name}: not finished within {timeout_seconds:g} s"
+            return (Note(NoteCode.OBSERVER_TIMED_OUT, text),)
         return self._notes
 
     def _run(self) -> None:
@@ -135,6 +137,7 @@ class InBackground:
             self._notes = (_broke(self._observer, error),)
 
 
-def _broke(observer: Observer, error: Exception) -> str:
+def _broke(observer: Observer, error: Exception) -> Note:
     # The message of an unforeseen exception may quote a secret: only its type is shown.
-    return f"{observer.name}: stopped by an unexpected {type(error).__name__}"
+    text = f"{observer.name}: stopped by an unexpected {type(error).__name__}"
+    return Note(NoteCode.OBSERVER_FAILED, text)

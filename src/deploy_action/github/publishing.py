@@ -18,13 +18,14 @@ from deploy_action.github.event import pull_request
 from deploy_action.github.issue import keep_issue
 from deploy_action.github.live_tag import tag_live
 from deploy_action.github.release_notes import release_notes
-from deploy_action.results.answers import with_notes
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import with_notes
 
 if TYPE_CHECKING:
     from deploy_action.github.context import Context
     from deploy_action.inputs import Secret
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
 __all__ = ["PublishOptions", "Published", "Publisher"]
 
@@ -79,34 +80,38 @@ class Publisher:
         Args:
             page: the report as Markdown.
         """
-        options, notes, news = self._options, list[str](), list[str]()
+        options, notes, news = self._options, list[Note](), list[str]()
         if isinstance(report, Outcome) and report.result in _LIVE:
             if options.live_tag:
-                notes += _guarded("the tag", lambda: self._tag(report))
+                notes += _guarded(NoteCode.TAG_NOT_WRITTEN, lambda: self._tag(report))
             if options.release_notes:
-                notes += _guarded("the release notes", lambda: self._release_notes(report, news))
+                notes += _guarded(
+                    NoteCode.RELEASE_NOTES_NOT_WRITTEN, lambda: self._release_notes(report, news)
+                )
         if options.comment:
-            notes += _guarded("the comment", lambda: self._comment(report, page))
+            notes += _guarded(NoteCode.COMMENT_NOT_WRITTEN, lambda: self._comment(report, page))
         if options.issue:
-            notes += _guarded("the issue", lambda: self._issue(report, page))
+            notes += _guarded(NoteCode.ISSUE_NOT_WRITTEN, lambda: self._issue(report, page))
         return Published(report=with_notes(report, notes), release_notes="".join(news))
 
-    def _tag(self, outcome: Outcome) -> list[str]:
+    def _tag(self, outcome: Outcome) -> list[Note]:
         if outcome.deployment is None:
             return []
         with self._connected() as api:
             tag = api if isinstance(api, ApiError) else tag_live(api, outcome.deployment)
         if isinstance(tag, ApiError):
-            return [f"no tag was made for what went live: {tag}"]
-        return [f"tagged as {tag}"]
+            return [Note(NoteCode.TAG_NOT_WRITTEN, f"no tag was made for what went live: {tag}")]
+        return [Note(NoteCode.TAGGED, f"tagged as {tag}")]
 
-    def _release_notes(self, outcome: Outcome, news: list[str]) -> list[str]:
+    def _release_notes(self, outcome: Outcome, news: list[str]) -> list[Note]:
         own = outcome.deployment
         if own is None or not own.previous:
-            return ["no release notes: nothing served before"]
+            return [
+                Note(NoteCode.RELEASE_NOTES_NOT_WRITTEN, "no release notes: nothing served before")
+            ]
         with self._connected() as api:
             if isinstance(api, ApiError):
-                return [f"no release notes: {api}"]
+                return [Note(NoteCode.RELEASE_NOTES_NOT_WRITTEN, f"no release notes: {api}")]
             written = release_notes(
                 api,
                 base=outcome.previous_commit,
@@ -115,14 +120,19 @@ class Publisher:
                 repository_url=self._context.repository_url,
             )
         if isinstance(written, ApiError):
-            return [f"no release notes: {written}"]
+            return [Note(NoteCode.RELEASE_NOTES_NOT_WRITTEN, f"no release notes: {written}")]
         news.append(written)
         return []
 
-    def _comment(self, report: Report, page: str) -> list[str]:
+    def _comment(self, report: Report, page: str) -> list[Note]:
         request = pull_request(self._context)
         if request is None:
-            return ["no comment was written: this run is about no pull request"]
+            return [
+                Note(
+                    NoteCode.COMMENT_NOT_WRITTEN,
+                    "no comment was written: this run is about no pull request",
+                )
+            ]
         with self._connected() as api:
             if isinstance(api, ApiError):
                 error: ApiError | None = api
@@ -132,17 +142,30 @@ class Publisher:
         if error is None:
             return []
         if request.from_fork and error.kind in (ErrorKind.PERMISSION, ErrorKind.NO_TOKEN):
-            return ["the plan is on this page alone: a fork's pull request gets a read-only token"]
-        return [f"the plan was not written as a comment: {error}"]
+            return [
+                Note(
+                    NoteCode.COMMENT_NOT_WRITTEN,
+                    "the plan is on this page alone: a fork's pull request gets a read-only token",
+                )
+            ]
+        return [
+            Note(NoteCode.COMMENT_NOT_WRITTEN, f"the plan was not written as a comment: {error}")
+        ]
 
-    def _issue(self, report: Report, page: str) -> list[str]:
+    def _issue(self, report: Report, page: str) -> list[Note]:
         with self._connected() as api:
             if isinstance(api, ApiError):
                 error: ApiError | None = api
             else:
                 subject, run = self._subject(report), self._context.run_url
                 error = keep_issue(api, report, page, subject=subject, run_url=run)
-        return [] if error is None else [f"the issue was not brought up to date: {error}"]
+        return (
+            []
+            if error is None
+            else [
+                Note(NoteCode.ISSUE_NOT_WRITTEN, f"the issue was not brought up to date: {error}")
+            ]
+        )
 
     def _subject(self, report: Report) -> tuple[str, str]:
         """Return service and environment, also of a report that an error ended early."""
@@ -177,9 +200,10 @@ class Publisher:
             yield api
 
 
-def _guarded(what: str, write: Callable[[], list[str]]) -> list[str]:
+def _guarded(code: NoteCode, write: Callable[[], list[Note]]) -> list[Note]:
     """Turn an unforeseen response into a note: the deployment itself is done."""
     try:
         return write()
     except Exception as error:  # noqa: BLE001 - the exit code is the deployment's
-        return [f"{what} could not be written: {type(error).__name__}"]
+        what = code.removesuffix("-not-written").replace("-", " ")
+        return [Note(code, f"the {what} could not be written: {type(error).__name__}")]

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, assert_never
 from deploy_action.releases.model import State
 from deploy_action.render.gates import show_checks
 from deploy_action.render.text import columns, duration, indent, moment, printable, short, wrap
-from deploy_action.results.acts import Built, Maintained, TaskRun
-from deploy_action.results.answers import (
-    Answer,
+from deploy_action.results.reports import (
+    Built,
     CheckState,
     DoctorReport,
     Drift,
     History,
     HostStatus,
+    Maintained,
     Monitoring,
     Page,
+    ReplicaStage,
     ReplicaStatus,
+    Report,
     Status,
+    TaskRun,
     Written,
 )
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["show_answer"]
 
 
-def show_answer(answer: Answer, paper: RenderContext) -> list[str]:
+def show_answer(answer: Report, paper: RenderContext) -> list[str]:
     """Return the lines of an answer."""
     match answer:
         case History():
@@ -52,8 +55,11 @@ def show_answer(answer: Answer, paper: RenderContext) -> list[str]:
         case Built():
             lines = _built(answer, paper)
         case _:
-            assert_never(answer)
-    return [*lines, *(x for note in answer.notes for x in wrap(note, paper.width, first="note: "))]
+            raise TypeError(answer)
+    return [
+        *lines,
+        *(x for note in answer.notes for x in wrap(str(note), paper.width, first="note: ")),
+    ]
 
 
 def _history(history: History, paper: RenderContext) -> list[str]:
@@ -104,8 +110,8 @@ def _status(status: Status, paper: RenderContext) -> list[str]:
     lines = [paper.palette.strong(printable(title))]
     if status.url:
         lines.append(f"  {printable(status.url)}")
-    if status.live is not None:
-        live = status.live
+    if status.current is not None:
+        live = status.current
         lines.append(f"  since {moment(live.ended_at)} by {printable(live.actor)} ({live.id})")
     for host in status.hosts:
         lines += ["", *_host(host, paper)]
@@ -127,7 +133,7 @@ def _host(host: HostStatus, paper: RenderContext) -> list[str]:
         (
             replica.name,
             replica.version,
-            replica.role,
+            replica.stage,
             replica.state,
             replica.health,
             "" if replica.weight is None else f"{replica.weight:.0f} %",
@@ -142,7 +148,7 @@ def _host(host: HostStatus, paper: RenderContext) -> list[str]:
 
 
 def _well(replica: ReplicaStatus) -> bool:
-    return replica.role != "serving" or (
+    return replica.stage is not ReplicaStage.SERVING or (
         replica.state == "running" and replica.health != "unhealthy"
     )
 
@@ -166,7 +172,7 @@ def _drift(drift: Drift, paper: RenderContext) -> list[str]:
 
 def _monitoring(monitoring: Monitoring, paper: RenderContext) -> list[str]:
     where = f"{monitoring.service} {monitoring.version} in {monitoring.environment}"
-    mark = paper.palette.good("✓") if monitoring.healthy else paper.palette.bad("✗")
+    mark = paper.palette.good("✓") if monitoring.result == "healthy" else paper.palette.bad("✗")
     lines = [f"{mark} {printable(where)} is {monitoring.result}"]
     if not monitoring.checks:
         lines.append("  nothing is live there: there was nothing to check")
@@ -181,10 +187,10 @@ def _diagnosis(diagnosis: DoctorReport, paper: RenderContext) -> list[str]:
         CheckState.WARNING: paper.palette.warning("!"),
         CheckState.MISSING: paper.palette.bad("✗"),
     }
-    width = max((len(printable(need.subject)) for need in diagnosis.needs), default=0)
+    width = max((len(printable(need.subject)) for need in diagnosis.checks), default=0)
     lines: list[str] = []
     host = None
-    for need in diagnosis.needs:
+    for need in diagnosis.checks:
         if need.host != host:
             host = need.host
             lines += [

@@ -11,8 +11,8 @@ from deploy_action.render.summary_tables import checks_table, gates_table, probl
 from deploy_action.render.terminal import RenderContext
 from deploy_action.render.text import Style, duration, short
 from deploy_action.render.timeline import timeline
-from deploy_action.results.answers import Answer, Page, Report
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Page, Report
 
 __all__ = ["summary"]
 
@@ -24,7 +24,7 @@ _SIGNS = {
     Result.PASSED: "✅",
     Result.PLANNED: "📋",
     Result.UNLOCKED: "🔓",
-    Result.TOLD: "✅",
+    Result.SIGNALLED: "✅",
     Result.LOCKED: "🔒",
     Result.UNRESOLVED: "🚨",
 }
@@ -61,7 +61,7 @@ def summary(
     return "\n\n".join(part for part in parts if part) + "\n\n"
 
 
-def _answer(answer: Answer) -> str:
+def _answer(answer: Report) -> str:
     if isinstance(answer, Page) and not answer.path:
         return f"{answer.text.rstrip()}\n\n"
     what = " ".join(filter(None, (getattr(answer, n, "") for n in ("service", "environment"))))
@@ -100,7 +100,7 @@ def _verdict(outcome: Outcome) -> str:
             return f"Somebody else is deploying{where}; nothing was changed"
         case Result.UNLOCKED:
             return f"Unlocked{where}"
-        case Result.TOLD:
+        case Result.SIGNALLED:
             return f"The deployment{where} was told"
         case Result.ERROR:
             return "A bug of deploy-action"
@@ -168,7 +168,7 @@ def _hosts(deployment: Deployment | None) -> str:
 
 
 def _notes(outcome: Outcome) -> str:
-    said = (*outcome.notes, *(outcome.deployment.warnings if outcome.deployment else ()))
+    said = (*map(str, outcome.notes), *(outcome.deployment.warnings if outcome.deployment else ()))
     return alert("NOTE", map(text, dict.fromkeys(said))) if said else ""
 
 

@@ -39,7 +39,7 @@ _GOOD = {
     Result.UNCHANGED,
     Result.ROLLED_BACK,
     Result.UNLOCKED,
-    Result.TOLD,
+    Result.SIGNALLED,
 }
 
 
@@ -95,7 +95,7 @@ _PLAIN = {
     Result.REFUSED: "refused{}; nothing was changed",
     Result.LOCKED: "somebody else is deploying{}; nothing was changed",
     Result.UNLOCKED: "the lock{} is free",
-    Result.TOLD: "the deployment{} was told",
+    Result.SIGNALLED: "the deployment{} was told",
 }
 
 
@@ -118,11 +118,11 @@ def _sentence(outcome: Outcome) -> str:
         case Result.DEPLOYED:
             return f"{what} is live{where}"
         case Result.UNCHANGED:
-            mended = "what had changed was mended" if outcome.notes else "nothing was changed"
+            mended = "what had drifted was repaired" if outcome.repaired else "nothing was changed"
             return f"{what} is live{where} already; {mended}"
         case Result.ROLLED_BACK:
             return f"rolled back: {what} is live{where} again"
-        case Result.REFUSED | Result.LOCKED | Result.UNLOCKED | Result.TOLD:
+        case Result.REFUSED | Result.LOCKED | Result.UNLOCKED | Result.SIGNALLED:
             return _PLAIN[outcome.result].format(where)
         case Result.INVALID:
             extra = counted(outcome.problems)
@@ -231,7 +231,7 @@ def _timeline(outcome: Outcome, paper: RenderContext) -> list[str]:
 
 
 def _notes(outcome: Outcome, paper: RenderContext) -> list[str]:
-    said = (*outcome.notes, *(outcome.deployment.warnings if outcome.deployment else ()))
+    said = (*map(str, outcome.notes), *(outcome.deployment.warnings if outcome.deployment else ()))
     return [
         line
         for note in dict.fromkeys(said)

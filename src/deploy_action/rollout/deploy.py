@@ -211,4 +211,5 @@ def _unchanged(
         deployment=serving,
         gates=tuple(gates),
         notes=(*plan.notes, *done.notes, *renewed),
+        repaired=bool(done.notes or renewed),
     )

@@ -13,8 +13,8 @@ import pytest
 
 from deploy_action.action import main as action
 from deploy_action.inputs import Inputs
-from deploy_action.results.answers import Monitoring
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Monitoring
 
 VALID = "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nport: 8080\nsecrets: [TOKEN]\n"
 

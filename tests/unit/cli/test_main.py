@@ -23,8 +23,8 @@ from deploy_action.errors import (
 )
 from deploy_action.events.progress import Progress
 from deploy_action.inputs import Inputs
-from deploy_action.results.answers import History, Report
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import History, Report
 
 ENVIRON = {"USER": "ada", "DATABASE_URL": "hunter2"}
 
@@ -183,7 +183,7 @@ def test_usage_errors_are_json_too_when_json_is_wanted() -> None:
     """A program that asked for JSON gets JSON, whatever it did wrong."""
     ran = run("deploy", "--verison", "1", "--json")
     data = json.loads(ran.out)
-    assert (ran.code, data["result"], data["error"]["kind"]) == (2, "invalid", "BadInput")
+    assert (ran.code, data["result"], data["error"]["code"]) == (2, "invalid", "bad-input")
 
 
 def test_progress_goes_to_stderr_and_the_result_to_stdout(operation: Put) -> None:

@@ -11,8 +11,8 @@ from deploy_action.errors import BadInput, ConfigError
 from deploy_action.events.progress import Silent
 from deploy_action.gates.result import Broken, Findings, NotRun, Passed
 from deploy_action.inputs import Inputs
-from deploy_action.results.answers import Check, CheckState, DoctorReport, Page
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Check, CheckState, DoctorReport, Page
 
 VALID = """\
 version: 1
@@ -130,7 +130,7 @@ def silent_hosts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def rows(diagnosis: DoctorReport) -> dict[str, Check]:
-    return {need.subject: need for need in diagnosis.needs if not need.host}
+    return {need.subject: need for need in diagnosis.checks if not need.host}
 
 
 def test_doctor_asks_every_host_and_names_missing_secrets(
@@ -193,7 +193,7 @@ def test_a_plan_without_a_host_says_what_a_first_deployment_would_do(root: Path)
     assert outcome.result is Result.PLANNED
     assert outcome.plan[0] == "pull ghcr.io/acme/shop:1.0.0"
     assert any("start" in line for line in outcome.plan)
-    assert "no host and no registry was asked" in outcome.notes[-1]
+    assert "no host and no registry was asked" in str(outcome.notes[-1])
 
 
 def test_a_plan_without_a_host_is_refused_by_what_would_refuse_the_deployment(root: Path) -> None:

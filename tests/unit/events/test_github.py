@@ -24,6 +24,7 @@ from deploy_action.events.stream import InBackground, Observer
 from deploy_action.github.api import Api
 from deploy_action.github.context import Context
 from deploy_action.inputs import Inputs, Secret
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
 
 OLD, NOW = "a" * 40, "b" * 40
@@ -61,7 +62,9 @@ def new_reporter(github: FakeGitHub) -> DeploymentReporter:
     return DeploymentReporter(CONTEXT, connect)
 
 
-def run(world: World, github: FakeGitHub, command: str, **inputs: Any) -> tuple[Outcome, list[str]]:
+def run(
+    world: World, github: FakeGitHub, command: str, **inputs: Any
+) -> tuple[Outcome, list[Note]]:
     """Run a command as the action does, and return the outcome and the observer's notes."""
     given = Inputs(config=world.directory / "deploy.yaml", actor="ada", run_url=RUN, **inputs)
     observer = Kept(InBackground(new_reporter(github)))
@@ -75,12 +78,12 @@ class Kept:
     """Keeps the notes of an observer apart from those of the command."""
 
     def __init__(self, observer: Observer) -> None:
-        self.name, self._observer, self.notes = observer.name, observer, tuple[str, ...]()
+        self.name, self._observer, self.notes = observer.name, observer, tuple[Note, ...]()
 
     def notify(self, event: Event) -> None:
         self._observer.notify(event)
 
-    def close(self, timeout_seconds: float) -> tuple[str, ...]:
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:
         self.notes = self._observer.close(timeout_seconds)
         return self.notes
 
@@ -90,13 +93,13 @@ def begin(reporter: DeploymentReporter) -> None:
     reporter.notify(DeploymentStarted(deployment=DEPLOYED))
 
 
-def end(reporter: DeploymentReporter, outcome: Outcome | None) -> tuple[str, ...]:
+def end(reporter: DeploymentReporter, outcome: Outcome | None) -> tuple[Note, ...]:
     """Let the command end, and return the notes."""
     reporter.notify(CommandFinished(report=outcome))
     return reporter.close(0)
 
 
-def deploy(world: World, github: FakeGitHub, version: str, **inputs: Any) -> list[str]:
+def deploy(world: World, github: FakeGitHub, version: str, **inputs: Any) -> list[Note]:
     """Deploy a version."""
     return run(world, github, "deploy", version=version, **inputs)[1]
 
@@ -215,9 +218,9 @@ def test_without_permission_the_note_names_it(world: World, github: FakeGitHub) 
     github.permissions["deployments"] = "read"
     outcome, (note,) = run(world, github, "deploy", version="1.0.0")
     assert int(outcome.exit_code) == 0
-    assert "not among GitHub's" in note
-    assert "permissions: {deployments: write}" in note
-    assert "github-record: off" in note
+    assert note.code is NoteCode.GITHUB_NOT_RECORDED
+    assert "permissions: {deployments: write}" in str(note)
+    assert "github-record: off" in str(note)
 
 
 def test_without_a_token_the_note_says_so() -> None:
@@ -225,7 +228,7 @@ def test_without_a_token_the_note_says_so() -> None:
     reporter = DeploymentReporter(CONTEXT, None)
     begin(reporter)
     (note,) = end(reporter, Outcome(result=Result.DEPLOYED, deployment=DEPLOYED))
-    assert "GITHUB_TOKEN" in note
+    assert note.code is NoteCode.GITHUB_NOT_RECORDED
 
 
 @pytest.mark.parametrize("after", [True, False])
@@ -245,7 +248,7 @@ def test_an_end_that_could_not_be_written_is_told(world: World, github: FakeGitH
     begin(reporter)
     github.faults += [Fault(status=500)] * 9
     (note,) = end(reporter, Outcome(result=Result.DEPLOYED, deployment=DEPLOYED))
-    assert "still in progress" in note
+    assert note.code is NoteCode.GITHUB_RECORD_INCOMPLETE
 
 
 def test_a_github_that_hangs_delays_nobody(
@@ -257,7 +260,7 @@ def test_a_github_that_hangs_delays_nobody(
     began = time.monotonic()
     outcome, (note,) = run(world, github, "deploy", version="1.0.0")
     assert outcome.result is Result.DEPLOYED
-    assert "not finished within 0.3 s" in note
+    assert note.code is NoteCode.OBSERVER_TIMED_OUT
     assert time.monotonic() - began < 3
 
 
@@ -266,7 +269,7 @@ def test_a_response_that_nobody_foresaw_is_a_note(world: World, github: FakeGitH
     github.faults.append(Fault(status=201, body='{"surprise": true}'))
     outcome, (note,) = run(world, github, "deploy", version="1.0.0")
     assert outcome.result is Result.DEPLOYED
-    assert "unexpected KeyError" in note
+    assert note.code is NoteCode.OBSERVER_FAILED
 
 
 @pytest.mark.parametrize("asked", [True, False])

@@ -28,8 +28,9 @@ from deploy_action.events.progress import Progress
 from deploy_action.events.stream import EventStream, InBackground
 from deploy_action.inputs import Inputs
 from deploy_action.render.text import Style
-from deploy_action.results.answers import History, Report
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import History, Report
 
 
 class Recorder:
@@ -50,8 +51,8 @@ class Recorder:
         if self._error is not None:
             raise self._error
 
-    def close(self, timeout_seconds: float) -> tuple[str, ...]:
-        return (f"{len(self.events)} events",)
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:
+        return (Note(NoteCode.OTHER, f"{len(self.events)} events"),)
 
 
 def test_every_observer_is_told_everything_in_one_order() -> None:
@@ -71,7 +72,7 @@ def test_every_observer_is_told_everything_in_one_order() -> None:
         StepFinished(step="pull", seconds=1.5, host="a"),
     ]
     assert second.events == first.events
-    assert stream.close(1) == ("5 events", "5 events")
+    assert list(map(str, stream.close(1))) == ["5 events", "5 events"]
 
 
 def test_several_threads_may_publish() -> None:
@@ -100,8 +101,10 @@ def test_an_observer_that_raises_is_a_note(error: Exception, background: bool) -
     stream.say("one")
     stream.say("two")
     first, second = stream.close(5)
-    assert first == f"the recorder: stopped by an unexpected {type(error).__name__}"
-    assert second == "2 events"
+    assert first.code is NoteCode.OBSERVER_FAILED
+    assert type(error).__name__ in str(first)
+    assert "hunter2" not in str(first)
+    assert str(second) == "2 events"
     assert len(broken.events) == 1
 
 
@@ -120,7 +123,8 @@ def test_a_slow_observer_delays_nobody() -> None:
     began = time.monotonic()
     for _ in range(10):
         stream.say("x")
-    assert stream.close(0.05) == ("the recorder: not finished within 0.05 s",)
+    (note,) = stream.close(0.05)
+    assert note.code is NoteCode.OBSERVER_TIMED_OUT
     assert time.monotonic() - began < 2
     gate.set()
 
@@ -131,7 +135,7 @@ def test_a_background_observer_is_told_all_in_its_own_thread() -> None:
     stream = EventStream([InBackground(recorder)])
     stream.say("one")
     stream.say("two")
-    assert stream.close(5) == ("2 events",)
+    assert list(map(str, stream.close(5))) == ["2 events"]
     assert [event.text for event in recorder.events if isinstance(event, Message)] == ["one", "two"]
     assert threading.current_thread() not in recorder.threads
 
@@ -159,7 +163,7 @@ def test_a_command_is_told_from_start_to_end(monkeypatch: pytest.MonkeyPatch) ->
         Message(text="working"),
         CommandFinished(report=history),
     ]
-    assert report == History(environment="production", notes=("3 events",))
+    assert report == History(environment="production", notes=(Note(NoteCode.OTHER, "3 events"),))
 
 
 def test_a_failure_and_a_bug_are_an_end_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,11 +197,11 @@ def test_a_cancelled_run_waits_less(
     run_as(monkeypatch, error or History(environment="production"))
 
     class Timed(Recorder):
-        def close(self, timeout_seconds: float) -> tuple[str, ...]:
-            return (f"{timeout_seconds:g}",)
+        def close(self, timeout_seconds: float) -> tuple[Note, ...]:
+            return (Note(NoteCode.OTHER, f"{timeout_seconds:g}"),)
 
     report = perform("deploy", Inputs(), [Timed()])
-    assert getattr(report, "notes", ()) == (f"{seconds:g}",)
+    assert list(map(str, getattr(report, "notes", ()))) == [f"{seconds:g}"]
 
 
 def test_an_observer_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:

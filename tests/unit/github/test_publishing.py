@@ -24,8 +24,8 @@ from deploy_action.errors import BadInput, DeploymentFailed, HostUnreachable, In
 from deploy_action.events.progress import Progress
 from deploy_action.github.comments import MOST_CHARACTERS
 from deploy_action.inputs import Inputs
-from deploy_action.results.answers import Monitoring, Report
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Monitoring, Report
 
 SHOP = "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nport: 8080\n"
 BEFORE = "a" * 40

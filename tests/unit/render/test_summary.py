@@ -15,8 +15,8 @@ from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
 from deploy_action.releases.model import Deployment
 from deploy_action.render.summary import summary
-from deploy_action.results.answers import History, Page
 from deploy_action.results.outcome import Excerpt, Outcome, Result
+from deploy_action.results.reports import History, Page
 
 NASTY = (
     "</details><script>alert(1)</script> | x | `code` **bold** [a](https://evil.example)\n"

@@ -156,9 +156,13 @@ def test_unchanged_does_not_show_the_times_of_an_earlier_deployment_as_its_own()
     assert "█" not in said
     note = ("local: shop-1.4.2-1 was stopped and is started again",)
     mended = Outcome(
-        result=Result.UNCHANGED, environment="production", deployment=DEPLOYED, notes=note
+        result=Result.UNCHANGED,
+        environment="production",
+        deployment=DEPLOYED,
+        notes=note,
+        repaired=True,
     )
-    assert "already; what had changed was mended\n" in text(mended)
+    assert "already; what had drifted was repaired\n" in text(mended)
 
 
 def test_a_plan_tells_the_version_that_it_is_about_and_not_an_earlier_deployment() -> None:

@@ -15,7 +15,7 @@ from deploy_action.platforms.docker.observation import HostObservation
 from deploy_action.platforms.docker.replicas import Replica, of_release
 from deploy_action.platforms.docker.standby import standby_of, stands_by
 from deploy_action.releases.model import Deployment
-from deploy_action.results.answers import Difference
+from deploy_action.results.reports import Difference
 
 if TYPE_CHECKING:
     from collections.abc import Collection
