@@ -117,6 +117,7 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
 def _show(
     report: Report, commands: Commands, environ: Mapping[str, str], publisher: Publisher | None
 ) -> Report:
+    from deploy_action.render.report_view import report_view
     from deploy_action.render.summary import summary
     from deploy_action.results.outcome import Outcome
 
@@ -135,7 +136,7 @@ def _show(
             commands.notice("not all are shown here", more)
         _write_sarif(action_inputs(environ).get("sarif-file", ""), report)
     elif report.exit_code is not ExitCode.DONE:
-        commands.error(report.result, _text(report)[0])
+        commands.error(report.result, report_view(report).title)
     with commands.no_commands() as log:
         log.write("".join(f"{line}\n" for line in _text(report)))
     set_outputs(environ, outputs(report, news))
@@ -161,14 +162,10 @@ def _write_sarif(path: str, report: Outcome) -> None:
 
 def _text(report: Report) -> list[str]:
     from deploy_action.cli import screen
-    from deploy_action.render.answers_text import show_answer
-    from deploy_action.render.terminal import show_outcome
-    from deploy_action.results.outcome import Outcome
+    from deploy_action.render.terminal import show_report
 
-    paper = screen.paper({"COLUMNS": "100", "NO_COLOR": "1"}, sys.stdout, report=report)
-    return (
-        show_outcome(report, paper) if isinstance(report, Outcome) else show_answer(report, paper)
-    )
+    environ = {"COLUMNS": "100", "NO_COLOR": "1"}
+    return show_report(report, screen.render_context(environ, sys.stdout, report=report))
 
 
 def _with_secrets(environ: Mapping[str, str]) -> dict[str, str]:
