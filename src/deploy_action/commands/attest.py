@@ -6,7 +6,6 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput
-from deploy_action.github.context import Context
 from deploy_action.releases.attestation import KEY, Attestation, proof_key, sign
 from deploy_action.releases.model import State
 from deploy_action.results.outcome import Result
@@ -62,7 +61,7 @@ def attest(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
             digest=release.digest,
             commit=release.commit,
             deployment=deployment.id,
-            repository=Context.read(inputs.environ).repository,
+            repository=inputs.environ.get("GITHUB_REPOSITORY", ""),
             time=now.isoformat(timespec="seconds"),
         ),
         key,
