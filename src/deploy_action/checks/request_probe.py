@@ -17,7 +17,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from string import punctuation
@@ -25,17 +25,9 @@ from urllib.parse import quote
 
 from deploy_action.checks.http import http_connection, merge_headers
 from deploy_action.config.model import ProbePost
-from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.redaction import escape
 
-__all__ = [
-    "LossKind",
-    "RequestLoss",
-    "RequestStats",
-    "RouteProbe",
-    "require_no_lost_requests",
-    "stats",
-]
+__all__ = ["LossKind", "RequestLoss", "RequestStats", "RouteProbe"]
 
 _TIMEOUT_SECONDS = 10.0
 _EXAMPLES = 5
@@ -95,30 +87,6 @@ class RequestStats:
         )
 
 
-def stats(probes: Iterable[RouteProbe]) -> RequestStats:
-    """Add up the counts of all probes so far."""
-    return sum((probe.stats() for probe in probes), RequestStats())
-
-
-def require_no_lost_requests(probes: Iterable[RouteProbe], *, allowed: int = 0) -> None:
-    """Refuse a release under which more requests were lost than allowed.
-
-    Raises:
-        DeploymentFailed: with the code REQUESTS_LOST.
-    """
-    probes = tuple(probes)
-    for probe in probes:
-        probe.ensure_answered()
-    counted = stats(probes)
-    if counted.lost > allowed:
-        raise DeploymentFailed(
-            f"{counted.lost} of {counted.sent} probe requests through the edge failed: "
-            + "; ".join(map(str, counted.losses)),
-            remedy="does the new release answer what the probe asks? (probe in deploy.yaml)",
-            code=ErrorCode.REQUESTS_LOST,
-        )
-
-
 @dataclass(slots=True, kw_only=True)
 class RouteProbe:
     """Sends requests to one host's edge until it is stopped.
@@ -129,7 +97,6 @@ class RouteProbe:
         headers: the Host header, without which the edge does not know the service.
         post: what is sent with POST as well.
         rate_per_second: requests in all.
-        ahead: called once, as soon as it begins.
     """
 
     where: str
@@ -138,7 +105,6 @@ class RouteProbe:
     headers: Mapping[str, str]
     post: ProbePost | None = None
     rate_per_second: float
-    ahead: Callable[[], None] | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _get: _RequestCounter = field(init=False)
     _post: _RequestCounter | None = field(init=False, default=None)
@@ -155,8 +121,6 @@ class RouteProbe:
 
     def start(self) -> None:
         """Begin, in threads of its own."""
-        if self.ahead is not None:
-            threading.Thread(target=self.ahead, daemon=True).start()
         on_new = self.rate_per_second * _NEW_CONNECTION_SHARE
         on_kept = self.rate_per_second - on_new
         if self._post is not None:
