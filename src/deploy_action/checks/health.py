@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from deploy_action.config.model import Health
+from deploy_action.errors import ErrorCode
 
 if TYPE_CHECKING:
     from deploy_action.platforms.docker.edge.state import ServerStatus
@@ -39,6 +40,11 @@ _CODES = {
     137: "it was killed (SIGKILL)",
     139: "it crashed (SIGSEGV)",
     143: "it was asked to stop (SIGTERM)",
+}
+_START_FAILURES = {
+    ErrorCode.ENTRYPOINT_NOT_FOUND: "exit code 127: the entry point was not found in the image",
+    ErrorCode.ENTRYPOINT_NOT_EXECUTABLE: "exit code 126: the entry point is not executable",
+    ErrorCode.WRONG_ARCHITECTURE: "the image is for another architecture",
 }
 _MIN_UPTIME_SECONDS = 1.0
 _POLL_SECONDS = (0.02, 0.2)
@@ -175,16 +181,9 @@ def explain_exit(container: Container) -> str:
     return f"exit code {code}: {reason}{message}"
 
 
-def start_failure(engine_message: str) -> str:
-    """Say why the engine could not start a container; empty when the message has no known cause."""
-    text = engine_message.lower()
-    if "executable file not found" in text or "no such file or directory" in text:
-        return "exit code 127: the entry point was not found in the image"
-    if "permission denied" in text:
-        return "exit code 126: the entry point is not executable"
-    if "exec format error" in text:
-        return "the image is for another architecture"
-    return ""
+def start_failure(code: ErrorCode) -> str:
+    """Say why the engine could not start a container; empty where the code does not tell."""
+    return _START_FAILURES.get(code, "")
 
 
 def _explain_edge(health: Health, look: Look) -> str:

@@ -17,7 +17,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from string import punctuation
@@ -25,9 +25,17 @@ from urllib.parse import quote
 
 from deploy_action.checks.http import http_connection, merge_headers
 from deploy_action.config.model import ProbePost
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.redaction import escape
 
-__all__ = ["LossKind", "RequestLoss", "RequestStats", "RouteProbe"]
+__all__ = [
+    "LossKind",
+    "RequestLoss",
+    "RequestStats",
+    "RouteProbe",
+    "require_no_lost_requests",
+    "stats",
+]
 
 _TIMEOUT_SECONDS = 10.0
 _EXAMPLES = 5
@@ -84,6 +92,30 @@ class RequestStats:
             lost=self.lost + other.lost,
             losses=tuple(dict.fromkeys((*self.losses, *other.losses)))[:_EXAMPLES],
             unserved=self.unserved + other.unserved,
+        )
+
+
+def stats(probes: Iterable[RouteProbe]) -> RequestStats:
+    """Add up the counts of all probes so far."""
+    return sum((probe.stats() for probe in probes), RequestStats())
+
+
+def require_no_lost_requests(probes: Iterable[RouteProbe], *, allowed: int = 0) -> None:
+    """Refuse a release under which more requests were lost than allowed.
+
+    Raises:
+        DeploymentFailed: with the code REQUESTS_LOST.
+    """
+    probes = tuple(probes)
+    for probe in probes:
+        probe.ensure_answered()
+    counted = stats(probes)
+    if counted.lost > allowed:
+        raise DeploymentFailed(
+            f"{counted.lost} of {counted.sent} probe requests through the edge failed: "
+            + "; ".join(map(str, counted.losses)),
+            remedy="does the new release answer what the probe asks? (probe in deploy.yaml)",
+            code=ErrorCode.REQUESTS_LOST,
         )
 
 

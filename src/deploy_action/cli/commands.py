@@ -110,7 +110,14 @@ _PROOF = (
 _PROOF_FILE = _option(
     "proof_file", "--proof-file", "FILE", "write a signed proof here when it went well", "path"
 )
-_RECORDED = (_REASON, _ACTOR, _RUN_URL, _LOCK_WAIT, _DRY_RUN)
+_GITHUB_RECORD = _option(
+    "github_record",
+    "--github-record",
+    "",
+    "list it among GitHub's deployments (GITHUB_REPOSITORY, GITHUB_TOKEN)",
+    "switch",
+)
+_RECORDED = (_REASON, _ACTOR, _RUN_URL, _LOCK_WAIT, _DRY_RUN, _GITHUB_RECORD)
 
 _CHANGES = tuple(ExitCode)
 _JUDGES = (ExitCode.DONE, ExitCode.BAD_INPUT, ExitCode.GATE_REFUSED)
@@ -144,8 +151,8 @@ COMMANDS = (
         name="check",
         summary="validate, then run the gates; changes nothing",
         story=(
-            "Validates deploy.yaml, then runs every gate that it configures: the bandit scan, the"
-            " application's own configuration files. What `deploy` would refuse, `check` refuses."
+            "Validates deploy.yaml, then runs every gate that it configures. What `deploy` would"
+            " refuse, `check` refuses."
         ),
         examples=(("deploy-action check -e staging", "what a pull request should run"),),
         options=(_ENVIRONMENT,),

@@ -18,10 +18,11 @@ from deploy_action.checks.request_probe import (
     RequestLoss,
     RequestStats,
     RouteProbe,
+    require_no_lost_requests,
+    stats,
 )
 from deploy_action.config.model import ProbePost
 from deploy_action.errors import DeploymentFailed, ErrorCode
-from deploy_action.rollout.steps.record import require_no_lost_requests
 
 PING = ProbePost(
     path="/api/ping",
@@ -321,14 +322,15 @@ def test_each_way_of_losing_a_request_has_an_identifier(
     assert [loss.kind for loss in probe.stats().losses] == [kind]
 
 
-def test_a_release_that_loses_more_than_allowed_is_refused() -> None:
-    """The error has a code and names the first losses."""
-    loss = RequestLoss(kind=LossKind.BAD_STATUS, where="web-1", detail="status 500")
-    stats = RequestStats(sent=3, lost=1, losses=(loss,))
-    require_no_lost_requests(stats, 1)
+def test_a_release_that_loses_more_than_allowed_is_refused(serve: Any) -> None:
+    """The error has a code, and each probe has asked at least once before."""
+    shop = Shop(serve, lambda _: 500)
+    probes = (shop.probe(), shop.probe(post=None))
     with pytest.raises(DeploymentFailed) as caught:
-        require_no_lost_requests(stats, 0)
+        require_no_lost_requests(probes)
     assert caught.value.code is ErrorCode.REQUESTS_LOST
     assert str(caught.value).splitlines()[0] == (
-        "1 of 3 probe requests through the edge failed: web-1: status 500"
+        "1 of 3 probe requests through the edge failed: web-1: POST /api/ping: status 500"
     )
+    assert stats(probes).lost == 1
+    require_no_lost_requests(iter([shop.probe(post=None)]))
