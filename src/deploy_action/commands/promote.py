@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
-from deploy_action.commands.deploy import deploy_image
+from deploy_action.clock import SystemClock
+from deploy_action.commands.deploy import deploy_image, ledger_before
 from deploy_action.config import load
 from deploy_action.config.select import select_promotion
 from deploy_action.releases.model import Kind
 from deploy_action.releases.promotion import passed_image
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.results.outcome import Outcome
 
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Make the release of the environment named by `after` live in this one.
 
     Raises:
@@ -26,6 +28,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         GateRefused: nothing has passed there, or not the version that was asked for.
     """
     config = load(inputs.config)
-    wanted = select_promotion(config, inputs.environment)
-    image = passed_image(config, wanted, inputs, progress)
-    return deploy_image(config, wanted, inputs, progress, Kind.PROMOTE, image)
+    target = select_promotion(config, inputs.environment)
+    before = functools.partial(ledger_before, config, target, inputs, progress)
+    image = passed_image(target, inputs, before, SystemClock().now())
+    return deploy_image(config, target, inputs, progress, Kind.PROMOTE, image)
