@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy_action.render.markdown import shortened
+from deploy_action.render.markdown import truncate
 
 __all__ = ["add_summary", "set_outputs"]
 
@@ -38,4 +38,4 @@ def add_summary(environ: Mapping[str, str], markdown: str) -> None:
     content = markdown.encode()
     with Path(name).open("ab") as file:
         room = _MOST_BYTES - file.tell()
-        file.write(shortened(markdown, room, _CUT) if len(content) > room else content)
+        file.write(truncate(markdown, room, _CUT) if len(content) > room else content)
