@@ -1,4 +1,4 @@
-"""Workflow commands: the one place that writes them, and that keeps others' text from being one.
+"""Workflow commands: the one place that writes them and escapes text from outside.
 
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -94,7 +94,7 @@ class Commands:
         self._annotation(Severity.ERROR, {"title": title}, message)
 
     def notice(self, title: str, message: str) -> None:
-        """Show a remark that belongs to no file."""
+        """Show a notice that belongs to no file."""
         self._annotation(Severity.NOTICE, {"title": title}, message)
 
     @contextlib.contextmanager
@@ -122,6 +122,6 @@ class Commands:
         self._command(str(severity), safe, escape_legacy(message)[:_MOST_CHARACTERS])
 
     def _command(self, name: str, properties: dict[str, str], data: str) -> None:
-        given = ",".join(f"{k}={escape_property(v)}" for k, v in properties.items() if v)
-        self.stream.write(f"::{name}{' ' if given else ''}{given}::{escape_data(data)}\n")
+        shown = ",".join(f"{k}={escape_property(v)}" for k, v in properties.items() if v)
+        self.stream.write(f"::{name}{' ' if shown else ''}{shown}::{escape_data(data)}\n")
         self.stream.flush()

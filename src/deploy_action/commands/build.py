@@ -14,13 +14,13 @@ from deploy_action.results.reports import Built
 
 if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> Built:
+def run(inputs: Inputs, progress: EventStream) -> Built:
     """Build once for all environments; each of them then gets this very digest.
 
     Raises:

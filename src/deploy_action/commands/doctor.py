@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["run"]
@@ -26,7 +26,7 @@ _TOOL_SECONDS = 10.0
 _HOSTS_AT_ONCE = 16
 
 
-def run(inputs: Inputs, progress: Progress) -> DoctorReport:
+def run(inputs: Inputs, progress: EventStream) -> DoctorReport:
     """Look at this machine, then at all hosts at once.
 
     Without a valid deploy.yaml the local engine is looked at alone.

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.config.model import Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> Drift:
+def run(inputs: Inputs, progress: EventStream) -> Drift:
     """Compare every host with the ledger.
 
     Raises:

@@ -21,7 +21,7 @@ from deploy_action.results.reports import Monitoring
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment, Route
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.platform import DockerPlatform
@@ -35,7 +35,7 @@ _DAY_SECONDS = 86400
 _SOON_DAYS = 14
 
 
-def run(inputs: Inputs, progress: Progress) -> Monitoring:
+def run(inputs: Inputs, progress: EventStream) -> Monitoring:
     """Look at the live release on every host; write the metrics where a textfile is asked for.
 
     Raises:

@@ -13,7 +13,7 @@ from deploy_action.releases.rollback_target import rollback_candidates
 from deploy_action.results.reports import HostStatus, ReplicaStage, ReplicaStatus, Status
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.observation import HostObservation
     from deploy_action.platforms.docker.replicas import Replica
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> Status:
+def run(inputs: Inputs, progress: EventStream) -> Status:
     """Look at every host of the environment; one that does not answer is shown as unknown."""
     target = select_environment(load(inputs.config), inputs.environment)
     with connect_platform(target, inputs, progress, partial=True) as connection:

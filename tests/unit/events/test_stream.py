@@ -24,7 +24,6 @@ from deploy_action.events.model import (
     WarningMessage,
 )
 from deploy_action.events.observers import ObserverContext, observers
-from deploy_action.events.progress import Progress
 from deploy_action.events.stream import EventStream, InBackground
 from deploy_action.inputs import Inputs
 from deploy_action.render.text import Style
@@ -143,7 +142,7 @@ def test_a_background_observer_is_told_all_in_its_own_thread() -> None:
 def run_as(monkeypatch: pytest.MonkeyPatch, result: Report | Exception) -> None:
     """Let every command come to this."""
 
-    def run(inputs: Inputs, progress: Progress) -> Report:
+    def run(inputs: Inputs, progress: EventStream) -> Report:
         progress.say("working")
         if isinstance(result, Exception):
             raise result

@@ -21,7 +21,7 @@ from tests.unit.render.samples import DEPLOYED, RELEASE, failed
 from deploy_action.action import main as action
 from deploy_action.checks.result import CheckResult
 from deploy_action.errors import BadInput, DeploymentFailed, HostUnreachable, Interrupted
-from deploy_action.events.progress import Progress
+from deploy_action.events.stream import EventStream
 from deploy_action.github.comments import MOST_CHARACTERS
 from deploy_action.inputs import Inputs
 from deploy_action.results.outcome import Outcome, Result
@@ -72,7 +72,7 @@ class Runner:
     def step(self, command: str, report: Report | Exception, **given: Any) -> Step:
         """Run a step."""
 
-        def run(inputs: Inputs, progress: Progress) -> Report:
+        def run(inputs: Inputs, progress: EventStream) -> Report:
             if isinstance(report, Outcome) and report.deployment is not None:
                 progress.begin(dataclasses.replace(report.deployment, run_url=inputs.run_url))
             if isinstance(report, Exception):
