@@ -1,4 +1,4 @@
-"""Writes docs/reliability.md from rows.toml and the report of the last `make faults`.
+"""Writes docs/reference/reliability.md from rows.toml and the report of the last `make faults`.
 
 python -m tests.faults.table REPORT.xml…    the later report counts where two know a test
 """
@@ -17,7 +17,7 @@ from typing import Literal
 __all__ = ["Row", "Run", "page", "read", "rows"]
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "reference" / "reliability.md"
 Result = Literal["passed", "FAILED", "skipped"]
 HEAD = """\
 # What was injected, and what became of it
