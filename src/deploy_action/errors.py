@@ -73,6 +73,7 @@ class ErrorCode(StrEnum):
     CERTIFICATE_INVALID = "certificate-invalid"
     CERTIFICATE_NOT_SERVED = "certificate-not-served"
     DISK_FULL = "disk-full"
+    EDGE_NOT_RUNNING = "edge-not-running"
     EDGE_REFUSED = "edge-refused"
     HOOK_FAILED = "hook-failed"
     IMAGE_NOT_FOUND = "image-not-found"

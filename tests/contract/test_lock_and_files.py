@@ -10,9 +10,10 @@ from tests.contract.bench import Bench, with_network
 from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
 from deploy_action.platforms.docker.edge.host import lock_spec
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec
-from deploy_action.session.client import Conflict, SessionLost
+from deploy_action.session.client import SessionLost
 from deploy_action.session.lock import Lock, acquire, current
-from deploy_action.session.requests import (
+from deploy_action.session.queries import (
+    Conflict,
     delete,
     get,
     haproxy,
@@ -170,7 +171,7 @@ def test_several_requests_are_done_in_their_order(lock: Lock) -> None:
         lock.session.ask(
             pair(
                 sequence(put(path, b"{}"), put(path, content)),
-                haproxy("show stat\n").then(lambda _: None),
+                haproxy("show stat\n").map(lambda _: None),
             )
         )
     read = pair(get(path), pair(optional(haproxy("show stat\n")), sequence(delete(path))))

@@ -39,6 +39,7 @@ class FakeEngine:
         """Connect."""
         self.machine, self.process = machine, process
         self.host = machine.name
+        self.closed = False
 
     @contextlib.contextmanager
     def _call(self, *words: object) -> Iterator[FakeMachine]:
@@ -63,7 +64,8 @@ class FakeEngine:
             )
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Note it."""
+        self.closed = True
 
     # Images
 
@@ -289,7 +291,7 @@ class FakeEngine:
             if found.status != "running":
                 raise DeploymentFailed(f"{self.host}: container is not running")
             script = " ".join(argv)
-            if found.spec.labels.get("deploy-action.role") == "edge":
+            if found.spec.labels.get("deploy-action.kind") == "edge":
                 ready = machine.volume_of(found).haproxy is not None
                 return Execution(exit_code=0, output="12 worker 0\n" if ready else "")
             if found.application is None:
@@ -305,14 +307,14 @@ class FakeEngine:
             return Execution(exit_code=0 if healthy else 1, output="")
 
     def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
-        """Run `session`, or what reads from its first line where to connect to, in a container."""
+        """Run `session`, or socat to an address, in a container."""
         machine = self.machine
         with self._sockets("connect", self._words(container_id), *argv) as (ours, theirs):
             found = self._must(container_id)
             if argv[0].endswith("session"):
                 self._session(found, theirs, at_end=lambda: None).start()
                 return ours
-            threading.Thread(target=_connect, args=(machine, theirs), daemon=True).start()
+            threading.Thread(target=_connect, args=(machine, theirs, argv[-1]), daemon=True).start()
             return ours
 
     def attach(self, container_id: str) -> socket.socket:
@@ -397,17 +399,11 @@ def _said(script: str) -> list[str]:
     return re.findall(r"echo (\w+)", script)
 
 
-def _connect(machine: FakeMachine, stream: socket.socket) -> None:
-    """Read where to connect to, and be that; it closes where nobody answers."""
+def _connect(machine: FakeMachine, stream: socket.socket, where: str) -> None:
+    """Be what answers at a socat address; the stream closes where nobody does."""
     with contextlib.suppress(OSError), contextlib.ExitStack() as undo:
         undo.callback(stream.close)
-        way = bytearray()
-        while not way.endswith(b"\n"):
-            more = stream.recv(1)
-            if not more:
-                return
-            way += more
-        address, number = way.decode().removeprefix("TCP:").split(",")[0].split(":")
+        address, number = where.removeprefix("TCP:").split(",")[0].split(":")
         port = int(number)
 
         def ask() -> Reply | None:

@@ -23,7 +23,8 @@ def facts(
         return actor(environ) if name == "actor" else commit()
 
     ordered = sorted(names)
-    found = run_parallel(one, ordered, meanwhile=meanwhile)
+    meanwhile()
+    found = run_parallel(one, ordered)
     return dict(zip(ordered, found, strict=True))
 
 

@@ -20,7 +20,7 @@ from deploy_action.platforms.docker.engine.protocol import (
     Engine,
     NameTaken,
 )
-from deploy_action.session.client import SessionClient, SessionLost
+from deploy_action.session.client import Session, SessionLost
 
 __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
 
@@ -54,7 +54,7 @@ class Lock:
 
     engine: Engine
     container_id: str
-    session: SessionClient
+    session: Session
     _end: threading.Event = field(default_factory=threading.Event)
 
     def keep(self) -> None:
@@ -171,7 +171,7 @@ def _take(engine: Engine, spec: ContainerSpec) -> Lock:
             raise
         stream = undo.enter_context(contextlib.closing(engine.attach(container_id)))
         engine.start(container_id)
-        session = undo.enter_context(contextlib.closing(SessionClient(engine.host, stream)))
+        session = undo.enter_context(contextlib.closing(Session(engine.host, stream)))
         session.ping()
         undo.pop_all()
     lock = Lock(engine=engine, container_id=container_id, session=session)

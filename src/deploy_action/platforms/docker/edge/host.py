@@ -45,7 +45,7 @@ def lock_spec(options: EdgeOptions, name: str, labels: Mapping[str, str]) -> Con
         image=edge_image(options),
         entrypoint=(_SESSION,),
         command=(str(LEASE_SECONDS),),
-        labels={"deploy-action.edge": options.name, "deploy-action.role": "lock"} | dict(labels),
+        labels={"deploy-action.edge": options.name, "deploy-action.kind": "lock"} | dict(labels),
         network_mode="host" if options.network == "host" else None,
         networks=() if options.network == "host" else (NetworkSpec(name=options.name),),
         binds=(f"{options.name}:/state",),
@@ -170,7 +170,7 @@ def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
         image=edge_image(options),
         labels={
             "deploy-action.edge": options.name,
-            "deploy-action.role": "edge",
+            "deploy-action.kind": "edge",
             upgrade.REVISION: str(artifact.revision()),
         },
         network_mode="host" if host else None,
