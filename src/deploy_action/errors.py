@@ -75,6 +75,8 @@ class ErrorCode(StrEnum):
     DISK_FULL = "disk-full"
     EDGE_NOT_RUNNING = "edge-not-running"
     EDGE_REFUSED = "edge-refused"
+    ENTRYPOINT_NOT_EXECUTABLE = "entrypoint-not-executable"
+    ENTRYPOINT_NOT_FOUND = "entrypoint-not-found"
     HOOK_FAILED = "hook-failed"
     IMAGE_NOT_FOUND = "image-not-found"
     IMAGE_NOT_PULLABLE = "image-not-pullable"

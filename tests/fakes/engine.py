@@ -16,6 +16,7 @@ from tests.fakes.process import Process
 from tests.fakes.session import FakeSession
 
 from deploy_action.errors import DeploymentFailed
+from deploy_action.platforms.docker.engine.error_hints import engine_error
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
     ContainerSpec,
@@ -90,9 +91,9 @@ class FakeEngine:
     def _registered(self, reference: str) -> tuple[str, FakeImage]:
         registry = self.machine.registry
         if registry is None:
-            raise DeploymentFailed(f"{self.host}: {reference}: connection refused")
+            raise engine_error(self.host, reference, "connection refused")
         if reference not in registry:
-            raise DeploymentFailed(f"{self.host}: {reference}: manifest unknown")
+            raise engine_error(self.host, reference, "manifest unknown")
         return registry[reference]
 
     def pull(
@@ -107,9 +108,9 @@ class FakeEngine:
             check()
             machine.images[reference] = self._registered(reference)[1]
 
-    def load_edge_image(self, tag: str) -> None:
-        """Have our image."""
-        with self._call("load", tag) as machine:
+    def build_image(self, tag: str, directory: str) -> None:
+        """Have an image."""
+        with self._call("build", tag) as machine:
             machine.images.setdefault(tag, FakeImage(id=f"sha256:edge-{tag}"))
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
@@ -117,7 +118,7 @@ class FakeEngine:
         with self._call("tag", image_id, repository, tag) as machine:
             found = self._image(image_id)
             if found is None:
-                raise DeploymentFailed(f"{self.host}: No such image: {image_id}")
+                raise engine_error(self.host, f"tag {image_id}", "No such image")
             machine.images[f"{repository}:{tag}"] = found
 
     def remove_image(self, reference: str) -> None:
@@ -149,7 +150,7 @@ class FakeEngine:
         """Create a container."""
         with self._call("create", spec.name) as machine:
             if machine.find(spec.name) is not None:
-                raise NameTaken(spec.name)
+                raise NameTaken(self.host, spec.name)
             image = self._image(spec.image)
             if image is None:
                 raise ImageMissing(f"{self.host}: create {spec.name}: No such image")
@@ -179,11 +180,11 @@ class FakeEngine:
             if found.status == "running":
                 return
             if found.application is not None and found.application.refusal:
-                raise DeploymentFailed(f"{self.host}: start: {found.application.refusal}")
+                raise engine_error(self.host, "start", found.application.refusal)
             for other in machine.containers.values():
                 mine = set(found.addresses.values())
                 if other.status == "running" and mine & set(other.addresses.values()):
-                    raise DeploymentFailed(f"{self.host}: start: Address already in use")
+                    raise engine_error(self.host, "start", "Address already in use")
             machine.begin(found)
             found.log += _said(_script(found.spec))
             if found.session is not None:
@@ -244,7 +245,7 @@ class FakeEngine:
         with self._call("rename", self._words(container_id), name) as machine:
             found, other = self._must(container_id), machine.find(name)
             if other is not None and other is not found:
-                raise NameTaken(name)
+                raise NameTaken(self.host, name)
             found.spec = dataclasses.replace(found.spec, name=name)
 
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
@@ -298,7 +299,7 @@ class FakeEngine:
                 late = re.search(r"sleep (\d+)", script)
                 if late and float(late[1]) > timeout_seconds:
                     machine.clock.sleep(timeout_seconds)
-                    return Execution(exit_code=124, output="no end in time")
+                    return Execution(exit_code=124, output="timed out")
                 code = re.search(r"exit (\d+)", script)
                 said = "".join(f"{word}\n" for word in _said(script))
                 return Execution(exit_code=int(code[1]) if code else 0, output=said)

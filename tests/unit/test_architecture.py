@@ -137,9 +137,8 @@ PRINTERS = {
     "checks/probe/__main__.py",
     "cli/manual.py",
     "cli/screen.py",
+    "config/file_check.py",
     "config/reference.py",
-    "gates/appconfig_worker.py",
-    "gates/bandit_worker.py",
     "action/workflow_commands.py",
     "events/console.py",
 }
@@ -155,7 +154,6 @@ ENVIRONMENT = {
     "action/main.py",
     "cli/main.py",
     "platforms/docker/engine/transport.py",
-    "gates/bandit_pool.py",
     "process.py",
     "images/login.py",
 }

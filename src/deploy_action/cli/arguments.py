@@ -172,7 +172,7 @@ def _parser(program: str, options: Sequence[Option]) -> _Parser:
 
 
 def _seconds(text: str) -> float:
-    from deploy_action.config.units import parse_duration
+    from deploy_action.units import parse_duration
 
     try:
         return parse_duration(text)

@@ -144,8 +144,8 @@ COMMANDS = (
         name="check",
         summary="validate, then run the gates; changes nothing",
         story=(
-            "Validates deploy.yaml, then runs every gate that it configures: the bandit scan, the"
-            " application's own configuration files. What `deploy` would refuse, `check` refuses."
+            "Validates deploy.yaml, then runs every gate that it configures. What `deploy` would"
+            " refuse, `check` refuses."
         ),
         examples=(("deploy-action check -e staging", "what a pull request should run"),),
         options=(_ENVIRONMENT,),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.config import check, environment
-from deploy_action.gates.result import NotRun, Passed
+from deploy_action.gates.result import refuses
 from deploy_action.gates.run import run_gates
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import DeployConfig, Gates
+    from collections.abc import Mapping
+
+    from deploy_action.config.model import DeployConfig
     from deploy_action.events.progress import Progress
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
@@ -30,12 +32,11 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     if config is None:
         return Outcome(result=Result.INVALID, problems=problems)
     results: list[GateResult] = []
-    for gates in _wanted(config, inputs.environment):
+    for gates in _distinct_gates(config, inputs.environment):
         progress.say("running the gates")
         results += run_gates(gates, inputs.config.parent)
-    passed = all(isinstance(result, Passed | NotRun) for result in results)
     return Outcome(
-        result=Result.PASSED if passed else Result.REFUSED,
+        result=Result.REFUSED if any(map(refuses, results)) else Result.PASSED,
         service=config.service,
         environment=inputs.environment or "",
         gates=tuple(results),
@@ -43,9 +44,9 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     )
 
 
-def _wanted(config: DeployConfig, name: str | None) -> list[Gates]:
+def _distinct_gates(config: DeployConfig, name: str | None) -> list[Mapping[str, object]]:
     chosen = list(config.environments.values()) if name is None else [environment(config, name)]
-    distinct: list[Gates] = []
+    distinct: list[Mapping[str, object]] = []
     for each in chosen:
         if each.gates not in distinct:
             distinct.append(each.gates)

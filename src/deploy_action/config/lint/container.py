@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deploy_action.config.lint.scope import Finding, Rule, Scope
+from deploy_action.gates.registry import GATES
 from deploy_action.problem import Severity
 
 __all__ = ["RULES"]
@@ -82,30 +83,15 @@ def _memory(scope: Scope) -> Iterator[Finding]:
 
 
 def _gates(scope: Scope) -> Iterator[Finding]:
-    for index, gate in enumerate(scope.environment.gates.config):
-        if gate.schema is None and not gate.required:
+    configured = scope.environment.gates
+    for gate in GATES:
+        for problem in gate.lint(configured[gate.key]) if gate.key in configured else ():
             yield Finding(
-                path=("gates", "config", index),
-                message=f"nothing is asked of {gate.file}, so this gate could never refuse",
-                hint="add schema: FILE or required: [KEY]",
-                rule="gate-checks-nothing",
+                path=("gates", gate.key, *problem.path),
+                message=problem.message,
+                hint=problem.hint,
+                rule=problem.rule,
             )
-        known = gate.file.lower().endswith((".yaml", ".yml", ".json", ".toml"))
-        if gate.format is None and not known:
-            yield Finding(
-                path=("gates", "config", index),
-                message=f"the name {gate.file} does not say its format",
-                hint="add format: yaml, json or toml",
-                rule="format-unknown",
-            )
-    bandit = scope.environment.gates.bandit
-    if bandit is not None and bandit.timeout_seconds <= 0:
-        yield Finding(
-            path=("gates", "bandit", "timeout"),
-            message="the timeout is zero, which can never be kept",
-            hint="write a duration above zero, or remove the key",
-            rule="zero-duration",
-        )
 
 
 RULES: tuple[Rule, ...] = (_volumes, _networks, _labels, _memory, _gates)

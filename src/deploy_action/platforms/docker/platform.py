@@ -109,12 +109,7 @@ class DockerPlatform:
             name,
             self.engines[name],
             self.placement,
-            labels={
-                "deploy-action.actor": holder.actor,
-                "deploy-action.deployment-id": holder.deployment,
-                "deploy-action.since": holder.since,
-                "deploy-action.run": holder.run_url,
-            },
+            labels=holder.labels,
             wait_seconds=self.lock_wait_seconds,
             clock=self.clock,
             cancel=cancel,

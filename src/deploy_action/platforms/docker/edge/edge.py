@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.queries import server_statuses, written_state
 from deploy_action.platforms.docker.edge.render import render
 from deploy_action.platforms.docker.edge.state import Backend, EdgeState, ServerStatus
@@ -223,6 +223,7 @@ class Edge:
         return DeploymentFailed(
             f"{self.host}: the edge cannot take {new.name} on port {new.port}: {clash}",
             remedy="give it another port (route.port) or the certificate (route.certificate)",
+            code=ErrorCode.PORT_TAKEN,
         )
 
     def servers(self, name: str) -> dict[str, ServerStatus]:

@@ -63,7 +63,7 @@ def reader_argv() -> tuple[str, ...]:
 def ensure_image(engine: Engine, options: EdgeOptions) -> None:
     """Have the image of edge and lock on the host; what is there stays as it is."""
     if options.image is None:
-        engine.load_edge_image(edge_image(options))
+        engine.build_image(edge_image(options), str(artifact.DIRECTORY))
     elif engine.image(options.image) is None:
         engine.pull(options.image, None)
 

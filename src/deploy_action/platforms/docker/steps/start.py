@@ -104,7 +104,7 @@ class Start:
         try:
             yield
         except DeployActionError as error:
-            why = start_failure(str(error))
+            why = start_failure(error.code)
             if not why:
                 raise
             raise DeploymentFailed(

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from deploy_action.errors import HostUnreachable
-from deploy_action.platforms.docker.engine import transport
 from deploy_action.platforms.docker.engine.transport import SshTunnel
 
 # Does what `ssh -L` does, with a pause between `bind` and `listen` that ends when it is told to.
@@ -40,14 +39,14 @@ def test_a_tunnel_is_used_only_when_its_socket_listens(
     told = tmp_path / "told"
     os.mkfifo(told)
     made = tunnel(tmp_path / "tunnel", LATE, str(tmp_path / "tunnel/docker.sock"), str(told))
-    refusals = []
+    refusals: list[str] = []
 
     def let_it_listen(_: float) -> None:
         if (made.directory / "docker.sock").exists() and not refusals:
             refusals.append("listen")
             told.write_text("")
 
-    monkeypatch.setattr(transport.time, "sleep", let_it_listen)
+    monkeypatch.setattr("deploy_action.platforms.docker.engine.transport.time.sleep", let_it_listen)
     made.start()
     assert refusals == ["listen"]
     with made.open() as connection:

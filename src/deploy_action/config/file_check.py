@@ -1,7 +1,8 @@
-"""The killable half of the configuration gate: one file against its schema and required keys.
+"""Checks one configuration file against a schema and required keys, as a program of its own.
 
-Reads what to do as JSON from standard input and answers with JSON. Runs as a script, because
-isolated mode finds this package only where it is installed.
+Reads a request as JSON from standard input and writes a report as JSON. The `config` gate runs it
+as a script, because isolated mode finds this package only where it is installed, and kills it when
+a pattern of the schema does not end.
 """
 
 from __future__ import annotations
@@ -47,49 +48,49 @@ class _NotChecked(Exception):
 
 
 def main() -> None:
-    """Read the order, check, answer."""
+    """Read the request, check, write the report."""
     sys.setrecursionlimit(_RECURSION)
-    order = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     findings: list[Problem] = []
     unchecked: tuple[Problem, ...] = ()
     try:
-        findings.extend(_check(order))
+        findings.extend(_check(request))
     except _NotChecked as reason:
         unchecked = reason.problems
-    answer = {
+    report = {
         "findings": [asdict(problem) for problem in findings],
         "unchecked": [asdict(problem) for problem in unchecked],
     }
-    json.dump(answer, sys.stdout)
+    json.dump(report, sys.stdout)
 
 
-def _check(order: Mapping[str, Any]) -> Iterator[Problem]:
-    file = order["file"]
+def _check(request: Mapping[str, Any]) -> Iterator[Problem]:
+    file = request["file"]
     try:
         content = read_bytes(Path(file), file=file)
     except Unreadable as error:
         raise _NotChecked(*error.problems) from None
-    schema = _schema(order["schema"]) if order["schema"] else None
+    schema = _schema(request["schema"]) if request["schema"] else None
     try:
-        document = parse(content, file=file, format=_format(order), strict=False)
+        document = parse(content, file=file, format=_format(request), strict=False)
     except Unreadable as error:
         yield from error.problems
         return
     yield from document.problems
-    for key in order["required"]:
+    for key in request["required"]:
         yield from _required(document, key)
     if schema is not None:
-        yield from _against(document, schema, order["schema"])
+        yield from _against(document, schema, request["schema"])
 
 
-def _format(order: Mapping[str, Any]) -> Format:
-    if order["format"]:
-        return cast("Format", order["format"])
-    return format_of(order["file"]) or "yaml"
+def _format(request: Mapping[str, Any]) -> Format:
+    if request["format"]:
+        return cast("Format", request["format"])
+    return format_of(request["file"]) or "yaml"
 
 
 def _schema(file: str) -> Document:
-    """Read a schema, written in JSON or YAML, and hold it against its own meta-schema."""
+    """Read a schema, written in JSON or YAML, and check it against its own meta-schema."""
     from jsonschema import Draft202012Validator, validators
 
     try:
@@ -102,7 +103,7 @@ def _schema(file: str) -> Document:
     known = draft is None or isinstance(draft, str)
     kind = validators.validator_for(schema if known else True, default=Draft202012Validator)
     if draft is not None and str(draft).rstrip("#") != kind.META_SCHEMA["$schema"].rstrip("#"):
-        message = f"the draft {draft} of JSON Schema is not known"
+        message = f"the draft {draft} of JSON Schema is unknown"
         hint = 'write "$schema": "https://json-schema.org/draft/2020-12/schema"'
         raise _NotChecked(Problem(file=file, message=message, hint=hint, rule="bad-schema"))
     errors = kind(kind.META_SCHEMA).iter_errors(schema)
@@ -119,7 +120,7 @@ def _bad_schema(document: Document, path: KeyPath) -> Problem:
         line=at.line,
         column=at.column,
         where=dotted(path),
-        message="this is no valid JSON Schema",
+        message="this is not a valid JSON Schema",
         rule="bad-schema",
     )
 
@@ -136,14 +137,14 @@ def _against(document: Document, schema: Document, file: str) -> Iterator[Proble
         message = f"the reference {error.ref} leads out of the schema"
         hint = "only references inside one file are followed; put it under $defs"
     except re.error as error:
-        message, hint = f"the pattern {error.pattern!r} is not valid: {error.msg}", "mend it"
+        message, hint = f"the pattern {error.pattern!r} is not valid: {error.msg}", "fix it"
     except RecursionError:
-        message, hint = "the schema refers to itself without end", "mend its $ref"
+        message, hint = "the schema refers to itself without end", "fix its $ref"
     raise _NotChecked(Problem(file=file, message=message, hint=hint, rule="bad-schema"))
 
 
 def _required(document: Document, key: str) -> Iterator[Problem]:
-    """Tell the first part of a dotted key that is not there, or that the whole has no value."""
+    """Yield a problem if a part of a dotted key is missing or the key has no value."""
     path: KeyPath = ()
     for part in key.split("."):
         here = lookup(document.data, path)
