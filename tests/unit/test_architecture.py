@@ -134,7 +134,6 @@ def test_workflow_commands_are_written_in_one_place() -> None:
 
 # Entry points, workers that answer their parent, and the generators of documents.
 PRINTERS = {
-    "checks/probe/__main__.py",
     "cli/manual.py",
     "cli/screen.py",
     "config/file_check.py",
