@@ -1,4 +1,4 @@
-"""Deploys to 16 hosts over ssh and to one, with 0, 50 and 300 ms more on every round trip.
+"""Deploys to 16 hosts over ssh and to one, with 0, 50 and 300 ms added to every round trip.
 
 Usage: python -m benchmarks.hosts [--rounds N] [--hosts N] [--write]
 
@@ -133,12 +133,12 @@ def ratio_at(numbers: Numbers, latency: int) -> float:
 
 
 def section(numbers: Numbers) -> Iterator[str]:
-    """Tell it as Markdown."""
+    """Render the numbers as Markdown."""
     took, count = numbers["seconds"], numbers["hosts"]
     yield (
         f"{count} hosts and one, each an engine and an OpenSSH server of its own in a network "
-        "namespace of this machine; a relay before each ssh server holds every piece back for half "
-        "of the added round trip, in both directions. One replica a "
+        "namespace of this machine; a relay in front of each ssh server delays every packet by half "
+        "of the added round trip, in both directions. One replica per "
         f"host, the whole command, no smoke tests, no drain; {numbers['rounds']} rounds each."
     )
     yield ""
@@ -175,7 +175,7 @@ def section(numbers: Numbers) -> Iterator[str]:
 
 
 def good(numbers: Numbers) -> bool:
-    """Tell whether sixteen hosts take at most twice as long as one where waiting is most of it."""
+    """Return whether sixteen hosts take at most twice as long as one where waiting is most of it."""
     return ratio_at(numbers, FAR) <= BUDGET
 
 
