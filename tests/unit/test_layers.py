@@ -19,8 +19,6 @@ KNOWN: frozenset[tuple[str, str]] = frozenset(
     {
         ("commands", "platforms/docker/edge"),
         ("config", "checks"),
-        ("events", "render"),
-        ("github", "action"),
         ("releases", "images"),
         ("rollout", "session"),
         ("session", "platforms/docker/engine"),
@@ -30,7 +28,6 @@ KNOWN_TYPES: frozenset[tuple[str, str]] = frozenset(
     {
         ("checks", "platforms/docker/edge"),
         ("checks", "platforms/docker/engine"),
-        ("github", "action"),
         ("images", "platforms/docker/engine"),
         ("platforms/protocol", "rollout"),
     }
