@@ -60,6 +60,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     monkeypatch.setattr(pip_audit, "OSV_URL", f"http://127.0.0.1:{server.server_port}/v1/query")
+    monkeypatch.setattr(pip_audit, "SOCKET_TIMEOUT_SECONDS", 120)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     yield
     server.shutdown()
