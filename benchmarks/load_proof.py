@@ -50,10 +50,10 @@ class Proof:
         """Do one thing and take its time; stop the run where it does not end as it should."""
         self.made += 1
         begun = time.monotonic()
-        done, wanted = self._act(act)
+        done, expected = self._act(act)
         self.seconds[act].append(time.monotonic() - begun)
-        if done.exit_code != wanted:
-            raise SystemExit(f"{act} ended with {done.exit_code}, not {wanted}:\n{done.text}")
+        if done.exit_code != expected:
+            raise SystemExit(f"{act} ended with {done.exit_code}, not {expected}:\n{done.text}")
 
     def _act(self, act: str) -> tuple[Finished, int]:
         match act:
@@ -141,10 +141,10 @@ def _reloads(box: Sandbox) -> int:
     """Ask the edge's master how often it has loaded its configuration."""
     ask = "echo show proc | socat -t 10 - UNIX-CONNECT:/state/run/master.sock"
     shown = box.docker("exec", box.edge, "sh", "-c", ask)
-    found = re.search(r"^\d+\s+master\s+(\d+)", shown, re.MULTILINE)
-    if found is None:
+    match = re.search(r"^\d+\s+master\s+(\d+)", shown, re.MULTILINE)
+    if match is None:
         raise SystemExit(f"the edge's master does not say how often it reloaded:\n{shown}")
-    return int(found[1])
+    return int(match[1])
 
 
 def _numbers(proof: Proof, total: Total, seconds: float, reloads: int) -> Numbers:

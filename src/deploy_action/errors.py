@@ -84,6 +84,7 @@ class ErrorCode(StrEnum):
     NOTHING_DEPLOYED = "nothing-deployed"
     NOT_PASSED_BEFORE = "not-passed-before"
     NO_ROLLBACK_TARGET = "no-rollback-target"
+    OUT_OF_MEMORY = "out-of-memory"
     PORT_TAKEN = "port-taken"
     REGISTRY_UNREACHABLE = "registry-unreachable"
     REPLICA_EXITED = "replica-exited"
