@@ -75,6 +75,7 @@ class ErrorCode(StrEnum):
     DISK_FULL = "disk-full"
     EDGE_NOT_RUNNING = "edge-not-running"
     EDGE_REFUSED = "edge-refused"
+    EDGE_STATE_UNREADABLE = "edge-state-unreadable"
     ENTRYPOINT_NOT_EXECUTABLE = "entrypoint-not-executable"
     ENTRYPOINT_NOT_FOUND = "entrypoint-not-found"
     HOOK_FAILED = "hook-failed"

@@ -227,7 +227,7 @@ def test_a_release_that_dies_during_the_bake_costs_no_request(box: Sandbox) -> N
     assert box.serving() == "1.0.0"
     box.configure(bake="1s", env={})
     box.deployed("2.0.0")
-    assert "-warm" not in docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
+    assert "-backup" not in docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
 
 
 def test_nobody_waits_for_an_old_release_that_does_not_end(box: Sandbox) -> None:
