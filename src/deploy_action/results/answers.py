@@ -19,6 +19,7 @@ __all__ = [
     "Check",
     "CheckState",
     "Difference",
+    "DifferenceKind",
     "DoctorReport",
     "Drift",
     "History",
@@ -109,6 +110,22 @@ class Status:
         return ExitCode.DEPLOYMENT_FAILED if self.result == "unknown" else ExitCode.DONE
 
 
+class DifferenceKind(StrEnum):
+    """Identifies what differs, for programs."""
+
+    LEDGER_DAMAGED = "ledger-damaged"
+    LEDGER_INCOMPLETE = "ledger-incomplete"
+    REPLICA_MISSING = "replica-missing"
+    REPLICA_CHANGED = "replica-changed"
+    REPLICA_UNEXPECTED = "replica-unexpected"
+    """It belongs to no release that was ever live."""
+    REPLICA_RUNNING = "replica-running"
+    """It should be stopped and kept."""
+    EDGE_DOWN = "edge-down"
+    EDGE_EDITED = "edge-edited"
+    EDGE_WEIGHT = "edge-weight"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One thing that is not as it was recorded.
@@ -117,6 +134,7 @@ class Difference:
     `found` say both sides, `remedy` is the command that mends it.
     """
 
+    kind: DifferenceKind
     host: str
     subject: str
     recorded: str

@@ -22,6 +22,7 @@ from deploy_action.results.answers import (
     Check,
     CheckState,
     Difference,
+    DifferenceKind,
     DoctorReport,
     Drift,
     History,
@@ -82,7 +83,15 @@ REPORTS: list[tuple[str, Report]] = [
         "drift",
         Drift(
             environment="p",
-            differences=(Difference(host="a", subject="s", recorded="r", found="f"),),
+            differences=(
+                Difference(
+                    kind=DifferenceKind.REPLICA_CHANGED,
+                    host="a",
+                    subject="s",
+                    recorded="r",
+                    found="f",
+                ),
+            ),
         ),
     ),
     ("monitor", Monitoring(environment="p", checks=(BAD_CHECK,))),

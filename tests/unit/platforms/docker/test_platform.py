@@ -11,7 +11,7 @@ from tests.fakes.world import World, make_world
 
 from deploy_action.config.model import EdgeOptions
 from deploy_action.errors import ErrorCode, ExitCode, HostUnreachable
-from deploy_action.platforms.docker import connections
+from deploy_action.platforms.docker import platform
 from deploy_action.platforms.docker.edge.host import ensure_image, lock_spec
 from deploy_action.session.lock import Lock, acquire, lock_name
 
@@ -74,7 +74,7 @@ def test_a_host_that_does_not_answer_leaves_no_connection_to_the_others(
         engines.append(world.connect(host))
         return engines[-1]
 
-    monkeypatch.setattr(connections, "connect", connect)
+    monkeypatch.setattr(platform, "connect", connect)
     refused = world.deploy("1.0.0")
     assert refused.error is not None
     assert refused.error.code is ErrorCode.HOST_UNREACHABLE
