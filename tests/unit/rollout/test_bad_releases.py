@@ -10,12 +10,11 @@ from tests.fakes.application import Application
 from tests.fakes.process import Fault, Process
 from tests.fakes.world import BACKEND, World, make_world
 
-from deploy_action.errors import ErrorCode, ExitCode, Interrupted, LockHeld
+from deploy_action.errors import ErrorCode, ExitCode, Interrupted, LockHeld, SessionLost
 from deploy_action.releases.model import HostOutcome, State
 from deploy_action.results.answers import DifferenceKind, Drift
 from deploy_action.results.outcome import Result
 from deploy_action.rollout.log import explain
-from deploy_action.session.client import SessionLost
 
 WORKER = dict.fromkeys(("port", "route", "health", "probe")) | {"stop": {"timeout": "3s"}}
 HOSTS = ("ssh://deploy@a", "ssh://deploy@b")
