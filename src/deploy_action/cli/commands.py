@@ -110,7 +110,14 @@ _PROOF = (
 _PROOF_FILE = _option(
     "proof_file", "--proof-file", "FILE", "write a signed proof here when it went well", "path"
 )
-_RECORDED = (_REASON, _ACTOR, _RUN_URL, _LOCK_WAIT, _DRY_RUN)
+_GITHUB_RECORD = _option(
+    "github_record",
+    "--github-record",
+    "",
+    "list it among GitHub's deployments (GITHUB_REPOSITORY, GITHUB_TOKEN)",
+    "switch",
+)
+_RECORDED = (_REASON, _ACTOR, _RUN_URL, _LOCK_WAIT, _DRY_RUN, _GITHUB_RECORD)
 
 _CHANGES = tuple(ExitCode)
 _JUDGES = (ExitCode.DONE, ExitCode.BAD_INPUT, ExitCode.GATE_REFUSED)

@@ -19,7 +19,7 @@ from deploy_action.errors import BadInput, ExitCode
 if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.render.terminal import RenderContext
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
 __all__ = ["bug", "main"]
 
@@ -84,20 +84,30 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
         from deploy_action.results.outcome import Outcome
 
         return _write(
-            Outcome.of_error(error), "", _wants_json(argv), screen.paper(environ, err), out, err
+            Outcome.of_error(error),
+            "",
+            _wants_json(argv),
+            screen.render_context(environ, err),
+            out,
+            err,
         )
 
 
 def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     from deploy_action.commands import perform
-    from deploy_action.events.console import Console
+    from deploy_action.events.observers import ObserverContext, observers
 
     inputs = _inputs(call, environ)
-    progress = Console(err, screen.palette(environ, err, no_color=call.show.no_color))
-    report = perform(call.command.name, inputs, progress)
+    context = ObserverContext(
+        inputs=inputs,
+        log=err,
+        style=screen.style(environ, err, no_color=call.show.no_color),
+        verbose=call.show.verbose,
+    )
+    report = perform(call.command.name, inputs, observers(context))
     stream = err if _is_error(report) else out
-    paper = screen.paper(environ, stream, no_color=call.show.no_color, report=report)
-    return _write(report, call.command.name, call.show.json, paper, out, err)
+    shown = screen.render_context(environ, stream, no_color=call.show.no_color, report=report)
+    return _write(report, call.command.name, call.show.json, shown, out, err)
 
 
 def _inputs(call: Call, environ: Mapping[str, str]) -> Inputs:
@@ -123,7 +133,7 @@ def _is_error(report: Report) -> bool:
 
 
 def _write(
-    report: Report, command: str, as_json: bool, paper: RenderContext, out: TextIO, err: TextIO
+    report: Report, command: str, as_json: bool, context: RenderContext, out: TextIO, err: TextIO
 ) -> int:
     if as_json:
         import json
@@ -132,16 +142,9 @@ def _write(
 
         document = json.dumps(serialize(report, command=command), indent=2, ensure_ascii=False)
         return _say(f"{document}\n", out, report.exit_code)
-    from deploy_action.results.outcome import Outcome
+    from deploy_action.render.terminal import show_report
 
-    if isinstance(report, Outcome):
-        from deploy_action.render.terminal import show_outcome
-
-        lines = show_outcome(report, paper)
-    else:
-        from deploy_action.render.answers_text import show_answer
-
-        lines = show_answer(report, paper)
+    lines = show_report(report, context)
     stream = err if _is_error(report) else out
     text = "".join(f"{line}\n" for line in lines)
     # A terminal that is not UTF-8 must not turn a good outcome into a crash.

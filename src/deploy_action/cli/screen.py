@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from deploy_action.render.terminal import RenderContext
     from deploy_action.render.text import Style
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
-__all__ = ["palette", "paper", "width"]
+__all__ = ["render_context", "style", "width"]
 
 _NARROWEST = 40
 _WIDEST = 120
 _LARGEST_SOURCE = 1 << 20
 
 
-def paper(
+def render_context(
     environ: Mapping[str, str],
     stream: TextIO,
     *,
@@ -32,7 +32,7 @@ def paper(
 
     return RenderContext(
         width=width(environ, stream),
-        palette=palette(environ, stream, no_color=no_color),
+        style=style(environ, stream, no_color=no_color),
         sources=_sources(report),
     )
 
@@ -49,7 +49,7 @@ def width(environ: Mapping[str, str], stream: TextIO) -> int:
     return max(min(columns, _WIDEST), _NARROWEST) if columns else 80
 
 
-def palette(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Style:
+def style(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Style:
     """Allow colours only where a person looks and nobody said no (https://no-color.org)."""
     from deploy_action.render.text import Style
 

@@ -10,17 +10,17 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
 from deploy_action.images.build import build_image
 from deploy_action.images.resolve import credentials, requested_image
-from deploy_action.results.acts import Built
+from deploy_action.results.reports import Built
 
 if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> Built:
+def run(inputs: Inputs, progress: EventStream) -> Built:
     """Build once for all environments; each of them then gets this very digest.
 
     Raises:

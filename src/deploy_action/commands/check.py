@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.config.model import DeployConfig
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
 
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Return `passed`, `refused` or `invalid`.
 
     Without an environment the gates of all environments are run, equal ones once.

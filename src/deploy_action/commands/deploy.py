@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.gates.result import GateResult
     from deploy_action.images.resolve import ResolvedImage
     from deploy_action.inputs import Inputs
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Make the requested version live, or leave everything as it was.
 
     Raises:
@@ -64,7 +64,7 @@ def deploy_image(
     config: DeployConfig,
     target: Environment,
     inputs: Inputs,
-    events: Progress,
+    events: EventStream,
     kind: Kind,
     image: ResolvedImage | None = None,
 ) -> Outcome:
@@ -173,7 +173,7 @@ def registry_login(target: Environment, inputs: Inputs) -> Credentials | None:
 
 
 def ledger_before(
-    config: DeployConfig, target: Environment, inputs: Inputs, events: Progress
+    config: DeployConfig, target: Environment, inputs: Inputs, events: EventStream
 ) -> Sequence[Deployment]:
     """Ask the hosts of the environment named by `after` for its ledger."""
     before = environment(config, target.after or "")

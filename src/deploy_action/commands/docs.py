@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from deploy_action.config import load
 from deploy_action.errors import BadInput
 from deploy_action.render.team_page import team_page
-from deploy_action.results.answers import Page
+from deploy_action.results.reports import Page
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> Page:  # noqa: ARG001
+def run(inputs: Inputs, progress: EventStream) -> Page:  # noqa: ARG001
     """Return the page, and write it where `inputs.output` says.
 
     Raises:

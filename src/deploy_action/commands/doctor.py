@@ -11,13 +11,13 @@ from deploy_action.config import check, environment
 from deploy_action.config.model import EdgeOptions
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.process import run as run_program
-from deploy_action.results.answers import Check, CheckState, DoctorReport
+from deploy_action.results.reports import Check, CheckState, DoctorReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["run"]
@@ -26,7 +26,7 @@ _TOOL_SECONDS = 10.0
 _HOSTS_AT_ONCE = 16
 
 
-def run(inputs: Inputs, progress: Progress) -> DoctorReport:
+def run(inputs: Inputs, progress: EventStream) -> DoctorReport:
     """Look at this machine, then at all hosts at once.
 
     Without a valid deploy.yaml the local engine is looked at alone.
@@ -45,7 +45,7 @@ def run(inputs: Inputs, progress: Progress) -> DoctorReport:
     with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
         for found in pool.map(lambda pair: host_checks(*pair), targets):
             needs += found
-    return DoctorReport(needs=tuple(needs))
+    return DoctorReport(checks=tuple(needs))
 
 
 def _chosen(config: DeployConfig | None, name: str | None) -> list[Environment]:

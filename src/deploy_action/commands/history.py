@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms.connection import connect_platform
-from deploy_action.results.answers import History
+from deploy_action.results.reports import History
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["run"]
 
 
-def run(inputs: Inputs, progress: Progress) -> History:
+def run(inputs: Inputs, progress: EventStream) -> History:
     """Return the newest deployments first; a damaged entry is named, the others are intact."""
     target = select_environment(load(inputs.config), inputs.environment)
     with connect_platform(target, inputs, progress) as connection:

@@ -12,7 +12,7 @@ from deploy_action.parallel import Cancel
 if TYPE_CHECKING:
     from deploy_action.checks.request_probe import RequestStats, RouteProbe
     from deploy_action.clock import Clock
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Secret
     from deploy_action.rollout.journal import Journal
     from deploy_action.rollout.log import RolloutLog
@@ -45,7 +45,7 @@ class RolloutContext(Generic[Runtime]):
     runtime: Runtime
     secrets: Mapping[str, Secret]
     credentials: Credentials | None
-    events: Progress
+    events: EventStream
     clock: Clock
     journal: Journal
     log: RolloutLog

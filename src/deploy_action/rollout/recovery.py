@@ -14,7 +14,7 @@ from deploy_action.releases.model import Deployment, HostOutcome, State
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Secret
     from deploy_action.platforms.protocol import Platform, ReconcileResult, Seen, Store
     from deploy_action.releases.model import Release
@@ -30,7 +30,7 @@ def recover_interrupted(
     secrets: Callable[[Release], Mapping[str, Secret]],
     by: str,
     now: str,
-    events: Progress,
+    events: EventStream,
 ) -> Seen:
     """Settle what an earlier run left: its deployment failed, and the previous release serves.
 

@@ -17,6 +17,7 @@ from deploy_action.checks.health import (
     start_failure,
 )
 from deploy_action.config.model import Health
+from deploy_action.errors import ErrorCode
 from deploy_action.platforms.docker.edge.state import ServerStatus
 from deploy_action.platforms.docker.engine.protocol import Container
 
@@ -181,20 +182,20 @@ def test_ends_are_explained(ended: dict[str, Any], sentence: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "sentence"),
+    ("code", "sentence"),
     [
         (
-            'exec: "x": executable file not found in $PATH',
+            ErrorCode.ENTRYPOINT_NOT_FOUND,
             "exit code 127: the entry point was not found in the image",
         ),
-        ("exec /x: Permission denied", "exit code 126: the entry point is not executable"),
-        ("exec /x: exec format error", "the image is for another architecture"),
-        ("no space left on device", ""),
+        (ErrorCode.ENTRYPOINT_NOT_EXECUTABLE, "exit code 126: the entry point is not executable"),
+        (ErrorCode.WRONG_ARCHITECTURE, "the image is for another architecture"),
+        (ErrorCode.DISK_FULL, ""),
     ],
 )
-def test_failed_starts_are_explained(message: str, sentence: str) -> None:
-    """Where the engine's message has a known cause."""
-    assert start_failure(message) == sentence
+def test_failed_starts_are_explained(code: ErrorCode, sentence: str) -> None:
+    """Where the engine's refusal has a known cause."""
+    assert start_failure(code) == sentence
 
 
 @pytest.mark.parametrize(
