@@ -10,7 +10,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import DeployActionError
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.edge.certificates import served_until
 from deploy_action.platforms.docker.replicas import of_release
 from deploy_action.platforms.docker.smoke import SmokeRunner

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.observation import is_on_standby
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.rollback_target import rollback_candidates

@@ -188,16 +188,13 @@ def test_ends_are_explained(ended: dict[str, Any], sentence: str) -> None:
             ErrorCode.ENTRYPOINT_NOT_FOUND,
             "exit code 127: the entry point was not found in the image",
         ),
-        (
-            ErrorCode.ENTRYPOINT_NOT_EXECUTABLE,
-            "exit code 126: the entry point is not executable",
-        ),
+        (ErrorCode.ENTRYPOINT_NOT_EXECUTABLE, "exit code 126: the entry point is not executable"),
         (ErrorCode.WRONG_ARCHITECTURE, "the image is for another architecture"),
         (ErrorCode.DISK_FULL, ""),
     ],
 )
 def test_failed_starts_are_explained(code: ErrorCode, sentence: str) -> None:
-    """Where the engine's error has a known cause."""
+    """Where the engine's refusal has a known cause."""
     assert start_failure(code) == sentence
 
 

@@ -11,6 +11,7 @@ import pytest
 from deploy_action.commands import build as operation
 from deploy_action.config.model import Build
 from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.events.stream import EventStream
 from deploy_action.images import build as building
 from deploy_action.images.build import build_image, build_steps
 from deploy_action.inputs import Inputs
