@@ -36,7 +36,9 @@ _PORT = 8088
 class PlatformBench(Protocol):
     """Two empty hosts of a platform."""
 
-    clock: FakeClock
+    @property
+    def clock(self) -> FakeClock:
+        """The clock of the hosts."""
 
     def connect(self) -> AbstractContextManager[Platform[Any]]:
         """Connect as a deployer of its own."""

@@ -79,15 +79,14 @@ def make_live(
     )
 
 
-def deploy(bench: PlatformBench, *releases: Release) -> Outcome:
-    """Deploy releases, one after the other, each as a deployer of its own."""
-    for release in releases:
-        with locked(bench) as (platform, store):
-            outcome = make_live(bench, platform, store, release)
-    return outcome
+def deploy(bench: PlatformBench, release: Release) -> Outcome:
+    """Deploy a release as a deployer of its own."""
+    with locked(bench) as (platform, store):
+        return make_live(bench, platform, store, release)
 
 
 def deployed(bench: PlatformBench, *releases: Release) -> None:
+    """Deploy releases one after the other, which has to succeed."""
     for release in releases:
         outcome = deploy(bench, release)
         assert outcome.result is Result.DEPLOYED, str(outcome.error)
@@ -182,8 +181,8 @@ def test_a_store_without_its_lock_says_so(bench: PlatformBench) -> None:
 def test_to_observe_changes_nothing(bench: PlatformBench) -> None:
     """Neither on empty hosts nor beside a release, and without a lock."""
     release = bench.release("1.0.0")
-    for make in (lambda: None, lambda: deployed(bench, release)):
-        make()
+    for live in ((), (release,)):
+        deployed(bench, *live)
         before = bench.state()
         with bench.connect() as platform:
             assert platform.observe([release.reference]).ledger == platform.observe().ledger
