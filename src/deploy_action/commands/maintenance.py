@@ -11,13 +11,8 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.parallel import run_parallel
-<<<<<<< HEAD
-from deploy_action.platforms import connect_platform
-from deploy_action.platforms.docker.edge.certificates import remove_others
-=======
 from deploy_action.platforms.connection import connect_platform
-from deploy_action.platforms.docker.edge.certificates import sweep
->>>>>>> wt-seam
+from deploy_action.platforms.docker.edge.certificates import remove_others
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Maintained
 

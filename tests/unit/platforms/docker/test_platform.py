@@ -153,8 +153,8 @@ def test_a_dry_run_makes_no_call_that_changes_something(
     world.deployed("1.0.0", "2.0.0")
     machine = world.machines["local"]
     before = (machine.created, machine.files(""), dict(machine.images))
-    version = {"version": "3.0.0"} if command == "deploy" else {}
-    assert world.outcome(command, dry_run=True, **version).result is Result.PLANNED
+    given: dict[str, Any] = {"version": "3.0.0"} if command == "deploy" else {}
+    assert world.outcome(command, dry_run=True, **given).result is Result.PLANNED
     assert (machine.created, machine.files(""), dict(machine.images)) == before
     changing = ("create", "start", "stop", "remove", "session put", "session edge", "pull")
     words = [call.removeprefix("local: ") for call in world.process.calls]
