@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Completed", "ProcessTimeout", "run", "start", "stop"]
+__all__ = ["Completed", "ProcessTimeout", "git", "run", "start", "stop"]
 
 _OUTPUT_LIMIT = 16 * 1024 * 1024
 _CHUNK = 65536
@@ -21,6 +21,7 @@ _TICK_SECONDS = 0.05
 _LINGER_SECONDS = 0.2
 """How long to read on after the program ended while its own children hold its output open."""
 _TERM_SECONDS = 0.5
+_GIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,15 @@ def run(
     return Completed(
         exit_code=process.wait(), stdout=stdout, stderr=stderr, truncated=exchange.truncated
     )
+
+
+def git(*arguments: str, cwd: Path | str | None = None) -> str:
+    """Ask git; an empty answer when it fails, is not installed, or takes too long."""
+    try:
+        done = run(["git", *arguments], timeout_seconds=_GIT_SECONDS, cwd=cwd)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.exit_code == 0 else ""
 
 
 def start(

@@ -171,7 +171,7 @@ def _text(report: Report) -> list[str]:
     from deploy_action.render.terminal import show_outcome
     from deploy_action.results.outcome import Outcome
 
-    paper = screen.paper({"COLUMNS": "100", "NO_COLOR": "1"}, sys.stdout, report=report)
+    paper = screen.render_context({"COLUMNS": "100", "NO_COLOR": "1"}, sys.stdout, report=report)
     return (
         show_outcome(report, paper) if isinstance(report, Outcome) else show_answer(report, paper)
     )

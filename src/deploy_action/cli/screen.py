@@ -1,4 +1,4 @@
-"""What a report is shown on: the width, the colours, and the files whose lines may be quoted."""
+"""The terminal of a report: its width, its colours, and the files whose lines may be quoted."""
 
 from __future__ import annotations
 
@@ -6,33 +6,31 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-if TYPE_CHECKING:
-    from deploy_action.render.terminal import RenderContext
-    from deploy_action.render.text import Style
-    from deploy_action.results.answers import Report
+from deploy_action.render.terminal import RenderContext
+from deploy_action.render.text import Style
+from deploy_action.results.answers import Report
+from deploy_action.results.outcome import Outcome
 
-__all__ = ["palette", "paper", "width"]
+__all__ = ["render_context", "style", "width"]
 
 _NARROWEST = 40
 _WIDEST = 120
 _LARGEST_SOURCE = 1 << 20
 
 
-def paper(
+def render_context(
     environ: Mapping[str, str],
     stream: TextIO,
     *,
     no_color: bool = False,
     report: Report | None = None,
 ) -> RenderContext:
-    """Describe what the report will be written on."""
-    from deploy_action.render.terminal import RenderContext
-
+    """Describe the terminal and the files that the report may quote."""
     return RenderContext(
         width=width(environ, stream),
-        palette=palette(environ, stream, no_color=no_color),
+        palette=style(environ, stream, no_color=no_color),
         sources=_sources(report),
     )
 
@@ -49,22 +47,18 @@ def width(environ: Mapping[str, str], stream: TextIO) -> int:
     return max(min(columns, _WIDEST), _NARROWEST) if columns else 80
 
 
-def palette(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Style:
-    """Allow colours only where a person looks and nobody said no (https://no-color.org)."""
-    from deploy_action.render.text import Style
-
+def style(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Style:
+    """Allow colours only on a terminal and unless they are switched off (https://no-color.org)."""
     forbidden = no_color or bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
     return Style(not forbidden and stream.isatty())
 
 
 def _sources(report: Report | None) -> dict[str, list[str]]:
-    """Read the files whose lines may stand beside a problem: those that configure us.
+    """Read the files whose lines may be shown beside a problem: deploy.yaml alone.
 
-    Problems that a gate found carry their file too, but they are not among the outcome's own
-    problems: lines of scanned code and of the application's files may hold secrets.
+    The files of a gate's findings are not shown: scanned code and the application's own
+    configuration may hold secrets.
     """
-    from deploy_action.results.outcome import Outcome
-
     if not isinstance(report, Outcome):
         return {}
     sources = {}

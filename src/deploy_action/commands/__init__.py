@@ -1,36 +1,80 @@
-"""One module per command with `run(inputs, progress)`; here one is found by name and called."""
+"""The registry of commands: a name here is a module beside it with `COMMAND` and `run`."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, cast
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from deploy_action.errors import DeployActionError
+from deploy_action.errors import BadInput, DeployActionError, ErrorCode
+from deploy_action.suggest import suggestion
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
+    from deploy_action.commands.command import Command
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
     from deploy_action.results.answers import Report
 
-__all__ = ["perform", "prepare"]
+__all__ = ["NAMES", "all_commands", "describe", "perform"]
+
+NAMES = (
+    "init",
+    "validate",
+    "check",
+    "build",
+    "plan",
+    "deploy",
+    "promote",
+    "rollback",
+    "status",
+    "history",
+    "monitor",
+    "drift",
+    "maintenance",
+    "canary",
+    "run",
+    "unlock",
+    "doctor",
+    "docs",
+)
+"""Every command, in the order of the help."""
 
 
-def prepare(command: str) -> ModuleType:
-    """Import what a command needs, and nothing else: starting up stays quick."""
-    return importlib.import_module(f"deploy_action.commands.{command}")
-
-
-def perform(command: str, inputs: Inputs, progress: Progress) -> Report:
-    """Run a command and return what it came to; the errors that a user may see included.
+def describe(name: str) -> Command:
+    """Return what a command declares about itself.
 
     Raises:
-        Exception: a bug; whatever is no `DeployActionError` is passed on.
+        BadInput: there is no such command.
+    """
+    if name not in NAMES:
+        raise BadInput(
+            f"there is no command {name!r}{suggestion(name, NAMES)}",
+            remedy="deploy-action --help",
+            code=ErrorCode.UNKNOWN_COMMAND,
+        )
+    declared: Command = _module(name).COMMAND
+    return declared
+
+
+def all_commands() -> list[Command]:
+    """Return every command; this imports all of them."""
+    return [describe(name) for name in NAMES]
+
+
+def perform(name: str, inputs: Inputs, progress: Progress) -> Report:
+    """Run a command and return its report; an error that a user may see becomes one.
+
+    Raises:
+        Exception: a bug; everything but `DeployActionError` is passed on.
     """
     from deploy_action.results.outcome import Outcome
 
     try:
-        return cast("Report", prepare(command).run(inputs, progress))
+        report: Report = _module(name).run(inputs, progress)
     except DeployActionError as error:
         return Outcome.of_error(error, environment=inputs.environment or "")
+    return report
+
+
+def _module(name: str) -> Any:
+    """Import one command alone: the others would cost a third of a second."""
+    return import_module(f"deploy_action.commands.{name}")

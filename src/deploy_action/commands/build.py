@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.clock import SystemClock
+from deploy_action.commands.command import COMMIT, ENVIRONMENT, IMAGE, READ_EXITS, VERSION, Command
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
@@ -17,7 +18,21 @@ if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="build",
+    summary="build the image of deploy.yaml, push it once, and print its digest",
+    description=(
+        "Builds what `build:` describes with the Docker command line (BuildKit where available),"
+        " pushes it to the registry that `image:` names if `push: true` is set, and prints the"
+        " digest. Deployments with `--digest` build nothing, and an environment with `after:`"
+        " never builds: every environment gets the bytes that were tested."
+    ),
+    examples=(("deploy-action build --version 1.4.2", "then: deploy -e staging --digest …"),),
+    options=(ENVIRONMENT, VERSION, IMAGE, COMMIT),
+    exits=READ_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: Progress) -> Built:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
 from deploy_action.config import check, environment
 from deploy_action.gates.result import NotRun, Passed
 from deploy_action.gates.run import run_gates
@@ -15,7 +16,20 @@ if TYPE_CHECKING:
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="check",
+    summary="validate, then run the gates; changes nothing",
+    description=(
+        "Validates deploy.yaml, then runs every gate that it configures, such as the bandit scan"
+        " or the check of the application's own configuration files. `check` refuses whatever"
+        " `deploy` would refuse."
+    ),
+    examples=(("deploy-action check -e staging", "what a pull request should run"),),
+    options=(ENVIRONMENT,),
+    exits=GATE_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:

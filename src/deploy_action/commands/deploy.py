@@ -5,6 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.attest import attest, require_attestable
+from deploy_action.commands.command import (
+    CHANGE_EXITS,
+    COMMIT,
+    DIGEST,
+    ENVIRONMENT,
+    IMAGE,
+    PROOF,
+    PROOF_FILE,
+    RECORDED,
+    VERSION,
+    Command,
+)
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import GateRefused
@@ -25,7 +37,24 @@ if TYPE_CHECKING:
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
 
-__all__ = ["deploy_image", "refusal", "run"]
+__all__ = ["COMMAND", "deploy_image", "refusal", "run"]
+
+COMMAND = Command(
+    name="deploy",
+    summary="make a version live; undoes itself when anything fails",
+    description=(
+        "Runs the gates, starts the new release beside the old one, checks its health and runs the"
+        " smoke tests before it gets traffic, shifts the traffic, watches it, and records what"
+        " happened. On any failure, and on Ctrl-C, the old release keeps serving."
+    ),
+    examples=(
+        ("deploy-action deploy -e staging --version 1.4.2", "deploy a tag"),
+        ("deploy-action deploy -e production --dry-run", "only print the plan"),
+        ("deploy-action deploy -e production --lock-wait 10m", "queue behind another run"),
+    ),
+    options=(ENVIRONMENT, VERSION, IMAGE, DIGEST, COMMIT, *RECORDED, *PROOF, PROOF_FILE),
+    exits=CHANGE_EXITS,
+)
 
 _GOING_LIVE = "deploy_action.rollout.deploy"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import Command, option
 from deploy_action.config import load
 from deploy_action.errors import BadInput
 from deploy_action.render.team_page import team_page
@@ -13,7 +14,18 @@ if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="docs",
+    summary="write a page for the team from deploy.yaml",
+    description=(
+        "Writes Markdown: the process, the environments, gates and smoke tests, how to deploy, and"
+        " how to roll back by button, by command and with plain docker commands."
+    ),
+    examples=(("deploy-action docs --output DEPLOYMENT.md", "write the page"),),
+    options=(option("--output", "PATH", "write to this file instead of stdout", kind="path"),),
+)
 
 
 def run(inputs: Inputs, progress: Progress) -> Page:  # noqa: ARG001

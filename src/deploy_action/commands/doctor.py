@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
 from deploy_action.config import check, environment
 from deploy_action.config.model import EdgeOptions
 from deploy_action.platforms.docker.doctor import host_checks
@@ -20,7 +21,20 @@ if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="doctor",
+    summary="report what is missing on this machine and on each host",
+    description=(
+        "Looks for the tools that are needed here, then asks every host of deploy.yaml for its"
+        " engine, architecture, disk, clock, edge and volume. Every problem comes with the command"
+        " that fixes it. Changes nothing."
+    ),
+    examples=(("deploy-action doctor", "all hosts of ./deploy.yaml"),),
+    options=(ENVIRONMENT,),
+    exits=GATE_EXITS,
+)
 
 _TOOL_SECONDS = 10.0
 _HOSTS_AT_ONCE = 16
