@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus
 
-from deploy_action.checks.result import excerpt
 from deploy_action.inputs import Secret
 
-__all__ = ["Redactor"]
+__all__ = ["Redactor", "escape", "excerpt"]
 
 _MASK = "***"
+_EXCERPT_CHARACTERS = 200
+_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ENCODED_FROM = 4
 """Shorter secrets are masked as they stand only: their encodings would match everywhere."""
 
@@ -47,6 +48,24 @@ class Redactor:
     def quote(self, text: str) -> str:
         """Return that in quotation marks."""
         return f'"{self.excerpt(text)}"'
+
+
+def escape(text: str) -> str:
+    """Make every character visible that could move a cursor, colour a terminal or end a line."""
+    return "".join(
+        character if character.isprintable() else _NAMED.get(character, _code(character))
+        for character in text
+    )
+
+
+def excerpt(text: str, limit: int = _EXCERPT_CHARACTERS) -> str:
+    """Return at most `limit` characters of outside text, escaped, and show when there is more."""
+    return escape(text[:limit]) + ("…" if len(text) > limit else "")
+
+
+def _code(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 def _forms(value: str) -> Iterator[str]:

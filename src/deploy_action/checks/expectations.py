@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 
 from deploy_action.checks.http import Answer
-from deploy_action.checks.jsonpath import Missing, equal, look_up
 from deploy_action.checks.pattern import search
 from deploy_action.config.model import HttpSmoke
+from deploy_action.jsonpath import Missing, equal, look_up
 from deploy_action.redaction import Redactor
 
 __all__ = ["judge"]

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy_action.checks.attempt import ONCE, attempt
-from deploy_action.checks.jsonpath import Missing, look_up
 from deploy_action.checks.result import CheckResult
 from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import Health, Retry
+from deploy_action.jsonpath import Missing, look_up
 from deploy_action.redaction import Redactor
 from deploy_action.releases.model import Release
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from string import punctuation
 from urllib.parse import quote
 
-from deploy_action.checks.result import escape
 from deploy_action.config.model import ProbePost
+from deploy_action.redaction import escape
 
 __all__ = ["RequestStats", "RouteProbe"]
 

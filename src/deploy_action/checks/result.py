@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CheckResult", "escape", "excerpt"]
-
-_EXCERPT_CHARACTERS = 200
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+__all__ = ["CheckResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,21 +24,3 @@ class CheckResult:
     seconds: float
     attempts: int
     detail: str = ""
-
-
-def escape(text: str) -> str:
-    """Make every character visible that could move a cursor, colour a terminal or end a line."""
-    return "".join(
-        character if character.isprintable() else _NAMED.get(character, _code(character))
-        for character in text
-    )
-
-
-def excerpt(text: str, limit: int = _EXCERPT_CHARACTERS) -> str:
-    """Return at most `limit` characters of outside text, escaped, and show when there is more."""
-    return escape(text[:limit]) + ("…" if len(text) > limit else "")
-
-
-def _code(character: str) -> str:
-    number = ord(character)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

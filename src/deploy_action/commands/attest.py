@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from deploy_action.action.context import Context
 from deploy_action.errors import BadInput
 from deploy_action.releases.attestation import KEY, Attestation, proof_key, sign
 from deploy_action.releases.model import State
@@ -62,7 +61,7 @@ def attest(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
             digest=release.digest,
             commit=release.commit,
             deployment=deployment.id,
-            repository=Context.read(inputs.environ).repository,
+            repository=inputs.environ.get("GITHUB_REPOSITORY", ""),
             time=now.isoformat(timespec="seconds"),
         ),
         key,

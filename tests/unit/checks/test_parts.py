@@ -10,11 +10,10 @@ import pytest
 from deploy_action.checks.bake import Baked, Spoiled, watch
 from deploy_action.checks.dialer import Direct, LinkLocalRefused
 from deploy_action.checks.identity import IdentityExpectation, check_identity
-from deploy_action.checks.jsonpath import Missing, equal, look_up, parse_path
-from deploy_action.checks.result import excerpt
 from deploy_action.config.model import Health, Identity
 from deploy_action.inputs import Secret
-from deploy_action.redaction import Redactor
+from deploy_action.jsonpath import Missing, equal, look_up, parse_path
+from deploy_action.redaction import Redactor, excerpt
 from deploy_action.releases.model import Release
 
 

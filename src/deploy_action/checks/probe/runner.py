@@ -10,12 +10,12 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
-from deploy_action.checks.jsonpath import look_up
 from deploy_action.checks.probe.connection import Connection, Cut, NotHttp, Reply
 from deploy_action.checks.probe.load import Load, resolve
 from deploy_action.checks.probe.result import Ending, Kind, Loss
 from deploy_action.checks.probe.tally import Tally
 from deploy_action.errors import BadInput
+from deploy_action.jsonpath import look_up
 
 __all__ = ["Runner"]
 

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 
-from deploy_action.checks.jsonpath import parse_path
 from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope, seconds
 from deploy_action.config.model import CommandSmoke, HttpSmoke, TcpSmoke
+from deploy_action.jsonpath import parse_path
 from deploy_action.problem import Severity
 
 __all__ = ["RULES"]
