@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
-from deploy_action.config import check, environment
+from deploy_action.config import check, select_environments
 from deploy_action.gates.result import NotRun, Passed
 from deploy_action.gates.run import run_gates
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import DeployConfig, Gates
+    from deploy_action.config.model import Gates
     from deploy_action.events.progress import Progress
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
@@ -33,9 +33,7 @@ COMMAND = Command(
 
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
-    """Return `passed`, `refused` or `invalid`.
-
-    Without an environment the gates of all environments are run, equal ones once.
+    """Run the gates of one environment, or those of all, equal ones once.
 
     Raises:
         BadInput: there is no such environment.
@@ -43,8 +41,12 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     config, problems = check(inputs.config)
     if config is None:
         return Outcome(result=Result.INVALID, problems=problems)
+    distinct: list[Gates] = []
+    for environment in select_environments(config, inputs.environment):
+        if environment.gates not in distinct:
+            distinct.append(environment.gates)
     results: list[GateResult] = []
-    for gates in _wanted(config, inputs.environment):
+    for gates in distinct:
         progress.say("running the gates")
         results += run_gates(gates, inputs.config.parent)
     passed = all(isinstance(result, Passed | NotRun) for result in results)
@@ -55,12 +57,3 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         gates=tuple(results),
         problems=problems,
     )
-
-
-def _wanted(config: DeployConfig, name: str | None) -> list[Gates]:
-    chosen = list(config.environments.values()) if name is None else [environment(config, name)]
-    distinct: list[Gates] = []
-    for each in chosen:
-        if each.gates not in distinct:
-            distinct.append(each.gates)
-    return distinct

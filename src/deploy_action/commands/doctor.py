@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
-from deploy_action.config import check, environment
+from deploy_action.config import check, select_environments
 from deploy_action.config.model import EdgeOptions
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.process import run as run_program
@@ -49,7 +49,7 @@ def run(inputs: Inputs, progress: Progress) -> DoctorReport:
         BadInput: there is no such environment.
     """
     config, problems = check(inputs.config)
-    chosen = _chosen(config, inputs.environment)
+    chosen = select_environments(config, inputs.environment) if config is not None else []
     needs = [_python(), *_tools(chosen), _configuration(inputs, config, len(problems))]
     needs += _secrets(chosen, inputs)
     edges = {(host, each.edge) for each in chosen for host in each.hosts}
@@ -60,12 +60,6 @@ def run(inputs: Inputs, progress: Progress) -> DoctorReport:
         for found in pool.map(lambda pair: host_checks(*pair), targets):
             needs += found
     return DoctorReport(needs=tuple(needs))
-
-
-def _chosen(config: DeployConfig | None, name: str | None) -> list[Environment]:
-    if config is None:
-        return []
-    return list(config.environments.values()) if name is None else [environment(config, name)]
 
 
 def _python() -> Check:

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy_action.config.contract import deploy_schema
-from deploy_action.config.suggest import follow
+from deploy_action.config.hints import follow
+from deploy_action.config.schema import deploy_schema
 
 __all__ = ["render"]
 

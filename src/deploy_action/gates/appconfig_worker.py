@@ -29,8 +29,8 @@ from deploy_action.config.document import (
 )
 from deploy_action.config.merge import lookup
 from deploy_action.config.schema import violations
-from deploy_action.config.suggest import closest
 from deploy_action.problem import Problem
+from deploy_action.suggest import closest
 
 __all__ = ["main"]
 

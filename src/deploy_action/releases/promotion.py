@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.clock import SystemClock
-from deploy_action.config import environment
+from deploy_action.config import select_environment
 from deploy_action.errors import BadInput, GateRefused
 from deploy_action.images.resolve import ResolvedImage
 from deploy_action.platforms.docker.connections import connect_hosts
@@ -107,7 +107,7 @@ def require_passed_before(
 def _ledger_before(
     config: DeployConfig, wanted: Environment, inputs: Inputs, progress: Progress
 ) -> Sequence[Deployment]:
-    before = environment(config, wanted.after or "")
+    before = select_environment(config, wanted.after or "")
     plain = dataclasses.replace(inputs, dry_run=True)
     with connect_hosts(before, plain, progress) as engagement:
         return engagement.look().ledger.entries

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deploy_action.config import environment, load
+from deploy_action.config import load, select_environment
 from deploy_action.errors import BadInput
 from deploy_action.images.resolve import resolve_image
 from deploy_action.inputs import Inputs
@@ -21,7 +21,7 @@ def test_what_can_be_no_tag_is_no_version(tmp_path: Path, version: str) -> None:
     untouched: Any = None
     with pytest.raises(BadInput, match="cannot be a version"):
         resolve_image(
-            environment(load(file), None),
+            select_environment(load(file), None),
             Inputs(config=file, version=version),
             untouched,
             untouched,

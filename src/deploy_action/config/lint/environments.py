@@ -8,7 +8,7 @@ from itertools import combinations
 
 from deploy_action.config.hosts import parse_host
 from deploy_action.config.lint.scope import Finding, Rule, Scope
-from deploy_action.config.suggest import closest
+from deploy_action.suggest import closest
 
 __all__ = ["RULES", "between"]
 

@@ -9,8 +9,8 @@ from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope
 from deploy_action.config.model import HttpSmoke
 from deploy_action.config.secret_detection import looks_secret, name_looks_secret
-from deploy_action.config.suggest import closest
 from deploy_action.problem import Severity
+from deploy_action.suggest import closest
 
 __all__ = ["RULES"]
 
