@@ -53,7 +53,7 @@ def run(inputs: Inputs, progress: Progress) -> Built:
     name = requested_image(wanted, inputs)
     clock = SystemClock()
     started = clock.monotonic()
-    login = credentials(wanted, inputs.environ)
+    login = credentials(wanted, inputs.environ, name.repository)
     digest = build_image(wanted.build, name.reference, inputs.config.parent, progress, login)
     note = "not pushed, so only this machine has it; write build: {push: true} for the others"
     return Built(

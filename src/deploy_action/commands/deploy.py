@@ -21,7 +21,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import GateRefused
 from deploy_action.gates.run import require_passed, run_gates
-from deploy_action.images.resolve import ResolvedImage, credentials, resolve_image
+from deploy_action.images.resolve import ResolvedImage, credentials, requested_image, resolve_image
 from deploy_action.platforms.docker.certificate_files import certificate_of
 from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.releases.model import Kind
@@ -92,7 +92,8 @@ def deploy_image(
     if refused is not None:
         return refused
     secrets = required_secrets(wanted, inputs)
-    login = credentials(wanted, inputs.environ)
+    requested = image or requested_image(wanted, inputs)
+    login = credentials(wanted, inputs.environ, requested.repository)
     certificate = certificate_of(wanted, inputs)
     with connect_hosts(wanted, inputs, progress) as engagement:
         if image is None:

@@ -110,7 +110,11 @@ def _roll_back(
         chosen.environment,
         Kind.ROLLBACK,
         secrets=chosen.secrets,
-        credentials=credentials(wanted, inputs.environ) if chosen.needs_registry else None,
+        credentials=(
+            credentials(wanted, inputs.environ, chosen.release.image)
+            if chosen.needs_registry
+            else None
+        ),
         certificate=certificate,
         restores=chosen.restores,
     )

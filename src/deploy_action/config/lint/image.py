@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from deploy_action.config.hosts import parse_host
 from deploy_action.config.lint.scope import Finding, Rule, Scope
+from deploy_action.config.references import registry_of, server_name, split_reference
 from deploy_action.problem import Severity
 
 __all__ = ["RULES"]
@@ -13,20 +14,12 @@ __all__ = ["RULES"]
 _MOVING_TAGS = {"main", "master", "stable", "edge", "nightly", "dev", "develop", "prod", "staging"}
 
 
-def _tag(image: str) -> tuple[str, str, bool]:
-    """Return repository, tag and whether a digest is given."""
-    name, _, digest = image.partition("@")
-    folder, slash, last = name.rpartition("/")
-    repository, _, tag = last.partition(":")
-    return f"{folder}{slash}{repository}", tag, bool(digest)
-
-
 def _moving_tag(scope: Scope) -> Iterator[Finding]:
     image = scope.environment.image
     if image is None:
         return
-    repository, tag, pinned = _tag(image)
-    if pinned:
+    repository, tag, digest = split_reference(image)
+    if digest:
         return
     hint = f"write image: {repository}; the version is said at each deployment (--version)"
     if tag == "latest":
@@ -46,8 +39,8 @@ def _edge_tag(scope: Scope) -> Iterator[Finding]:
     image = scope.environment.edge.image
     if image is None:
         return
-    repository, tag, pinned = _tag(image)
-    if not pinned and tag in ("", "latest"):
+    repository, tag, digest = split_reference(image)
+    if not digest and tag in (None, "latest"):
         yield Finding(
             path=("edge", "image"),
             message="the edge's image has no fixed tag, so two hosts may get different ones",
@@ -105,6 +98,22 @@ def _cache_without_push(scope: Scope) -> Iterator[Finding]:
         )
 
 
+def _login_for_another_registry(scope: Scope) -> Iterator[Finding]:
+    image, login = scope.environment.image, scope.environment.registry
+    if image is None or login is None or login.server is None:
+        return
+    if registry_of(image) != server_name(login.server):
+        yield Finding(
+            path=("registry", "server"),
+            message=(
+                f"the login is for {login.server}, but the image is in {registry_of(image)},"
+                " so it is never sent"
+            ),
+            hint=f"write server: {registry_of(image)}, or leave server out",
+            rule="registry-server",
+        )
+
+
 def _is_remote(host: str) -> bool:
     try:
         return parse_host(host).kind in ("tcp", "ssh")
@@ -119,4 +128,5 @@ RULES: tuple[Rule, ...] = (
     _push_without_name,
     _build_not_pushed,
     _cache_without_push,
+    _login_for_another_registry,
 )
