@@ -7,8 +7,8 @@
     ├── DeploymentFailed         4  the attempt failed; the old release still serves
     │   ├── HostUnreachable      4  a host or its engine does not answer
     │   └── Interrupted          4  a signal ended the attempt
-    ├── RollbackFailed           5  the way back failed too; a person is needed
-    └── LockHeld                 6  somebody else is deploying
+    ├── RollbackFailed           5  automatic rollback also failed; manual intervention is required
+    └── LockHeld                 6  another deployment holds the lock
 
 A message answers three questions in this order: what failed and where, the likely
 cause, the next command to type.

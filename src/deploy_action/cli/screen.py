@@ -37,9 +37,9 @@ def render_context(
 
 def width(environ: Mapping[str, str], stream: TextIO) -> int:
     """Return the columns to use: COLUMNS, else the terminal's up to 120, else 80."""
-    said = environ.get("COLUMNS", "")
-    if said.isascii() and said.isdigit() and int(said) > 0:
-        return max(int(said), _NARROWEST)
+    setting = environ.get("COLUMNS", "")
+    if setting.isascii() and setting.isdigit() and int(setting) > 0:
+        return max(int(setting), _NARROWEST)
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError, AttributeError):

@@ -36,28 +36,28 @@ COMMAND = Command(
 
 
 def run(inputs: Inputs, progress: Progress) -> Built:
-    """Build once for all environments; each of them then gets this very digest.
+    """Build once for all environments, which then deploy this digest.
 
     Raises:
-        BadInput: there is nothing to build, or environments that build differently.
+        BadInput: there is no `build:`, or the environments build differently and none is named.
         DeploymentFailed: the build or the push failed.
     """
     config = load(inputs.config)
-    wanted = _wanted(config, inputs)
-    if wanted.build is None:
+    environment = _select(config, inputs)
+    if environment.build is None:
         raise BadInput(
             f"{config.file} has no build:",
             cause="an image that is built elsewhere is deployed by its version or digest",
-            remedy="write build: {push: true} there, or leave this command out",
+            remedy="add build: {push: true} there, or do not run this command",
         )
-    name = requested_image(wanted, inputs)
+    name = requested_image(environment, inputs)
     clock = SystemClock()
     started = clock.monotonic()
-    login = credentials(wanted, inputs.environ, name.repository)
-    digest = build_image(wanted.build, name.reference, inputs.config.parent, progress, login)
+    login = credentials(environment, inputs.environ, name.repository)
+    digest = build_image(environment.build, name.reference, inputs.config.parent, progress, login)
     note = "not pushed, so only this machine has it; write build: {push: true} for the others"
     return Built(
-        service=wanted.service,
+        service=environment.service,
         image=name.repository,
         version=name.version,
         digest=digest or "",
@@ -66,8 +66,8 @@ def run(inputs: Inputs, progress: Progress) -> Built:
     )
 
 
-def _wanted(config: DeployConfig, inputs: Inputs) -> Environment:
-    """Return the environment to build for: any, where all build the same."""
+def _select(config: DeployConfig, inputs: Inputs) -> Environment:
+    """Return the environment to build for: any of them if all build alike."""
     if inputs.environment is None:
         every = list(config.environments.values())
         if all((e.build, e.image) == (every[0].build, every[0].image) for e in every):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import Command, option
 from deploy_action.config import load
-from deploy_action.errors import BadInput
+from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.render.team_page import team_page
 from deploy_action.results.answers import Page
 
@@ -41,5 +41,8 @@ def run(inputs: Inputs, progress: Progress) -> Page:  # noqa: ARG001
     try:
         inputs.output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise BadInput(f"{inputs.output}: cannot be written: {error.strerror}") from error
+        raise BadInput(
+            f"{inputs.output}: cannot be written: {error.strerror}",
+            code=ErrorCode.FILE_NOT_WRITABLE,
+        ) from error
     return Page(text=text, path=str(inputs.output))

@@ -1,4 +1,4 @@
-"""doctor: what is there and what is missing, on this machine and on every host; changes nothing."""
+"""doctor: check this machine and every host for what a deployment needs; changes nothing."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ _HOSTS_AT_ONCE = 16
 
 
 def run(inputs: Inputs, progress: Progress) -> DoctorReport:
-    """Look at this machine, then at all hosts at once.
+    """Check this machine, then all hosts in parallel.
 
-    Without a valid deploy.yaml the local engine is looked at alone.
+    Without a valid deploy.yaml only the local engine is checked.
 
     Raises:
         BadInput: there is no such environment.
     """
     config, problems = check(inputs.config)
     chosen = select_environments(config, inputs.environment) if config is not None else []
-    needs = [_python(), *_tools(chosen), _configuration(inputs, config, len(problems))]
-    needs += _secrets(chosen, inputs)
+    checks = [_python(), *_tools(chosen), _configuration(inputs, config, len(problems))]
+    checks += _secrets(chosen, inputs)
     edges = {(host, each.edge) for each in chosen for host in each.hosts}
     targets = sorted(edges, key=lambda pair: (pair[0], pair[1].name))
     targets = targets or [("local", EdgeOptions())]
     progress.say(f"asking {len(targets)} host{'' if len(targets) == 1 else 's'}")
     with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
-        for found in pool.map(lambda pair: host_checks(*pair), targets):
-            needs += found
-    return DoctorReport(needs=tuple(needs))
+        for of_host in pool.map(lambda pair: host_checks(*pair), targets):
+            checks += of_host
+    return DoctorReport(needs=tuple(checks))
 
 
 def _python() -> Check:
@@ -69,7 +69,7 @@ def _python() -> Check:
 
 
 def _tools(chosen: Sequence[Environment]) -> Iterable[Check]:
-    """Look for the programs that these environments need; one that is only handy is a warning."""
+    """Check the programs that these environments need; a missing optional one is a warning."""
     builds = any(each.build is not None for each in chosen)
     over_ssh = any(host.startswith("ssh://") for each in chosen for host in each.hosts)
     yield _tool(
@@ -114,7 +114,7 @@ def _configuration(inputs: Inputs, config: DeployConfig | None, problems: int) -
 
 
 def _secrets(chosen: Sequence[Environment], inputs: Inputs) -> Iterable[Check]:
-    """Name the secrets that this environment lacks: in a workflow they are there, here maybe not."""
+    """Report missing secrets as warnings: the workflow that deploys may have them."""
     for name in dict.fromkeys(secret for each in chosen for secret in each.secrets):
         if inputs.secret(name) is None:
             yield Check(

@@ -1,4 +1,4 @@
-"""init: write a first deploy.yaml and the workflows that call ours."""
+"""init: write a first deploy.yaml and the workflows that call this action."""
 
 from __future__ import annotations
 

@@ -49,8 +49,8 @@ def build_image(
         with logged_in(reference, login) as env:
             done = _run(step, reference, env)
         if done.exit_code != 0:
-            said = [*done.stdout.splitlines(), *done.stderr.splitlines()]
-            progress.quote(" ".join(step[:2]), said[-_SHOWN_LINES:])
+            output = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+            progress.quote(" ".join(step[:2]), output[-_SHOWN_LINES:])
             raise DeploymentFailed(
                 f"{' '.join(step[:2])} of {reference} failed with exit code {done.exit_code}",
                 cause=(done.stderr.strip().splitlines() or [""])[-1][:300],
@@ -106,11 +106,11 @@ def _remedy(step: Sequence[str]) -> str:
     return "check that deploy.yaml's registry: names a user who may push there"
 
 
-def _digest(said: str, reference: str) -> str:
-    found = _PUSHED.findall(said)
-    if not found:
+def _digest(output: str, reference: str) -> str:
+    digests = _PUSHED.findall(output)
+    if not digests:
         raise DeploymentFailed(
             f"docker push of {reference} did not say which digest the registry has",
             remedy=f"docker buildx imagetools inspect {reference}, then --digest",
         )
-    return str(found[-1])
+    return str(digests[-1])

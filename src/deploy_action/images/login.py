@@ -33,16 +33,16 @@ def logged_in(reference: str, login: tuple[str, str] | None) -> Iterator[dict[st
     if login is None:
         yield None
         return
-    theirs = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    users = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     with tempfile.TemporaryDirectory(prefix="deploy-action-login-") as name:
-        ours = Path(name)
+        private = Path(name)
         for folder in ("cli-plugins", "contexts"):
-            if (theirs / folder).is_dir():
-                (ours / folder).symlink_to((theirs / folder).resolve())
+            if (users / folder).is_dir():
+                (private / folder).symlink_to((users / folder).resolve())
         registry = registry_of(reference)
         key = _DOCKER_HUB_KEY if registry == DOCKER_HUB else registry
-        config = _config(theirs / "config.json", key, login)
-        (ours / "config.json").write_text(json.dumps(config))
+        config = _config(users / "config.json", key, login)
+        (private / "config.json").write_text(json.dumps(config))
         yield {**os.environ, "DOCKER_CONFIG": name}
 
 

@@ -186,16 +186,16 @@ def _from_registry(
 
 
 def _local(engine: Engine, repository: str, version: str, reference: str) -> ResolvedImage:
-    found = engine.image(reference)
-    if found is None:
+    image = engine.image(reference)
+    if image is None:
         raise DeploymentFailed(
             f"{engine.host}: there is no image {reference}",
             cause="deploy.yaml allows only images that the host has (pull: never, or a local build)",
             remedy=f"docker images {repository}",
             code=ErrorCode.IMAGE_NOT_FOUND,
         )
-    for digest in found.digests:
+    for digest in image.digests:
         name, _, value = digest.partition("@")
         if name == repository:
             return ResolvedImage(version=version, repository=repository, digest=value, local=False)
-    return ResolvedImage(version=version, repository=repository, digest=found.id, local=True)
+    return ResolvedImage(version=version, repository=repository, digest=image.id, local=True)

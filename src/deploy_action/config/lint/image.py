@@ -20,7 +20,7 @@ def _moving_tag(scope: Scope) -> Iterator[Finding]:
     repository, tag, digest = split_reference(image)
     if digest:
         return
-    hint = f"write image: {repository}; the version is said at each deployment (--version)"
+    hint = f"write image: {repository}; the version is an option of each deployment (--version)"
     if tag == "latest":
         message = "the tag 'latest' does not say what is deployed and cannot be restored"
         yield error("latest-tag", ("image",), message, hint)

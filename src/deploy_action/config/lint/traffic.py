@@ -195,12 +195,12 @@ def _route(scope: Scope) -> Iterator[Finding]:
             "write the same in both",
         )
     # A port or a path may differ where another proxy stands in front; the name is kept.
-    given = scope.valid.get("route", {}).get("host", url.host)
-    if given.lower() != url.host:
+    host = scope.valid.get("route", {}).get("host", url.host)
+    if host.lower() != url.host:
         yield warning(
             "route-contradicts-url",
             ("route", "host"),
-            f"the route is for {given}, but the url says {url.host}",
+            f"the route is for {host}, but the url says {url.host}",
             "write the same in both, or remove it from the route",
         )
 
