@@ -151,7 +151,7 @@ class _Deaths:
 
     def __init__(self, box: Sandbox) -> None:
         self._times: list[float] = []
-        labels = (f"label=deploy-action.edge={box.edge}", "label=deploy-action.role=replica")
+        labels = (f"label=deploy-action.edge={box.edge}", "label=deploy-action.kind=replica")
         filters = [part for label in (*labels, "event=die") for part in ("--filter", label)]
         self._events = subprocess.Popen(
             ["docker", "events", "--format", "{{json .}}", *filters],

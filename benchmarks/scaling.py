@@ -29,7 +29,7 @@ from deploy_action.platforms.docker.edge.render import render
 from deploy_action.platforms.docker.edge.state import backend_name
 from deploy_action.platforms.docker.engine import connect
 from deploy_action.releases.ledger import decode, encode
-from deploy_action.session.client import SessionClient
+from deploy_action.session.client import Session
 
 REPLICAS = (1, 2, 4, 8, 16)
 SERVICES = (1, 10, 100)
@@ -97,7 +97,7 @@ class Course:
             if edge is None:
                 raise SystemExit("the edge is gone")
             stream = engine.connect(edge.id, reader_argv())
-            with closing(SessionClient("local", stream)) as session:
+            with closing(Session("local", stream)) as session:
                 state = Edge(host="local", session=session).state()
                 own = state.backends[backend_name("shop", "production")]
                 known = len(state.backends)

@@ -1,47 +1,86 @@
-"""The same for several hosts at once, in threads that no signal can interrupt."""
+"""Runs calls on worker threads, so that signals interrupt only the main thread."""
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from typing import TypeVar
 
+from deploy_action.errors import Interrupted
 from deploy_action.interruption import postponed
 
-__all__ = ["run_parallel"]
+__all__ = ["Cancel", "run_parallel"]
 
-_MOST = 32
-_Result = TypeVar("_Result")
-_Item = TypeVar("_Item")
+_MAX_WORKERS = 32
+_POLL_SECONDS = 0.2
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Ends waiting work when other work failed or a signal came."""
+
+    event: threading.Event = field(default_factory=threading.Event)
+
+    def set(self) -> None:
+        """Ask everything that checks to stop."""
+        self.event.set()
+
+    def check(self) -> None:
+        """Raise Interrupted once the work is cancelled."""
+        if self.event.is_set():
+            raise Interrupted("stopped, because the deployment is being undone")
 
 
 def run_parallel(
-    act: Callable[[_Item], _Result],
-    items: Sequence[_Item],
-    cancel: threading.Event | None = None,
-    meanwhile: Callable[[], object] = lambda: None,
-) -> list[_Result]:
-    """Do the same for all items at once; the first failure is raised when all have ended.
+    act: Callable[[Item], Result],
+    items: Sequence[Item],
+    *,
+    cancel: Cancel | None = None,
+    settle_seconds: float | None = None,
+) -> list[Result]:
+    """Call `act` with every item at once and return the results in the items' order.
 
-    Never in the main thread, even for one: a signal's exception must not cut a request in two.
+    Even a single call runs on a worker: a signal's exception must not cut a request in two.
 
     Args:
-        cancel: set when a signal came, so that what waits can end.
-        meanwhile: what this thread does instead of only waiting.
+        cancel: set at the first failure and when a signal comes, so that the other calls can end.
+        settle_seconds: how long to wait for the calls under way after a signal; None: until all
+            have ended.
+
+    Raises:
+        BaseException: the first failure, when all calls have ended; or the signal's exception.
     """
     if not items:
         return []
-    with ThreadPoolExecutor(max_workers=min(len(items), _MOST), thread_name_prefix="host") as pool:
-        futures: list[Future[_Result]] = []
-        try:
-            # A call that has begun has to be known here: it is waited for, whatever comes.
-            with postponed():
-                futures = [pool.submit(act, item) for item in items]
-            meanwhile()
-            wait(futures)
-        except BaseException:
-            if cancel is not None:
-                cancel.set()
-            raise
+    pool = ThreadPoolExecutor(min(len(items), _MAX_WORKERS), thread_name_prefix="parallel")
+    futures: list[Future[Result]] = []
+    failure: BaseException | None = None
+    try:
+        # A call that has begun must be known here: whoever undoes it waits for its end first.
+        with postponed():
+            futures = [pool.submit(functools.partial(act, item)) for item in items]
+        pending = set(futures)
+        while pending:
+            ended, pending = wait(pending, timeout=_POLL_SECONDS, return_when="FIRST_EXCEPTION")
+            for future in ended:
+                error = future.exception()
+                if error is not None and failure is None:
+                    failure = error
+                    if cancel is not None:
+                        cancel.set()
+    except BaseException:
+        if cancel is not None:
+            cancel.set()
+        wait(futures, timeout=settle_seconds)
+        raise
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if failure is not None:
+        raise failure
     return [future.result() for future in futures]

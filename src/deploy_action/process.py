@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Completed", "ProcessTimeout", "git", "run", "start", "stop"]
+__all__ = ["Completed", "ProcessTimeout", "git", "inherited", "run", "start", "stop"]
 
 _OUTPUT_LIMIT = 16 * 1024 * 1024
 _CHUNK = 65536
@@ -53,6 +53,11 @@ class ProcessTimeout(TimeoutError):
         self.seconds = seconds
         self.stdout = stdout
         self.stderr = stderr
+
+
+def inherited(*names: str) -> dict[str, str]:
+    """Return the variables of these names, as an environment without everything else."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def run(

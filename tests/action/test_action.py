@@ -81,7 +81,7 @@ def test_a_workflow_deploys_for_real_and_the_next_step_reads_the_outputs(
     found = subprocess.run(
         [
             *("docker", "ps", "-q", "--filter", f"label=deploy-action.edge={edge}"),
-            *("--filter", "label=deploy-action.role=replica"),
+            *("--filter", "label=deploy-action.kind=replica"),
         ],
         check=True,
         capture_output=True,

@@ -9,7 +9,7 @@ import pytest
 from tests.contract.bench import Bench, with_network
 from tests.support.sandbox import free_port
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.edge import Edge
 from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server, ServerStatus
@@ -162,8 +162,9 @@ def test_a_port_that_somebody_has_left_meanwhile_can_be_taken(site: Site) -> Non
     other.change(beside.name, lambda _: beside)
     assert beside.name in site.edge.state().backends
     moved = dataclasses.replace(site.backend, port=port)
-    with pytest.raises(DeploymentFailed, match="db-production has port"):
+    with pytest.raises(DeploymentFailed) as refused:
         site.edge.change(NAME, lambda _: moved)
+    assert refused.value.code is ErrorCode.PORT_TAKEN
     assert beside.name in site.edge.state().backends
     other.change(beside.name, lambda _: None)
     site.edge.change(NAME, lambda _: moved)

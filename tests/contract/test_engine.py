@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.contract.bench import Bench, with_network
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.engine.protocol import (
     ContainerSpec,
     ImageMissing,
@@ -198,8 +198,9 @@ def test_a_network_is_made_once_and_gives_fixed_addresses(bench: Bench) -> None:
     assert found is not None
     assert found.addresses[bench.name] == address
     assert address in engine.addresses(bench.name)
-    with pytest.raises(DeploymentFailed, match=r"(?i)already in use"):
+    with pytest.raises(DeploymentFailed) as refused:
         bench.run("sleep 60", "b", networks=fixed)
+    assert refused.value.code is ErrorCode.ADDRESS_IN_USE
 
 
 def test_an_address_is_known_as_long_as_its_container_is_there(bench: Bench) -> None:
@@ -236,7 +237,7 @@ def test_a_volume_comes_with_the_container_that_names_it(bench: Bench) -> None:
 def test_an_image_that_is_missing_is_told_apart_from_other_refusals(bench: Bench) -> None:
     """The lock is created before anybody has looked whether its image is there."""
     spec = ContainerSpec(name=f"{bench.name}-a", image="deploy-action-no-such-image:0")
-    with pytest.raises(ImageMissing, match=r"[Nn]o such image"):
+    with pytest.raises(ImageMissing):
         bench.engine.create(spec)
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import pytest
 from tests.contract.bench import Bench, with_network
 
-from deploy_action.errors import BadInput, DeploymentFailed, LockHeld
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode, LockHeld
 from deploy_action.platforms.docker.edge.host import lock_spec
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec
-from deploy_action.session.client import Conflict, SessionLost
+from deploy_action.session.client import SessionLost
 from deploy_action.session.lock import Lock, acquire, current
-from deploy_action.session.requests import (
+from deploy_action.session.queries import (
+    Conflict,
     delete,
     get,
     haproxy,
@@ -80,8 +81,9 @@ def test_a_strangers_container_is_not_taken_for_a_lock(bench: Bench) -> None:
     """It is named, and left alone."""
     with_network(bench)
     stranger = bench.run("sleep 60", "lock")
-    with pytest.raises(DeploymentFailed, match="not ours"):
+    with pytest.raises(DeploymentFailed) as refused:
         acquire(bench.engine, described(bench), wait_seconds=0, clock=bench.clock)
+    assert refused.value.code is ErrorCode.NAME_TAKEN
     assert bench.engine.container(stranger) is not None
 
 
@@ -132,8 +134,9 @@ def test_a_configuration_that_is_none_is_refused(lock: Lock) -> None:
     """The old one stays."""
     known = EMPTY.format(generation=1)
     lock.session.change_edge(known, generation=0, reload=False, commands="")
-    with pytest.raises(DeploymentFailed, match="edge"):
+    with pytest.raises(DeploymentFailed) as refused:
         lock.session.change_edge("nonsense\n", generation=1, reload=False, commands="")
+    assert refused.value.code is ErrorCode.EDGE_REFUSED
     assert lock.session.get("edge/haproxy.cfg") == known.encode()
 
 
@@ -151,14 +154,16 @@ def test_a_weight_that_is_none_is_refused(lock: Lock) -> None:
 
     change(1, 0, 100)
     change(2, 256, 0)
-    with pytest.raises(DeploymentFailed, match="edge"):
+    with pytest.raises(DeploymentFailed) as refused:
         change(3, 257, 0)
+    assert refused.value.code is ErrorCode.EDGE_REFUSED
     assert lock.session.get("edge/haproxy.cfg") == shop(2, 256, 0).encode()
     change(3, 100)
     change(4)
     change(5, 7)
-    with pytest.raises(DeploymentFailed, match="edge"):
+    with pytest.raises(DeploymentFailed) as refused:
         change(6, 7, 257)
+    assert refused.value.code is ErrorCode.EDGE_REFUSED
     assert lock.session.get("edge/haproxy.cfg") == shop(5, 7).encode()
 
 
@@ -170,7 +175,7 @@ def test_several_requests_are_done_in_their_order(lock: Lock) -> None:
         lock.session.ask(
             pair(
                 sequence(put(path, b"{}"), put(path, content)),
-                haproxy("show stat\n").then(lambda _: None),
+                haproxy("show stat\n").map(lambda _: None),
             )
         )
     read = pair(get(path), pair(optional(haproxy("show stat\n")), sequence(delete(path))))

@@ -16,6 +16,7 @@ from tests.fakes.process import Process
 from tests.fakes.session import FakeSession
 
 from deploy_action.errors import DeploymentFailed
+from deploy_action.platforms.docker.engine.error_hints import engine_error
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
     ContainerSpec,
@@ -39,6 +40,7 @@ class FakeEngine:
         """Connect."""
         self.machine, self.process = machine, process
         self.host = machine.name
+        self.closed = False
 
     @contextlib.contextmanager
     def _call(self, *words: object) -> Iterator[FakeMachine]:
@@ -63,7 +65,8 @@ class FakeEngine:
             )
 
     def close(self) -> None:
-        """Hold nothing."""
+        """Note it."""
+        self.closed = True
 
     # Images
 
@@ -88,9 +91,9 @@ class FakeEngine:
     def _registered(self, reference: str) -> tuple[str, FakeImage]:
         registry = self.machine.registry
         if registry is None:
-            raise DeploymentFailed(f"{self.host}: {reference}: connection refused")
+            raise engine_error(self.host, reference, "connection refused")
         if reference not in registry:
-            raise DeploymentFailed(f"{self.host}: {reference}: manifest unknown")
+            raise engine_error(self.host, reference, "manifest unknown")
         return registry[reference]
 
     def pull(
@@ -105,9 +108,9 @@ class FakeEngine:
             check()
             machine.images[reference] = self._registered(reference)[1]
 
-    def load_edge_image(self, tag: str) -> None:
-        """Have our image."""
-        with self._call("load", tag) as machine:
+    def build_image(self, tag: str, directory: str) -> None:
+        """Have an image."""
+        with self._call("build", tag) as machine:
             machine.images.setdefault(tag, FakeImage(id=f"sha256:edge-{tag}"))
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
@@ -115,7 +118,7 @@ class FakeEngine:
         with self._call("tag", image_id, repository, tag) as machine:
             found = self._image(image_id)
             if found is None:
-                raise DeploymentFailed(f"{self.host}: No such image: {image_id}")
+                raise engine_error(self.host, f"tag {image_id}", "No such image")
             machine.images[f"{repository}:{tag}"] = found
 
     def remove_image(self, reference: str) -> None:
@@ -147,7 +150,7 @@ class FakeEngine:
         """Create a container."""
         with self._call("create", spec.name) as machine:
             if machine.find(spec.name) is not None:
-                raise NameTaken(spec.name)
+                raise NameTaken(self.host, spec.name)
             image = self._image(spec.image)
             if image is None:
                 raise ImageMissing(f"{self.host}: create {spec.name}: No such image")
@@ -177,11 +180,11 @@ class FakeEngine:
             if found.status == "running":
                 return
             if found.application is not None and found.application.refusal:
-                raise DeploymentFailed(f"{self.host}: start: {found.application.refusal}")
+                raise engine_error(self.host, "start", found.application.refusal)
             for other in machine.containers.values():
                 mine = set(found.addresses.values())
                 if other.status == "running" and mine & set(other.addresses.values()):
-                    raise DeploymentFailed(f"{self.host}: start: Address already in use")
+                    raise engine_error(self.host, "start", "Address already in use")
             machine.begin(found)
             found.log += _said(_script(found.spec))
             if found.session is not None:
@@ -242,7 +245,7 @@ class FakeEngine:
         with self._call("rename", self._words(container_id), name) as machine:
             found, other = self._must(container_id), machine.find(name)
             if other is not None and other is not found:
-                raise NameTaken(name)
+                raise NameTaken(self.host, name)
             found.spec = dataclasses.replace(found.spec, name=name)
 
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
@@ -289,14 +292,14 @@ class FakeEngine:
             if found.status != "running":
                 raise DeploymentFailed(f"{self.host}: container is not running")
             script = " ".join(argv)
-            if found.spec.labels.get("deploy-action.role") == "edge":
+            if found.spec.labels.get("deploy-action.kind") == "edge":
                 ready = machine.volume_of(found).haproxy is not None
                 return Execution(exit_code=0, output="12 worker 0\n" if ready else "")
             if found.application is None:
                 late = re.search(r"sleep (\d+)", script)
                 if late and float(late[1]) > timeout_seconds:
                     machine.clock.sleep(timeout_seconds)
-                    return Execution(exit_code=124, output="no end in time")
+                    return Execution(exit_code=124, output="timed out")
                 code = re.search(r"exit (\d+)", script)
                 said = "".join(f"{word}\n" for word in _said(script))
                 return Execution(exit_code=int(code[1]) if code else 0, output=said)
@@ -305,14 +308,14 @@ class FakeEngine:
             return Execution(exit_code=0 if healthy else 1, output="")
 
     def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
-        """Run `session`, or what reads from its first line where to connect to, in a container."""
+        """Run `session`, or socat to an address, in a container."""
         machine = self.machine
         with self._sockets("connect", self._words(container_id), *argv) as (ours, theirs):
             found = self._must(container_id)
             if argv[0].endswith("session"):
                 self._session(found, theirs, at_end=lambda: None).start()
                 return ours
-            threading.Thread(target=_connect, args=(machine, theirs), daemon=True).start()
+            threading.Thread(target=_connect, args=(machine, theirs, argv[-1]), daemon=True).start()
             return ours
 
     def attach(self, container_id: str) -> socket.socket:
@@ -397,17 +400,11 @@ def _said(script: str) -> list[str]:
     return re.findall(r"echo (\w+)", script)
 
 
-def _connect(machine: FakeMachine, stream: socket.socket) -> None:
-    """Read where to connect to, and be that; it closes where nobody answers."""
+def _connect(machine: FakeMachine, stream: socket.socket, where: str) -> None:
+    """Be what answers at a socat address; the stream closes where nobody does."""
     with contextlib.suppress(OSError), contextlib.ExitStack() as undo:
         undo.callback(stream.close)
-        way = bytearray()
-        while not way.endswith(b"\n"):
-            more = stream.recv(1)
-            if not more:
-                return
-            way += more
-        address, number = way.decode().removeprefix("TCP:").split(",")[0].split(":")
+        address, number = where.removeprefix("TCP:").split(",")[0].split(":")
         port = int(number)
 
         def ask() -> Reply | None:

@@ -168,7 +168,7 @@ class FakeMachine:
         """Start the main process."""
         container.status, container.started = "running", self.clock.monotonic()
         application = container.application
-        if container.spec.labels.get("deploy-action.role") == "edge":
+        if container.spec.labels.get("deploy-action.kind") == "edge":
             volume = self.volume_of(container)
             volume.edge = container.id
             volume.haproxy = FakeHaproxy(ask=self._ask, now=self.clock.monotonic)
@@ -183,7 +183,7 @@ class FakeMachine:
         application = container.application
         container.out_of_memory = application is not None and application.out_of_memory
         container.log.append(f"ended with {code}")
-        if container.spec.labels.get("deploy-action.role") == "edge":
+        if container.spec.labels.get("deploy-action.kind") == "edge":
             volume = self.volume_of(container)
             if volume.edge == container.id:
                 volume.haproxy = None

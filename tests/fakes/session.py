@@ -101,7 +101,7 @@ class FakeSession:
                 case ["edge", generation, how, size, _]:
                     new, commands = payload[: int(size)], payload[int(size) :]
                     return self._edge(int(generation), how == "reload", new, commands.decode())
-                case ["before", _]:
+                case ["old-workers", _]:
                     # A reload of the model is over at once, and leaves nobody behind.
                     return "ok", ""
                 case ["haproxy", _]:
@@ -133,7 +133,7 @@ class FakeSession:
     def _edge(self, generation: int, reload: bool, new: bytes, commands: str) -> tuple[str, str]:
         present = self.volume.files.get(_FILE, b"# deploy-action 0\n").split(b"\n")[0]
         if int(present.split()[2]) != generation:
-            return "stale", ""
+            return "conflict", ""
         refusal = self.machine.refuses_edge or _wrong(new)
         if refusal:
             return "error", refusal
@@ -159,4 +159,4 @@ def _payload(words: list[str]) -> int:
         return int(words[3]) + int(words[4])
     if words[0] == "put":
         return int(words[2])
-    return int(words[1]) if words[0] in ("haproxy", "before") else 0
+    return int(words[1]) if words[0] in ("haproxy", "old-workers") else 0

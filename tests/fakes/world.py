@@ -21,7 +21,6 @@ from deploy_action.commands import perform
 from deploy_action.errors import BadInput
 from deploy_action.events.progress import Silent
 from deploy_action.inputs import Inputs
-from deploy_action.platforms.docker import connections as engagement
 from deploy_action.releases.ledger import current_deployment, decode
 from deploy_action.releases.model import Deployment, Kind, State
 from deploy_action.results.answers import Report
@@ -133,7 +132,7 @@ class World:
         for machine in self.machines.values():
             machine.catch_up()
             for container in list(machine.containers.values()):
-                if container.spec.labels.get("deploy-action.role") == "replica":
+                if container.spec.labels.get("deploy-action.kind") == "replica":
                     yield machine, container
 
     def troubles(self) -> Iterator[str]:
@@ -175,7 +174,7 @@ class World:
         replicas = int(self.config.get("replicas", 1))
         for host, machine in self.machines.items():
             for container in machine.containers.values():
-                role = container.spec.labels.get("deploy-action.role")
+                role = container.spec.labels.get("deploy-action.kind")
                 if role in ("lock", "hook"):
                     yield f"{host}: {container.spec.name} is left"
             if not version or BACKEND not in machine.watched:
@@ -230,6 +229,6 @@ def make_world(
     for version in ("1.0.0", "2.0.0", "3.0.0"):
         world.publish(Application(version=version))
     world.configure(**changes)
-    monkeypatch.setattr(engagement, "connect", world.connect)
-    monkeypatch.setattr(engagement, "SystemClock", lambda: clock)
+    monkeypatch.setattr("deploy_action.platforms.docker.platform.connect", world.connect)
+    monkeypatch.setattr("deploy_action.platforms.SystemClock", lambda: clock)
     return world

@@ -378,12 +378,12 @@ def test_a_gate_whose_tool_is_killed_refuses(shop: Sandbox) -> None:
 
 def _children(parent: int) -> list[int]:
     """Return the processes of a deployer that run bandit."""
-    found = []
+    children = []
     for directory in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"bandit_worker" not in (directory / "cmdline").read_bytes():
+            if b"-m\0bandit\0" not in (directory / "cmdline").read_bytes():
                 continue
             status = (directory / "status").read_text()
             if f"PPid:\t{parent}\n" in status:
-                found.append(int(directory.name))
-    return found
+                children.append(int(directory.name))
+    return children

@@ -166,7 +166,7 @@ def _put_an_older_edge(box: Sandbox) -> str:
     """Replace the edge by one that does not say which revision it is, as the first ones did."""
     image = docker("inspect", "--format", "{{.Config.Image}}", box.edge).strip()
     docker("rm", "-f", box.edge)
-    labels = [f"--label=deploy-action.edge={box.edge}", "--label=deploy-action.role=edge"]
+    labels = [f"--label=deploy-action.edge={box.edge}", "--label=deploy-action.kind=edge"]
     given = ["--network=host", f"--volume={box.edge}:/state", "--restart=unless-stopped"]
     made = docker("run", "-d", f"--name={box.edge}", *labels, *given, image).strip()
     until(lambda: _serves(box, "1.0.0"), "the older edge serves")
@@ -175,7 +175,7 @@ def _put_an_older_edge(box: Sandbox) -> str:
 
 def _edges(box: Sandbox) -> list[str]:
     wanted = ["--filter", f"label=deploy-action.edge={box.edge}"]
-    role = ["--filter", "label=deploy-action.role=edge"]
+    role = ["--filter", "label=deploy-action.kind=edge"]
     return docker("ps", "-a", *wanted, *role, "--format", "{{.Names}}").split()
 
 

@@ -163,7 +163,7 @@ class Sandbox:
     def containers(self, role: str = "replica", *, all: bool = True) -> list[str]:
         """Names of our containers in a role, stopped ones too unless told otherwise."""
         argv = ["ps", "--format", "{{.Names}}"] + (["-a"] if all else [])
-        labels = [f"deploy-action.edge={self.edge}", f"deploy-action.role={role}"]
+        labels = [f"deploy-action.edge={self.edge}", f"deploy-action.kind={role}"]
         filters = [part for label in labels for part in ("--filter", f"label={label}")]
         return self.docker(*argv, *filters).split()
 

@@ -136,9 +136,8 @@ def test_workflow_commands_are_written_in_one_place() -> None:
 PRINTERS = {
     "checks/probe/__main__.py",
     "cli/manual.py",
+    "config/file_check.py",
     "config/reference.py",
-    "gates/appconfig_worker.py",
-    "gates/bandit_worker.py",
     "action/workflow_commands.py",
     "events/console.py",
 }
@@ -154,7 +153,6 @@ ENVIRONMENT = {
     "action/main.py",
     "cli/main.py",
     "platforms/docker/engine/transport.py",
-    "gates/bandit_pool.py",
     "process.py",
     "images/login.py",
 }

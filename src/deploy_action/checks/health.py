@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deploy_action.config.model import Health
+from deploy_action.errors import ErrorCode
 from deploy_action.platforms.docker.edge.state import ServerStatus
 from deploy_action.platforms.docker.engine.protocol import Container
 
@@ -20,6 +21,11 @@ _CODES = {
     137: "it was killed (SIGKILL)",
     139: "it crashed (SIGSEGV)",
     143: "it was asked to stop (SIGTERM)",
+}
+_START_FAILURES = {
+    ErrorCode.ENTRYPOINT_NOT_FOUND: "exit code 127: the entry point was not found in the image",
+    ErrorCode.ENTRYPOINT_NOT_EXECUTABLE: "exit code 126: the entry point is not executable",
+    ErrorCode.WRONG_ARCHITECTURE: "the image is for another architecture",
 }
 
 
@@ -50,16 +56,9 @@ def explain_exit(container: Container) -> str:
     return f"exit code {code}: {reason}{said}"
 
 
-def start_failure(said: str) -> str:
-    """Say why the engine could not start a container, from the engine's words."""
-    text = said.lower()
-    if "executable file not found" in text or "no such file or directory" in text:
-        return "exit code 127: the entry point was not found in the image"
-    if "permission denied" in text:
-        return "exit code 126: the entry point is not executable"
-    if "exec format error" in text:
-        return "the image is for another architecture"
-    return ""
+def start_failure(code: ErrorCode) -> str:
+    """Say why the engine could not start a container; empty where the code does not tell."""
+    return _START_FAILURES.get(code, "")
 
 
 def explain_unhealthy(health: Health, status: ServerStatus | None, container: Container) -> str:

@@ -10,9 +10,9 @@ from typing import Any, NoReturn
 
 from deploy_action.commands import describe
 from deploy_action.commands.command import Command, Option, option
-from deploy_action.config.units import parse_duration
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.suggest import suggestion
+from deploy_action.units import parse_duration
 
 __all__ = ["COMMON", "Call", "Help", "OutputOptions", "VersionAsked", "parse"]
 

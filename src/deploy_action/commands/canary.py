@@ -1,4 +1,4 @@
-"""canary: tell a deployment that is being watched to go on at once, or to go back."""
+"""canary: tell a deployment that is being watched to go on at once, or to roll back."""
 
 from __future__ import annotations
 
@@ -14,18 +14,17 @@ from deploy_action.commands.command import (
 )
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput
+from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms.docker.connections import connect_hosts
+from deploy_action.platforms import connect_platform
 from deploy_action.releases.model import State
 from deploy_action.results.outcome import Outcome, Result
-from deploy_action.session.lock import current, lock_name
 from deploy_action.session.signals import OperatorCommand, send_command
 
 if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.connections import HostConnections
+    from deploy_action.platforms import Connection
     from deploy_action.releases.model import Deployment
     from deploy_action.session.signals import OperatorAction
 
@@ -56,48 +55,46 @@ COMMAND = Command(
 
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
-    """Leave the wish on every host; the deployer finds it within a second.
+    """Leave the command on every host; the deployer finds it within a second.
 
-    It does not wait for the end: the deployment itself tells that, where it runs.
+    The end of the deployment is told where it runs; nobody waits for it here.
 
     Raises:
         BadInput: nothing is being deployed there now.
     """
-    wanted = select_environment(load(inputs.config), inputs.environment)
-    with connect_hosts(wanted, inputs, progress) as engagement:
-        running = _running(engagement)
-        told = OperatorCommand(
+    target = select_environment(load(inputs.config), inputs.environment)
+    with connect_platform(target, inputs, progress) as connection:
+        running = _running(connection)
+        command = OperatorCommand(
             number=running.number,
-            wish=cast("OperatorAction", inputs.switch),
+            action=cast("OperatorAction", inputs.switch),
             actor=inputs.actor,
             reason=inputs.reason,
         )
 
-        def leave(host: str) -> None:
-            with engagement.reading(host) as site:
-                if site is not None:
-                    send_command(site.session, wanted.service, wanted.name, told)
+        def send(name: str) -> None:
+            with connection.platform.reader(name) as host:
+                if host is not None:
+                    send_command(host.session, target.service, target.name, command)
 
-        run_parallel(leave, wanted.hosts)
-    does = "goes on at once" if told.wish == "promote" else "goes back"
+        run_parallel(send, connection.platform.hosts)
+    does = "goes on at once" if command.action == "promote" else "rolls back"
     return Outcome(
         result=Result.TOLD,
-        service=wanted.service,
-        environment=wanted.name,
-        url=wanted.url or "",
+        service=target.service,
+        environment=target.name,
+        url=target.url or "",
         notes=(f"deployment {running.number} of {running.release.version} {does}",),
     )
 
 
-def _running(engagement: HostConnections) -> Deployment:
-    wanted = engagement.environment
-    name = lock_name(wanted.edge.name, wanted.service, wanted.name)
-    held = any(current(engine, name) is not None for engine in engagement.engines.values())
-    entries = engagement.look().ledger.entries if held else ()
+def _running(connection: Connection) -> Deployment:
+    name, platform = connection.environment.name, connection.platform
+    entries = platform.observe().ledger.entries if platform.holders() else ()
     if not entries or entries[-1].state is not State.RUNNING:
         raise BadInput(
-            f"{wanted.name}: nothing is being deployed there now",
-            remedy=f"deploy-action status -e {wanted.name}; deploy-action rollback undoes what is "
-            "live",
+            f"{name}: nothing is being deployed there now",
+            remedy=f"deploy-action status -e {name}; deploy-action rollback undoes what is live",
+            code=ErrorCode.NOTHING_DEPLOYED,
         )
     return entries[-1]

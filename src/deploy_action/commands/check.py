@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
 from deploy_action.config import check, select_environments
-from deploy_action.gates.result import NotRun, Passed
+from deploy_action.gates.result import refuses
 from deploy_action.gates.run import run_gates
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import Gates
+    from collections.abc import Mapping
+
     from deploy_action.events.progress import Progress
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
@@ -41,7 +42,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     config, problems = check(inputs.config)
     if config is None:
         return Outcome(result=Result.INVALID, problems=problems)
-    distinct: list[Gates] = []
+    distinct: list[Mapping[str, object]] = []
     for environment in select_environments(config, inputs.environment):
         if environment.gates not in distinct:
             distinct.append(environment.gates)
@@ -49,9 +50,8 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
     for gates in distinct:
         progress.say("running the gates")
         results += run_gates(gates, inputs.config.parent)
-    passed = all(isinstance(result, Passed | NotRun) for result in results)
     return Outcome(
-        result=Result.PASSED if passed else Result.REFUSED,
+        result=Result.REFUSED if any(map(refuses, results)) else Result.PASSED,
         service=config.service,
         environment=inputs.environment or "",
         gates=tuple(results),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.attest import attest, require_attestable
@@ -17,27 +19,45 @@ from deploy_action.commands.command import (
     VERSION,
     Command,
 )
-from deploy_action.config import load
+from deploy_action.config import load, serialize
 from deploy_action.config.select import select_environment
 from deploy_action.errors import GateRefused
 from deploy_action.gates.run import require_passed, run_gates
-from deploy_action.images.resolve import ResolvedImage, credentials, requested_image, resolve_image
+from deploy_action.images.resolve import credentials, requested_image, resolve_image
+from deploy_action.inputs import Secret
+from deploy_action.platforms import connect_platform
 from deploy_action.platforms.docker.certificate_files import certificate_of
-from deploy_action.platforms.docker.connections import connect_hosts
-from deploy_action.releases.model import Kind
+from deploy_action.releases.model import Kind, Release, roles_of
 from deploy_action.releases.promotion import require_passed_before
-from deploy_action.releases.secrets import required_secrets
+from deploy_action.releases.secrets import available_secrets, fingerprints, required_secrets
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.rollout.context import Credentials
+from deploy_action.rollout.deploy import Attempt, deploy_release, plan_release
+from deploy_action.rollout.recovery import recover_interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from deploy_action.config.model import DeployConfig, Environment
     from deploy_action.events.progress import Progress
     from deploy_action.gates.result import GateResult
+    from deploy_action.images.resolve import ResolvedImage
     from deploy_action.inputs import Inputs
+    from deploy_action.platforms import Connection
+    from deploy_action.platforms.docker.observation import DockerObservation
+    from deploy_action.platforms.docker.store import DockerStore
+    from deploy_action.releases.model import Deployment
 
-__all__ = ["COMMAND", "deploy_image", "refusal", "run"]
+__all__ = [
+    "COMMAND",
+    "deploy_image",
+    "ledger_before",
+    "make_release",
+    "recovered",
+    "refusal",
+    "registry_login",
+    "run",
+]
 
 COMMAND = Command(
     name="deploy",
@@ -56,86 +76,151 @@ COMMAND = Command(
     exits=CHANGE_EXITS,
 )
 
-_GOING_LIVE = "deploy_action.rollout.deploy"
-
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
-    """Make the asked-for version live, or leave everything as it was.
+    """Make the requested version live, or leave everything as it was.
 
     Raises:
         BadInput: the configuration, a flag or a secret is wrong.
         GateRefused: the environment named by `after` has not passed this digest.
-        LockHeld: somebody else is deploying.
+        LockHeld: another user is deploying.
     """
     config = load(inputs.config)
-    return deploy_image(
-        config, select_environment(config, inputs.environment), inputs, progress, Kind.DEPLOY
-    )
+    chosen = select_environment(config, inputs.environment)
+    return deploy_image(config, chosen, inputs, progress, Kind.DEPLOY)
 
 
 def deploy_image(
     config: DeployConfig,
-    wanted: Environment,
+    target: Environment,
     inputs: Inputs,
-    progress: Progress,
+    events: Progress,
     kind: Kind,
     image: ResolvedImage | None = None,
 ) -> Outcome:
-    """Bring an image to an environment; the gates are run first.
+    """Deploy an image to an environment, after its gates.
 
     Args:
         image: what to deploy when it is known already (a promotion).
     """
     require_attestable(inputs)
-    gates = run_gates(wanted.gates, inputs.config.parent)
-    refused = refusal(wanted, gates)
+    gates = run_gates(target.gates, inputs.config.parent)
+    refused = refusal(target, gates)
     if refused is not None:
         return refused
-    secrets = required_secrets(wanted, inputs)
-    requested = image or requested_image(wanted, inputs)
-    login = credentials(wanted, inputs.environ, requested.repository)
-    certificate = certificate_of(wanted, inputs)
-    with connect_hosts(wanted, inputs, progress) as engagement:
+    secrets = required_secrets(target, inputs)
+    requested = image or requested_image(target, inputs)
+    login = registry_login(target, inputs, requested.repository)
+    certificate = certificate_of(target, inputs)
+    with connect_platform(target, inputs, events, certificate=certificate) as connection:
+        platform, clock = connection.platform, connection.clock
         if image is None:
-            image = resolve_image(wanted, inputs, engagement.first, progress)
-            require_passed_before(config, wanted, image, inputs, progress)
+            image = resolve_image(target, inputs, platform.first, events)
+            before = functools.partial(ledger_before, config, target, inputs, events)
+            require_passed_before(config, target, image, inputs, before, clock.now())
         # What is promoted was built earlier than what is checked out now.
         commit = image.commit or inputs.commit
         if inputs.dry_run:
-            from deploy_action.rollout.deploy import make_release, plan_only
-
-            key = engagement.fingerprint_key()
-            release = make_release(wanted, image, secrets, key, commit)
-            return plan_only(engagement, release, wanted, kind, gates)
-        with engagement.locked(_GOING_LIVE) as held:
-            from deploy_action.rollout.deploy import deploy_release, make_release
-
-            observation = held.settled([image.reference])
-            key = held.fingerprint_key(observation)
-            release = make_release(wanted, image, secrets, key, commit)
-            outcome = deploy_release(
-                held,
-                observation,
-                release,
-                wanted,
-                kind,
+            seen = platform.observe([image.reference])
+            key = seen.hosts[0].fingerprint_key or b""
+            release = make_release(target, image, secrets, key, commit)
+            return plan_release(platform, release, kind, seen, gates)
+        with platform.lock(connection.holder) as store:
+            seen = recovered(connection, store, [image.reference])
+            key = store.fingerprint_key(seen)
+            release = make_release(target, image, secrets, key, commit)
+            attempt = Attempt(
+                id=connection.id,
+                kind=kind,
+                actor=inputs.actor,
+                reason=inputs.reason,
+                run_url=inputs.run_url,
                 secrets=secrets,
+                current_secrets=functools.partial(_secrets_of, inputs),
                 credentials=login,
-                certificate=certificate,
-                gates=gates,
+                gates=tuple(gates),
             )
-        return attest(outcome, inputs, engagement.clock.now())
+            outcome = deploy_release(
+                platform, store, seen, release, attempt, clock=clock, events=events
+            )
+            if outcome.result is Result.UNCHANGED:
+                notes = (*outcome.notes, *platform.renew_certificate(release))
+                outcome = dataclasses.replace(outcome, notes=notes)
+        return attest(outcome, inputs, clock.now())
 
 
-def refusal(wanted: Environment, gates: Sequence[GateResult]) -> Outcome | None:
+def recovered(
+    connection: Connection, store: DockerStore, images: Sequence[str] = ()
+) -> DockerObservation:
+    """Settle what an earlier run left unfinished, and return what is found then."""
+    return recover_interrupted(
+        connection.platform,
+        store,
+        images=images,
+        secrets=functools.partial(_secrets_of, connection.inputs),
+        by=connection.id,
+        now=connection.now,
+        events=connection.events,
+    )
+
+
+def _secrets_of(inputs: Inputs, release: Release) -> Mapping[str, Secret]:
+    return available_secrets(release.configuration, inputs)
+
+
+def make_release(
+    target: Environment,
+    image: ResolvedImage,
+    secrets: Mapping[str, Secret],
+    key: bytes,
+    commit: str,
+) -> Release:
+    """Put a release together from what was resolved; secrets go in as fingerprints only."""
+    return Release(
+        service=target.service,
+        environment=target.name,
+        version=image.version,
+        image=image.repository,
+        digest=image.digest,
+        local=image.local,
+        config=serialize(target),
+        roles=roles_of(target),
+        commit=commit,
+        secrets=fingerprints(secrets, key),
+    )
+
+
+def registry_login(target: Environment, inputs: Inputs, image: str) -> Credentials | None:
+    """Return the login for the registry of an image, if deploy.yaml declares one for it.
+
+    Raises:
+        BadInput: the password's variable is not set.
+    """
+    login = credentials(target, inputs.environ, image)
+    if login is None:
+        return None
+    username, password = login
+    return Credentials(username=username, password=Secret(password))
+
+
+def ledger_before(
+    config: DeployConfig, target: Environment, inputs: Inputs, events: Progress
+) -> Sequence[Deployment]:
+    """Ask the hosts of the environment named by `after` for its ledger."""
+    before = select_environment(config, target.after or "")
+    with connect_platform(before, inputs, events) as connection:
+        return connection.platform.observe().ledger.entries
+
+
+def refusal(target: Environment, gates: Sequence[GateResult]) -> Outcome | None:
     """Return the outcome of gates that did not pass; None where all did."""
     try:
         require_passed(gates)
     except GateRefused as refused:
         return Outcome(
             result=Result.REFUSED,
-            service=wanted.service,
-            environment=wanted.name,
+            service=target.service,
+            environment=target.name,
             gates=tuple(gates),
             error=refused,
         )

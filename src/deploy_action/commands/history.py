@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command, option
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.platforms.docker.connections import connect_hosts
+from deploy_action.platforms import connect_platform
 from deploy_action.results.answers import History
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ COMMAND = Command(
 
 def run(inputs: Inputs, progress: Progress) -> History:
     """Return the newest deployments first; a damaged entry is named, the others are intact."""
-    wanted = select_environment(load(inputs.config), inputs.environment)
-    with connect_hosts(wanted, inputs, progress) as engagement:
-        ledger = engagement.look().ledger
+    target = select_environment(load(inputs.config), inputs.environment)
+    with connect_platform(target, inputs, progress) as connection:
+        ledger = connection.platform.observe().ledger
     notes = [f"the entry {name} cannot be read (a torn disk?)" for name in ledger.damaged]
     return History(
-        service=wanted.service,
-        environment=wanted.name,
+        service=target.service,
+        environment=target.name,
         deployments=tuple(reversed(ledger.entries))[: inputs.limit],
         notes=tuple(notes),
     )

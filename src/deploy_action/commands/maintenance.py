@@ -16,13 +16,14 @@ from deploy_action.commands.command import (
     Command,
     option,
 )
+from deploy_action.commands.deploy import recovered
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms.docker.connections import connect_hosts
+from deploy_action.platforms import connect_platform
 from deploy_action.platforms.docker.edge.certificates import sweep
-from deploy_action.releases.ledger import Ledger, current_deployment
+from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.acts import Maintained
 
 if TYPE_CHECKING:
@@ -83,28 +84,31 @@ def run(inputs: Inputs, progress: Progress) -> Maintained:
         BadInput: the service has no HTTP traffic, nothing is live, or the page cannot be used.
         LockHeld: somebody is deploying.
     """
-    wanted = select_environment(load(inputs.config), inputs.environment)
+    target = select_environment(load(inputs.config), inputs.environment)
     on = inputs.switch == "on"
     page = _page(inputs) if on else b""
-    if wanted.route is None or wanted.protocol != "http":
+    if target.route is None or target.protocol != "http":
         raise BadInput(
-            f"{wanted.name}: the edge can answer for HTTP services only",
+            f"{target.name}: the edge can answer for HTTP services only",
             remedy="a worker is stopped with docker stop",
         )
-    with connect_hosts(wanted, inputs, progress) as engagement, engagement.locked() as held:
-        serving = current_deployment(held.settled().ledger.entries)
-        if serving is None:
+    with (
+        connect_platform(target, inputs, progress) as connection,
+        connection.platform.lock(connection.holder) as store,
+    ):
+        current = current_deployment(recovered(connection, store).ledger.entries)
+        if current is None:
             raise BadInput(
-                f"{wanted.name}: nothing was ever deployed there",
-                remedy=f"deploy-action deploy -e {wanted.name}",
+                f"{target.name}: nothing was ever deployed there",
+                remedy=f"deploy-action deploy -e {target.name}",
+                code=ErrorCode.NOTHING_DEPLOYED,
             )
-        changed = any(run_parallel(lambda site: _set(site, page), held.sites))
+        changed = any(run_parallel(lambda host: _set(host, page), list(store.hosts.values())))
         if changed:
             note = _note(inputs, on)
-            entry = dataclasses.replace(serving, warnings=(*serving.warnings, note))
-            run_parallel(lambda site: Ledger.write(site.session, entry), held.sites)
+            store.write(dataclasses.replace(current, warnings=(*current.warnings, note)))
             progress.say(note)
-    return _answer(wanted, on=on, changed=changed)
+    return _answer(target, on=on, changed=changed)
 
 
 def _page(inputs: Inputs) -> bytes:
@@ -124,36 +128,36 @@ def _page(inputs: Inputs) -> bytes:
     return content
 
 
-def _set(site: Host, page: bytes) -> bool:
+def _set(host: Host, page: bytes) -> bool:
     """Bring the page before the edge is told, and clear away what is used no more."""
-    backend = site.edge.backend(site.backend)
+    backend = host.edge.backend(host.backend)
     if backend is None:
         raise DeploymentFailed(
-            f"{site.host}: the edge does not know {site.backend}",
-            remedy=f"deploy-action drift -e {site.environment.name}",
+            f"{host.name}: the edge does not know {host.backend}",
+            remedy=f"deploy-action drift -e {host.placement.environment}",
         )
-    directory = f"pages/{site.backend}"
+    directory = f"pages/{host.backend}"
     path = f"{directory}/{hashlib.sha256(page).hexdigest()[:16]}.html" if page else ""
     if path == backend.maintenance:
         return False
     if path:
-        site.session.put(path, page)
-    site.edge.present(site.backend, maintenance=path)
-    sweep(site.session, directory, path)
+        host.session.put(path, page)
+    host.edge.present(host.backend, maintenance=path)
+    sweep(host.session, directory, path)
     return True
 
 
 def _note(inputs: Inputs, on: bool) -> str:
     why = f": {inputs.reason}" if inputs.reason else ""
-    return f"{inputs.actor or 'somebody'} switched maintenance {'on' if on else 'off'}{why}"
+    return f"{inputs.actor or 'another user'} switched maintenance {'on' if on else 'off'}{why}"
 
 
-def _answer(wanted: Environment, *, on: bool, changed: bool) -> Maintained:
+def _answer(target: Environment, *, on: bool, changed: bool) -> Maintained:
     return Maintained(
-        service=wanted.service,
-        environment=wanted.name,
-        url=wanted.url or "",
+        service=target.service,
+        environment=target.name,
+        url=target.url or "",
         on=on,
         changed=changed,
-        notes=(f"open it again: deploy-action maintenance off -e {wanted.name}",) if on else (),
+        notes=(f"open it again: deploy-action maintenance off -e {target.name}",) if on else (),
     )

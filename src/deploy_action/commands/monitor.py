@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.checks.health import explain_exit, explain_unhealthy
 from deploy_action.checks.result import CheckResult
 from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command, option
-from deploy_action.config import deserialize, load
+from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import DeployActionError
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms.docker.connections import connect_hosts
+from deploy_action.platforms import connect_platform
 from deploy_action.platforms.docker.edge.certificates import served_until
 from deploy_action.platforms.docker.replicas import of_release
-from deploy_action.platforms.docker.smoke import Smoking
+from deploy_action.platforms.docker.smoke import SmokeRunner
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.render.metrics import textfile
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment, Route
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.connections import HostConnections
     from deploy_action.platforms.docker.host import Host
+    from deploy_action.platforms.docker.platform import DockerPlatform
     from deploy_action.platforms.docker.replicas import Replica
-    from deploy_action.releases.model import Deployment
+    from deploy_action.releases.model import Release
 
 __all__ = ["COMMAND", "run"]
 
@@ -64,27 +63,32 @@ def run(inputs: Inputs, progress: Progress) -> Monitoring:
     Raises:
         HostUnreachable: a host does not answer.
     """
-    wanted = select_environment(load(inputs.config), inputs.environment)
-    with connect_hosts(wanted, inputs, progress) as engagement:
-        serving = current_deployment(engagement.look().ledger.entries)
-        if serving is None:
+    target = select_environment(load(inputs.config), inputs.environment)
+    with connect_platform(target, inputs, progress, partial=True) as connection:
+        platform = connection.platform
+        current = current_deployment(platform.observe().ledger.entries)
+        if current is None:
             found = Monitoring(
-                service=wanted.service, environment=wanted.name, notes=("nothing is live",)
+                service=target.service, environment=target.name, notes=("nothing is live",)
             )
         else:
-            past = dataclasses.replace(deserialize(serving.release.config), hosts=wanted.hosts)
+            release = current.release
             results = run_parallel(
-                lambda host: _host(engagement, host, past, serving, inputs), wanted.hosts
+                lambda name: _check_host(platform, name, release, inputs), platform.hosts
             )
             found = Monitoring(
-                service=wanted.service,
-                environment=wanted.name,
-                url=wanted.url or "",
-                version=serving.release.version,
+                service=target.service,
+                environment=target.name,
+                url=target.url or "",
+                version=release.version,
                 checks=tuple(check for checks, _ in results for check in checks),
-                notes=tuple(note for _, notes in results for note in notes),
+                unreachable=tuple(platform.unreachable),
+                notes=(
+                    *(note for _, notes in results for note in notes),
+                    *platform.unreachable.values(),
+                ),
             )
-        now = engagement.clock.now()
+        now = connection.clock.now()
     if inputs.textfile is not None:
         # Prometheus's node exporter may read at any moment: the file is replaced whole.
         new = inputs.textfile.with_suffix(".new")
@@ -93,74 +97,74 @@ def run(inputs: Inputs, progress: Progress) -> Monitoring:
     return found
 
 
-def _host(
-    engagement: HostConnections,
-    host: str,
-    past: Environment,
-    serving: Deployment,
-    inputs: Inputs,
+def _check_host(
+    platform: DockerPlatform, name: str, release: Release, inputs: Inputs
 ) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
-    """Return the checks of a host, and what a person should know besides."""
-    with engagement.reading(host) as found:
-        if found is None:
-            return (_result("edge", host, "nothing of ours runs on this host"),), ()
-        site = dataclasses.replace(found, environment=past)
-        smoking = Smoking(
-            environment=past,
-            release=serving.release,
-            secrets=available_secrets(past, inputs),
-            clock=engagement.clock,
+    """Return the checks of a host, and what people should know besides."""
+    with platform.reader(name) as host:
+        if host is None:
+            return (_result("edge", name, "nothing of ours runs on this host"),), ()
+        configuration = release.configuration
+        runner = SmokeRunner(
+            host=host,
+            release=release,
+            configuration=configuration,
+            secrets=available_secrets(configuration, inputs),
         )
-        mine = of_release(site.replicas(), serving.release.id, past.replicas)
-        checks = [_health(site, past, replica) for replica in mine]
-        if len(mine) < past.replicas:
-            gone = past.replicas - len(mine)
-            checks.append(_result("replicas", host, f"{gone} of {past.replicas} are gone"))
-        for replica in mine:
+        replicas = of_release(host.replicas(), release)
+        checks = [_health(host, configuration, replica) for replica in replicas]
+        count = sum(role.replicas for role in release.roles)
+        if len(replicas) < count:
+            gone = count - len(replicas)
+            checks.append(_result("replicas", name, f"{gone} of {count} are gone"))
+        for replica in replicas:
             if replica.container.running:
-                checks += smoking.replica(site, replica)
-        notes = []
-        if past.route is not None:
-            backend = site.edge.backend(site.backend)
+                checks += runner.replica(replica)
+        notes: list[str] = []
+        route = configuration.route
+        if route is not None:
+            backend = host.edge.backend(host.backend)
             if backend is not None and backend.maintenance:
-                notes.append(f"{host}: maintenance is on: nothing was asked through the edge")
+                notes.append(f"{name}: maintenance is on: nothing was asked through the edge")
             else:
-                checks += smoking.edge(site)
-        if past.route is not None and past.route.certificate is not None:
-            checks.append(_certificate(site, past.route, notes))
+                checks += runner.edge()
+            if route.certificate is not None:
+                checks.append(_certificate(host, route, notes))
         return tuple(checks), tuple(notes)
 
 
-def _certificate(site: Host, route: Route, notes: list[str]) -> CheckResult:
+def _certificate(host: Host, route: Route, notes: list[str]) -> CheckResult:
     """Shake hands as clients do: the smoke tests go a way of their own, without TLS."""
-    where = f"edge of {site.host}"
+    where = f"edge of {host.name}"
     try:
         until = served_until(
-            lambda: site.dialer.dial(site.public_address(), route.port, _HANDSHAKE_SECONDS),
+            lambda: host.dialer.dial(host.public_address(), route.port, _HANDSHAKE_SECONDS),
             host=route.host,
         )
     except (DeployActionError, OSError) as error:
         return _result("certificate", where, str(error))
-    left = (until - site.clock.now().timestamp()) / _DAY_SECONDS
+    left = (until - host.clock.now().timestamp()) / _DAY_SECONDS
     if left < _SOON_DAYS:
-        notes.append(f"{site.host}: the certificate expires in {left:.0f} days")
+        notes.append(f"{host.name}: the certificate expires in {left:.0f} days")
     return _result("certificate", where, "")
 
 
-def _health(site: Host, past: Environment, replica: Replica) -> CheckResult:
-    where = f"{replica.name} on {site.host}"
+def _health(host: Host, configuration: Environment, replica: Replica) -> CheckResult:
+    where = f"{replica.name} on {host.name}"
     container = replica.container
     if not container.running:
         return _result("health", where, explain_exit(container))
     try:
-        status = site.edge.servers(site.backend).get(replica.name) if past.route else None
+        status = host.edge.servers(host.backend).get(replica.name) if configuration.route else None
     except DeployActionError as error:
         return _result("health", where, error.what)
     unhealthy = container.health == "unhealthy" or (
-        past.route is not None and (status is None or not status.up)
+        configuration.route is not None and (status is None or not status.up)
     )
     return _result(
-        "health", where, explain_unhealthy(past.health, status, container) if unhealthy else ""
+        "health",
+        where,
+        explain_unhealthy(configuration.health, status, container) if unhealthy else "",
     )
 
 

@@ -22,12 +22,10 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import ExitCode
 from deploy_action.gates.run import run_gates
 from deploy_action.images.resolve import ResolvedImage, requested_image
-from deploy_action.platforms.docker.observation import HostObservation, Observation
-from deploy_action.releases.ledger import Ledger
+from deploy_action.platforms.docker.observation import DockerObservation, HostObservation
+from deploy_action.platforms.docker.plan import plan_rollout
 from deploy_action.releases.model import Kind
 from deploy_action.results.outcome import Outcome, Result
-from deploy_action.rollout.deploy import make_release
-from deploy_action.rollout.plan import make_plan
 
 if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
@@ -62,7 +60,7 @@ COMMAND = Command(
 
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
-    """Return `planned` with the steps, or `unchanged`; with `offline` nobody is asked anything."""
+    """Return `planned` with the steps, or `unchanged`; with `offline` nothing is contacted."""
     if inputs.offline:
         return _offline(inputs)
     return deploy.run(dataclasses.replace(inputs, dry_run=True), progress)
@@ -73,33 +71,25 @@ def _offline(inputs: Inputs) -> Outcome:
 
     The image is called by its tag, as no registry said which digest that is.
     """
-    config = load(inputs.config)
-    wanted = select_environment(config, inputs.environment)
-    gates = run_gates(wanted.gates, inputs.config.parent)
-    refused = deploy.refusal(wanted, gates)
+    target = select_environment(load(inputs.config), inputs.environment)
+    gates = run_gates(target.gates, inputs.config.parent)
+    refused = deploy.refusal(target, gates)
     if refused is not None:
         return refused
-    name = requested_image(wanted, inputs)
+    name = requested_image(target, inputs)
     reference = f"{name.repository}@{name.digest}" if name.digest else name.reference
     image = ResolvedImage(
         version=name.version, repository=name.repository, digest=reference, local=True
     )
-    empty = Ledger()
-    observation = Observation(
-        hosts=tuple(
-            HostObservation(host=host, ledger=empty, replicas=(), backend=None)
-            for host in wanted.hosts
-        ),
-        ledger=empty,
-    )
-    release = make_release(wanted, image, {}, b"", inputs.commit)
-    plan = make_plan(Kind.DEPLOY, wanted, release, observation)
+    empty = DockerObservation.of([HostObservation(host=host) for host in target.hosts])
+    release = deploy.make_release(target, image, {}, b"", inputs.commit)
+    plan = plan_rollout(Kind.DEPLOY, release, target.hosts, empty)
     note = "as on hosts where nothing runs yet: no host and no registry was asked"
     return Outcome(
         result=Result.PLANNED,
-        service=wanted.service,
-        environment=wanted.name,
-        url=wanted.url or "",
+        service=target.service,
+        environment=target.name,
+        url=target.url or "",
         gates=gates,
         notes=(*plan.notes, note),
         plan=plan.lines(),

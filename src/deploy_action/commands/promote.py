@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
+from deploy_action.clock import SystemClock
 from deploy_action.commands.command import (
     CHANGE_EXITS,
     DIGEST,
@@ -14,7 +16,7 @@ from deploy_action.commands.command import (
     VERSION,
     Command,
 )
-from deploy_action.commands.deploy import deploy_image
+from deploy_action.commands.deploy import deploy_image, ledger_before
 from deploy_action.config import load
 from deploy_action.config.select import select_promotion
 from deploy_action.releases.model import Kind
@@ -50,6 +52,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         GateRefused: nothing has passed there, or not the version that was asked for.
     """
     config = load(inputs.config)
-    wanted = select_promotion(config, inputs.environment)
-    image = passed_image(config, wanted, inputs, progress)
-    return deploy_image(config, wanted, inputs, progress, Kind.PROMOTE, image)
+    target = select_promotion(config, inputs.environment)
+    before = functools.partial(ledger_before, config, target, inputs, progress)
+    image = passed_image(target, inputs, before, SystemClock().now())
+    return deploy_image(config, target, inputs, progress, Kind.PROMOTE, image)

@@ -6,12 +6,11 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import CHANGE_EXITS, ENVIRONMENT, RECORDED, Command, option
+from deploy_action.commands.deploy import recovered, registry_login
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.images.resolve import credentials
-from deploy_action.platforms.docker.certificate_files import missing_certificate
-from deploy_action.platforms.docker.connections import HostConnections, connect_hosts
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.platforms import connect_platform
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.model import Kind
 from deploy_action.releases.rollback_target import (
@@ -20,17 +19,16 @@ from deploy_action.releases.rollback_target import (
     prepare,
     rollback_candidates,
 )
+from deploy_action.releases.secrets import available_secrets
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.rollout.deploy import Attempt, deploy_release, plan_release
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from deploy_action.config.model import Environment
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.engine import Engine
-    from deploy_action.platforms.docker.locked_hosts import LockedHosts
-    from deploy_action.platforms.docker.observation import Observation
+    from deploy_action.platforms import Connection
+    from deploy_action.platforms.docker.observation import DockerObservation
+    from deploy_action.platforms.docker.store import DockerStore
 
 __all__ = ["COMMAND", "run"]
 
@@ -57,108 +55,104 @@ COMMAND = Command(
     exits=CHANGE_EXITS,
 )
 
-_GOING_LIVE = "deploy_action.rollout.deploy"
-
 
 def run(inputs: Inputs, progress: Progress) -> Outcome:
     """Restore the release before the present one, or the one that was asked for.
 
     Raises:
         BadInput: there never was such a release.
-        DeploymentFailed: it cannot be restored any more; nothing was changed.
-        LockHeld: somebody else is deploying.
+        DeploymentFailed: it can no longer be restored; nothing was changed.
+        LockHeld: another user is deploying.
     """
-    config = load(inputs.config)
-    wanted = select_environment(config, inputs.environment)
-    with connect_hosts(wanted, inputs, progress) as engagement:
+    target = select_environment(load(inputs.config), inputs.environment)
+    with connect_platform(target, inputs, progress) as connection:
         if inputs.dry_run:
-            return _dry(engagement, wanted, inputs)
-        with engagement.locked(_GOING_LIVE) as held:
-            return _roll_back(held, wanted, inputs, progress)
+            return _plan(connection)
+        with connection.platform.lock(connection.holder) as store:
+            return _roll_back(connection, store)
 
 
-def _dry(engagement: HostConnections, wanted: Environment, inputs: Inputs) -> Outcome:
-    from deploy_action.rollout.deploy import plan_only
-
-    observation = engagement.look()
-    key = observation.host(wanted.hosts[0]).key or b""
-    chosen = _choose(observation, wanted, inputs, engagement.engines, key)
+def _plan(connection: Connection) -> Outcome:
+    seen = connection.platform.observe()
+    chosen = _choose(connection, seen, seen.hosts[0].fingerprint_key or b"")
     if isinstance(chosen, Outcome):
         return chosen
-    return plan_only(engagement, chosen.release, chosen.environment, Kind.ROLLBACK)
+    return plan_release(connection.platform, chosen.release, Kind.ROLLBACK, seen)
 
 
-def _roll_back(
-    held: LockedHosts, wanted: Environment, inputs: Inputs, progress: Progress
-) -> Outcome:
-    from deploy_action.rollout.deploy import deploy_release
-
-    observation = held.settled()
-    engines, key = held.engagement.engines, held.fingerprint_key(observation)
-    chosen = _choose(observation, wanted, inputs, engines, key)
+def _roll_back(connection: Connection, store: DockerStore) -> Outcome:
+    inputs, events, platform = connection.inputs, connection.events, connection.platform
+    seen = recovered(connection, store)
+    chosen = _choose(connection, seen, store.fingerprint_key(seen))
     if isinstance(chosen, Outcome):
         return chosen
-    certificate = missing_certificate(chosen.environment, observation, inputs)
+    platform.require_certificate(chosen.release, seen)
     for note in chosen.notes:
-        progress.say(note)
+        events.say(note)
     reason = f": {inputs.reason}" if inputs.reason else ""
-    progress.say(f"rolling back to {chosen.release.version}{reason}")
-    outcome = deploy_release(
-        held,
-        observation,
-        chosen.release,
-        chosen.environment,
-        Kind.ROLLBACK,
-        secrets=chosen.secrets,
-        credentials=(
-            credentials(wanted, inputs.environ, chosen.release.image)
-            if chosen.needs_registry
-            else None
-        ),
-        certificate=certificate,
+    events.say(f"rolling back to {chosen.release.version}{reason}")
+    attempt = Attempt(
+        id=connection.id,
+        kind=Kind.ROLLBACK,
+        actor=inputs.actor,
+        reason=inputs.reason,
+        run_url=inputs.run_url,
         restores=chosen.restores,
+        secrets=chosen.secrets,
+        current_secrets=lambda release: available_secrets(release.configuration, inputs),
+        credentials=registry_login(connection.environment, inputs, chosen.release.image)
+        if chosen.needs_registry
+        else None,
+    )
+    outcome = deploy_release(
+        platform, store, seen, chosen.release, attempt, clock=connection.clock, events=events
     )
     return dataclasses.replace(
         outcome,
         notes=(*chosen.notes, *outcome.notes),
-        restorable=rollback_candidates(observation.after(outcome.deployment)),
+        restorable=rollback_candidates(seen.after(outcome.deployment)),
     )
 
 
 def _choose(
-    observation: Observation,
-    wanted: Environment,
-    inputs: Inputs,
-    engines: Mapping[str, Engine],
-    key: bytes,
+    connection: Connection, seen: DockerObservation, key: bytes
 ) -> RollbackTarget | Outcome:
     """Return what to restore, or the outcome where nothing is to be done or nothing can be."""
-    entries = observation.ledger.entries
+    target, inputs = connection.environment, connection.inputs
+    entries = seen.ledger.entries
     current = current_deployment(entries)
     result, error, note = Result.UNCHANGED, None, ""
     try:
         if current is None:
             raise DeploymentFailed(
-                f"{wanted.name}: nothing was ever deployed there, so nothing can be brought back",
-                remedy=f"deploy-action deploy -e {wanted.name}",
+                f"{target.name}: nothing was ever deployed there, so there is nothing to roll back",
+                remedy=f"deploy-action deploy -e {target.name}",
+                code=ErrorCode.NOTHING_DEPLOYED,
             )
         if inputs.from_ is not None and current.release.version != inputs.from_:
-            note = f"{inputs.from_} does not serve any more: {current.release.version} does"
+            note = f"{inputs.from_} is no longer live: {current.release.version} is"
         else:
-            target = find_target(entries, inputs, wanted)
-            if target.release.id != current.release.id:
-                return prepare(target, wanted, observation, engines, inputs, key)
-            note = f"{current.release.version} serves already"
+            chosen = find_target(entries, inputs, target)
+            if chosen.release.id != current.release.id:
+                engines = connection.platform.engines
+                return prepare(
+                    chosen,
+                    seen,
+                    inputs,
+                    key,
+                    lambda host, reference: engines[host].resolve(reference, None),
+                )
+            note = f"{current.release.version} is live already"
     except (BadInput, DeploymentFailed) as impossible:
         error = impossible
         result = Outcome.of_error(impossible).result
     return Outcome(
         result=result,
-        service=wanted.service,
-        environment=wanted.name,
-        url=wanted.url or "",
+        service=target.service,
+        environment=target.name,
+        url=target.url or "",
         deployment=current if error is None else None,
         error=error,
         notes=(note,) if note else (),
-        restorable=rollback_candidates(observation),
+        restorable=rollback_candidates(seen),
     )

@@ -10,11 +10,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Arguments, Command, option
-from deploy_action.config import deserialize, load
+from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput
-from deploy_action.platforms.docker.connections import connect_hosts
-from deploy_action.platforms.docker.replicas import of_release, task_selector, task_spec
+from deploy_action.errors import BadInput, ErrorCode
+from deploy_action.inputs import Secret
+from deploy_action.platforms import connect_platform
+from deploy_action.platforms.docker.replicas import of_release, task_spec
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.results.acts import TaskRun
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.clock import Clock
-    from deploy_action.config.model import Environment
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.engine.protocol import Engine
-    from deploy_action.platforms.docker.observation import Observation
-    from deploy_action.releases.model import Deployment
+    from deploy_action.platforms.docker.observation import HostObservation
+    from deploy_action.platforms.docker.replicas import Placement
+    from deploy_action.releases.model import Release
 
 __all__ = ["COMMAND", "run"]
 
@@ -75,26 +76,28 @@ def run(inputs: Inputs, progress: Progress) -> TaskRun:
         BadInput: nothing is live, or a secret is neither given nor known to the live release.
         DeploymentFailed: the container cannot be made or started.
     """
-    wanted = select_environment(load(inputs.config), inputs.environment)
-    with connect_hosts(wanted, inputs, progress) as engagement:
-        observation = engagement.look()
-        serving = current_deployment(observation.ledger.entries)
-        if serving is None:
+    target = select_environment(load(inputs.config), inputs.environment)
+    with connect_platform(target, inputs, progress) as connection:
+        platform, clock = connection.platform, connection.clock
+        seen = platform.observe()
+        current = current_deployment(seen.ledger.entries)
+        if current is None:
             raise BadInput(
-                f"{wanted.name}: nothing was ever deployed there",
-                remedy=f"deploy-action deploy -e {wanted.name}",
+                f"{target.name}: nothing was ever deployed there",
+                remedy=f"deploy-action deploy -e {target.name}",
+                code=ErrorCode.NOTHING_DEPLOYED,
             )
-        past = deserialize(serving.release.config)
+        release = current.release
         spec = task_spec(
-            past,
-            serving.release,
+            platform.placement,
+            release,
             inputs.argv,
             name=os.urandom(4).hex(),
-            secrets=_secrets(past, wanted, serving, observation, inputs),
+            secrets=_secrets(release, seen.hosts[0], inputs),
             bare=inputs.no_entrypoint,
         )
-        engine, clock = engagement.first, engagement.clock
-        _clear_away(engine, wanted)
+        engine = platform.first
+        _remove_ended_tasks(engine, platform.placement)
         started = clock.monotonic()
         container_id = engine.create(spec)
         try:
@@ -102,47 +105,43 @@ def run(inputs: Inputs, progress: Progress) -> TaskRun:
             with closing(engine.output(container_id)) as stream:
                 engine.start(container_id)
                 listener.follow(stream, inputs.timeout_seconds)
-            ended = engine.wait(container_id, timeout_seconds=1.0)
+            code = engine.wait(container_id, timeout_seconds=1.0)
         finally:
             engine.remove(container_id)
+    late = f"timed out after {inputs.timeout_seconds:g} s: stopped"
     return TaskRun(
-        service=wanted.service,
-        environment=wanted.name,
-        version=serving.release.version,
+        service=target.service,
+        environment=target.name,
+        version=release.version,
         host=engine.host,
         argv=inputs.argv,
-        code=ended,
+        code=code,
         duration_seconds=round(clock.monotonic() - started, 3),
         output=tuple(listener.lines),
-        notes=() if ended is not None else (f"no end in {inputs.timeout_seconds:g} s: stopped",),
+        notes=() if code is not None else (late,),
     )
 
 
-def _secrets(
-    past: Environment,
-    wanted: Environment,
-    serving: Deployment,
-    observation: Observation,
-    inputs: Inputs,
-) -> Mapping[str, str]:
+def _secrets(release: Release, host: HostObservation, inputs: Inputs) -> Mapping[str, Secret]:
     """Return today's values where they are given, else those that the live replica runs with."""
-    replicas = observation.host(wanted.hosts[0]).replicas
-    mine = of_release(replicas, serving.release.id, past.replicas)
-    known = mine[0].container.env if mine else {}
-    found = {name: known[name] for name in past.secrets if name in known}
-    found |= available_secrets(past, inputs)
-    missing = [name for name in past.secrets if name not in found]
+    declared = release.configuration.secrets
+    replicas = of_release(host.replicas, release)
+    running = replicas[0].container.env if replicas else {}
+    values = {name: Secret(running[name]) for name in declared if name in running}
+    values |= available_secrets(release.configuration, inputs)
+    missing = [name for name in declared if name not in values]
     if missing:
         raise BadInput(
-            f"{wanted.name}: these secrets are not set: {', '.join(missing)}",
+            f"{release.environment}: these secrets are not set: {', '.join(missing)}",
             remedy="pass them in the environment of this command",
+            code=ErrorCode.SECRET_MISSING,
         )
-    return found
+    return values
 
 
-def _clear_away(engine: Engine, environment: Environment) -> None:
-    """Remove what a run that was killed left behind, once it has ended."""
-    for container in engine.containers(task_selector(environment)):
+def _remove_ended_tasks(engine: Engine, placement: Placement) -> None:
+    """Remove what a killed run left behind, once it has ended."""
+    for container in engine.containers(placement.selector("task")):
         if not container.running and container.status != "created":
             engine.remove(container.id)
 

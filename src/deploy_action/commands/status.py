@@ -1,25 +1,22 @@
-"""status: what serves now, on each host, and who is deploying."""
+"""status: what is live now, on each host, and who is deploying."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command
-from deploy_action.config import deserialize, load
+from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.platforms.docker.connections import connect_hosts
-from deploy_action.platforms.docker.standby import standby_of, stands_by
+from deploy_action.platforms import connect_platform
+from deploy_action.platforms.docker.observation import is_on_standby
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.rollback_target import rollback_candidates
 from deploy_action.results.answers import HostStatus, ReplicaStatus, Status
-from deploy_action.session.lock import current, lock_name, read_holder
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import Environment
     from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.connections import HostConnections
-    from deploy_action.platforms.docker.observation import HostObservation, Observation
+    from deploy_action.platforms.docker.observation import HostObservation
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Deployment
 
@@ -36,92 +33,77 @@ COMMAND = Command(
 
 
 def run(inputs: Inputs, progress: Progress) -> Status:
-    """Look at every host of the environment."""
-    wanted = select_environment(load(inputs.config), inputs.environment)
-    with connect_hosts(wanted, inputs, progress) as engagement:
-        observation = engagement.look()
-        entries = observation.ledger.entries
-        references = {e.release.reference for e in entries}
-        observation = engagement.look(sorted(references))
-        return Status(
-            service=wanted.service,
-            environment=wanted.name,
-            url=wanted.url or "",
-            live=current_deployment(entries),
-            hosts=tuple(_host(found, observation) for found in observation.hosts),
-            restorable=rollback_candidates(observation),
-            lock=_lock(engagement, wanted),
-            notes=(
-                *(f"the ledger entry {name} cannot be read" for name in observation.ledger.damaged),
-                *(
-                    f"{found.host}: maintenance is on; open: "
-                    f"deploy-action maintenance off -e {wanted.name}"
-                    for found in observation.hosts
-                    if found.backend is not None and found.backend.maintenance
-                ),
+    """Look at every host of the environment; one that does not answer is shown as unknown."""
+    target = select_environment(load(inputs.config), inputs.environment)
+    with connect_platform(target, inputs, progress, partial=True) as connection:
+        platform = connection.platform
+        seen = platform.observe()
+        holders = platform.holders()
+    current = current_deployment(seen.ledger.entries)
+    succeeded = set(succeeded_releases(seen.ledger.entries))
+    return Status(
+        service=target.service,
+        environment=target.name,
+        url=target.url or "",
+        live=current,
+        hosts=tuple(_host(host, current, succeeded) for host in seen.hosts),
+        restorable=rollback_candidates(seen),
+        lock=next((str(holder) for holder in holders.values()), ""),
+        notes=(
+            *(f"the ledger entry {name} cannot be read" for name in seen.ledger.damaged),
+            *(
+                f"{host.host}: maintenance is on; open: "
+                f"deploy-action maintenance off -e {target.name}"
+                for host in seen.hosts
+                if host.in_maintenance
             ),
-        )
+        ),
+    )
 
 
-def _lock(engagement: HostConnections, wanted: Environment) -> str:
-    name = lock_name(wanted.edge.name, wanted.service, wanted.name)
-    for engine in engagement.engines.values():
-        found = current(engine, name)
-        if found is not None:
-            return str(read_holder(found))
-    return ""
-
-
-def _host(found: HostObservation, observation: Observation) -> HostStatus:
-    serving = current_deployment(observation.ledger.entries)
-    good = set(succeeded_releases(observation.ledger.entries))
-    standby = ""
-    if serving is not None:
-        standby = standby_of(serving, deserialize(serving.release.config))
-    replicas = tuple(_replica(r, found, serving, standby, good) for r in found.replicas)
-    versions = {r.version for r in replicas if r.role == "serving"}
+def _host(host: HostObservation, current: Deployment | None, succeeded: set[str]) -> HostStatus:
+    if host.problem:
+        return HostStatus(host=host.host, problem=host.problem)
+    replicas = tuple(_replica(replica, host, current, succeeded) for replica in host.replicas)
+    versions = {replica.version for replica in replicas if replica.role == "serving"}
     return HostStatus(
-        host=found.host,
+        host=host.host,
         version=", ".join(sorted(versions)),
-        deployment=serving.id if serving is not None else "",
+        deployment=current.id if current is not None else "",
         replicas=replicas,
     )
 
 
 def _replica(
-    replica: Replica,
-    found: HostObservation,
-    serving: Deployment | None,
-    standby: str,
-    good: set[str],
+    replica: Replica, host: HostObservation, current: Deployment | None, succeeded: set[str]
 ) -> ReplicaStatus:
-    servers = found.backend.servers if found.backend else ()
-    weights = {s.name: s.weight for s in servers if not s.backup}
+    servers = host.backend.servers if host.backend else ()
+    weights = {server.name: server.weight for server in servers if not server.backup}
     total = sum(weights.values())
     container = replica.container
-    is_live = serving is not None and replica.release == serving.release.id
-    takes_traffic = weights.get(replica.name, 0) > 0 if found.backend else is_live
+    is_current = current is not None and replica.release == current.release.id
+    takes_traffic = weights.get(replica.name, 0) > 0 if host.backend else is_current
     if container.running and takes_traffic:
         role = "serving"
-    elif stands_by(replica, standby):
+    elif current is not None and is_on_standby(replica, current.standby):
         role = "standby"
     else:
-        role = "retained" if replica.release in good else "candidate"
+        role = "retained" if replica.release in succeeded else "candidate"
     return ReplicaStatus(
         name=replica.name,
         version=replica.version,
         state=container.status,
-        health=_health(replica, found),
+        health=_health(replica, host),
         role=role,
         address=next(iter(container.addresses.values()), ""),
         weight=100 * weights[replica.name] / total if total and replica.name in weights else None,
     )
 
 
-def _health(replica: Replica, found: HostObservation) -> str:
-    """Say what the edge sees, else what the image's own health check says."""
-    seen = (found.servers or {}).get(replica.name)
-    if replica.container.running and seen is not None and seen.checked:
-        return "healthy" if seen.up else "unhealthy"
+def _health(replica: Replica, host: HostObservation) -> str:
+    """Return what the edge sees, else what the image's own health check says."""
+    status = (host.servers or {}).get(replica.name)
+    if replica.container.running and status is not None and status.checked:
+        return "healthy" if status.up else "unhealthy"
     own = replica.container.health
     return "unknown" if own == "none" else own

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ACTOR, ENVIRONMENT, READ_EXITS, REASON, Command, option
+from deploy_action.commands.deploy import recovered
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput, ExitCode, LockHeld
+from deploy_action.errors import ExitCode, LockHeld
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms.docker.connections import connect_hosts
-from deploy_action.releases.ledger import note_unlock
+from deploy_action.platforms import connect_platform
 from deploy_action.results.outcome import Outcome, Result
-from deploy_action.session.lock import current, lock_name, read_holder
 
 if TYPE_CHECKING:
     from deploy_action.events.progress import Progress
@@ -46,31 +45,26 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         LockHeld: it is held by a live deployer and `force` was not given.
         BadInput: `force` without a reason.
     """
-    wanted = select_environment(load(inputs.config), inputs.environment)
-    if inputs.force and not inputs.reason:
-        raise BadInput("unlock --force needs a reason", remedy="--reason 'the runner was lost'")
-    name = lock_name(wanted.edge.name, wanted.service, wanted.name)
-    with connect_hosts(wanted, inputs, progress) as engagement:
-        found = {h: current(engine, name) for h, engine in engagement.engines.items()}
-        held = {host: container for host, container in found.items() if container is not None}
-        if not held:
-            return _done(wanted.service, wanted.name, "nobody holds the lock")
-        holder = read_holder(next(iter(held.values())))
+    target = select_environment(load(inputs.config), inputs.environment)
+    with connect_platform(target, inputs, progress) as connection:
+        platform = connection.platform
+        holders = platform.holders()
+        if not holders:
+            return _done(target.service, target.name, "nobody holds the lock")
+        holder = next(iter(holders.values()))
         if not inputs.force:
             raise LockHeld(
-                f"{', '.join(held)}: the lock is held by {holder}, and its deployer is alive",
+                f"{', '.join(holders)}: the lock is held by {holder}, and its deployer is alive",
                 remedy="wait for it, or, when you are sure: --force --reason '…'",
             )
-        for host, container in held.items():
-            engagement.engines[host].remove(container.id)
-        who = f"{inputs.actor or 'somebody'} removed the lock of {holder} by force: {inputs.reason}"
+        platform.break_locks()
+        actor = inputs.actor or "another user"
+        note = f"{actor} removed the lock of {holder} by force: {inputs.reason}"
         # The next holder of the lock settles the deployment that this one leaves behind.
-        with engagement.locked() as free:
-            free.settled()
-            run_parallel(
-                lambda s: note_unlock(s.session, wanted.service, wanted.name, who), free.sites
-            )
-        return _done(wanted.service, wanted.name, who)
+        with platform.lock(connection.holder) as store:
+            recovered(connection, store)
+            run_parallel(lambda host: host.ledger.add_warning(note), list(store.hosts.values()))
+        return _done(target.service, target.name, note)
 
 
 def _done(service: str, environment: str, note: str) -> Outcome:

@@ -12,15 +12,12 @@ from typing import Literal
 
 __all__ = [
     "Analysis",
-    "BanditGate",
     "Build",
     "Certificate",
     "CommandSmoke",
-    "ConfigFileGate",
     "DeployConfig",
     "EdgeOptions",
     "Environment",
-    "Gates",
     "Health",
     "Hook",
     "Hooks",
@@ -156,39 +153,6 @@ class CommandSmoke:
 
 
 SmokeTest = HttpSmoke | TcpSmoke | CommandSmoke
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BanditGate:
-    """Which Python files are scanned and which findings refuse a deployment."""
-
-    paths: tuple[str, ...] = (".",)
-    exclude: tuple[str, ...] = ()
-    severity: Literal["low", "medium", "high"] = "medium"
-    confidence: Literal["low", "medium", "high"] = "medium"
-    skips: tuple[str, ...] = ()
-    tests: tuple[str, ...] = ()
-    baseline: str | None = None
-    nosec: Literal["honour", "ignore"] = "honour"
-    timeout_seconds: float = 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigFileGate:
-    """One of the application's own configuration files and what it must satisfy."""
-
-    file: str
-    format: Literal["yaml", "json", "toml"] | None = None
-    schema: str | None = None
-    required: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gates:
-    """What must pass before anything changes; `None` or empty means not configured."""
-
-    bandit: BanditGate | None = None
-    config: tuple[ConfigFileGate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,7 +314,8 @@ class Environment:
     health: Health = field(default_factory=Health)
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
-    gates: Gates = field(default_factory=Gates)
+    gates: Mapping[str, object] = field(default_factory=dict)
+    """The options of each configured gate by its key; `gates/registry.py` has their types."""
     smoke: tuple[SmokeTest, ...] = ()
     probe: Probe = field(default_factory=Probe)
     replicas: int = 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy_action.config import model, sections
 from deploy_action.config.merge import Section, merge, shared_settings
-from deploy_action.config.units import parse_duration
+from deploy_action.units import parse_duration
 
 __all__ = ["DEFAULT_ENVIRONMENT", "environment_sections", "resolve", "resolve_environment"]
 

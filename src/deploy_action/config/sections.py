@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from deploy_action.config import model
 from deploy_action.config.merge import Section
-from deploy_action.config.units import parse_duration, parse_share, parse_size
 from deploy_action.config.urls import Url, parse_url
+from deploy_action.gates.registry import read_options
+from deploy_action.units import parse_duration, parse_share, parse_size
 
 __all__ = [
     "argv",
@@ -174,24 +175,9 @@ def _probe_post(value: str | Section) -> model.ProbePost:
     )
 
 
-def gates(section: Section) -> model.Gates:
-    """The gates that are configured."""
-    bandit = section.get("bandit", False)
-    scan = None
-    if bandit is not False:
-        options: Section = {} if bandit is True else bandit
-        scan = model.BanditGate(
-            **_tuples(options, "paths", "exclude", "skips", "tests"),
-            **_given(options, "severity", "confidence", "baseline", "nosec"),
-            **_durations(options, "timeout"),
-        )
-    files = tuple(
-        model.ConfigFileGate(
-            **_given(item, "file", "format", "schema"), **_tuples(item, "required")
-        )
-        for item in section.get("config", ())
-    )
-    return model.Gates(bandit=scan, config=files)
+def gates(section: Section) -> Mapping[str, object]:
+    """The options of each configured gate by its key."""
+    return read_options(section)
 
 
 def strategy(section: Section) -> model.Strategy:

@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from deploy_action.config.model import CommandSmoke, Environment, HttpSmoke, TcpSmoke
+from deploy_action.gates.registry import GATES
 
 __all__ = ["deserialize", "serialize"]
 
@@ -37,10 +38,16 @@ def deserialize(mapping: Mapping[str, object]) -> Environment:
         ValueError: a field is missing or has another type than it ever had.
     """
     try:
-        environment = _decode(Environment, mapping)
+        environment = cast("Environment", _decode(Environment, mapping))
+        stored = _expect(dict, mapping.get("gates", {}))
+        gates = {
+            gate.key: _decode(gate.options, stored[gate.key])
+            for gate in GATES
+            if gate.key in stored
+        }
+        return dataclasses.replace(environment, gates=gates)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"this is no stored configuration: {error}") from error
-    return cast("Environment", environment)
 
 
 def _encode(value: object) -> object:

@@ -1,53 +1,98 @@
-"""The bandit gate: which findings refuse a deployment; fails closed where bandit fails open.
+"""The bandit gate: which findings refuse a deployment. Fails closed where bandit fails open.
 
 bandit 1.9 exits 0 on files that do not parse, on directories that are empty, missing or unreadable
 and on checks that crash or cannot be loaded, and it takes options from a ``.bandit`` file in the
-tree that it scans. Here each of these is `Broken`, and no file of the tree is taken as options.
+tree that it scans. Here each of these is `Broken`, and no file of the tree is read as options.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from deploy_action.config.model import BanditGate
 from deploy_action.gates import bandit_baseline
-from deploy_action.gates.bandit_pool import Checks, FileScan, ScanFailed, scan_files
-from deploy_action.gates.bandit_worker import SECRET_TESTS
-from deploy_action.gates.python_files import Selection, select
-from deploy_action.gates.result import BANDIT, Broken, Finding, Findings, GateResult, Level, Passed
+from deploy_action.gates.bandit_scan import Checks, Scan, ScanFailed, scan_files
+from deploy_action.gates.gate import Gate, OptionProblem, count, switched_on, zero_timeout
+from deploy_action.gates.python_files import select
+from deploy_action.gates.result import Broken, Finding, Findings, GateResult, Level, Passed
 from deploy_action.problem import Problem
+from deploy_action.units import parse_duration
 
-__all__ = ["NAME", "run"]
+__all__ = ["GATE", "BanditOptions", "run"]
 
-NAME = BANDIT
 RANKS: tuple[Level, ...] = ("undefined", "low", "medium", "high")
+# bandit echoes the value in the text of these, and the line that has it is as secret.
+SECRET_TESTS = frozenset({"B105", "B106", "B107"})
 MOST_NAMED = 5
-"""So many files with suppressed findings are named; of the others only the number is."""
+"""Number of files with suppressed findings that are named."""
 
 
-def run(gate: BanditGate, root: Path, *, workers: int | None = None) -> GateResult:
-    """Scan and judge; never raises because of what is in the tree.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BanditOptions:
+    """Which Python files are scanned and which findings refuse a deployment."""
+
+    paths: tuple[str, ...] = (".",)
+    exclude: tuple[str, ...] = ()
+    severity: Literal["low", "medium", "high"] = "medium"
+    confidence: Literal["low", "medium", "high"] = "medium"
+    skips: tuple[str, ...] = ()
+    tests: tuple[str, ...] = ()
+    baseline: str | None = None
+    nosec: Literal["honour", "ignore"] = "honour"
+    timeout_seconds: float = 600.0
+
+
+def read(value: bool | Mapping[str, Any]) -> BanditOptions | None:
+    """Return the options of ``gates.bandit``; None where it is false."""
+    section = switched_on(value)
+    if section is None:
+        return None
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in section.items()
+        if name != "timeout"
+    }
+    if "timeout" in section:
+        values["timeout_seconds"] = parse_duration(section["timeout"])
+    return BanditOptions(**values)
+
+
+def lint(options: BanditOptions) -> Iterator[OptionProblem]:
+    """Yield a timeout of zero."""
+    yield from zero_timeout(options.timeout_seconds)
+
+
+def describe(options: BanditOptions) -> Sequence[str]:
+    """Say what is scanned and from which severity on a finding refuses."""
+    paths = ", ".join(options.paths)
+    return [f"{paths}: no finding of severity {options.severity} or higher"]
+
+
+def run(options: BanditOptions, root: Path, *, processes: int | None = None) -> GateResult:
+    """Scan and judge.
 
     Args:
-        gate: paths, thresholds and the rest of ``gates.bandit``.
-        root: the repository; all paths in the result are relative to it.
-        workers: number of processes; by default one for each processor if that pays.
+        processes: how many run at once; by default one for each processor if that pays.
     """
     started = time.monotonic()
     try:
-        known = bandit_baseline.load(root, gate.baseline) if gate.baseline else Counter()
-        selection = select(root, gate.paths, gate.exclude)
-        scans = scan_files(
+        known = bandit_baseline.load(root, options.baseline) if options.baseline else Counter()
+        selection = select(root, options.paths, options.exclude)
+        scan = scan_files(
             root,
             selection.files,
-            Checks(tests=gate.tests, skips=gate.skips, ignore_nosec=gate.nosec == "ignore"),
-            timeout_seconds=gate.timeout_seconds,
-            workers=workers,
+            Checks(
+                tests=options.tests,
+                skips=options.skips,
+                ignore_nosec=options.nosec == "ignore",
+            ),
+            timeout_seconds=options.timeout_seconds,
+            processes=processes,
         )
     except (ScanFailed, OSError) as error:
         why, remedy = (
@@ -56,53 +101,52 @@ def run(gate: BanditGate, root: Path, *, workers: int | None = None) -> GateResu
             else (f"bandit could not be started: {error}", "run: deploy-action doctor")
         )
         duration = time.monotonic() - started
-        return Broken(gate=NAME, duration_seconds=duration, why=why, remedy=remedy)
-    return _judge(gate, root, selection, scans, known, time.monotonic() - started)
+        return Broken(gate=GATE.name, duration_seconds=duration, why=why, remedy=remedy)
+    scan = replace(scan, unchecked=(*selection.problems, *map(_printable, scan.unchecked)))
+    duration = time.monotonic() - started
+    return _judge(options, root, len(selection.files), scan, known, duration)
 
 
 def _judge(
-    gate: BanditGate,
+    options: BanditOptions,
     root: Path,
-    selection: Selection,
-    scans: Sequence[FileScan],
+    files: int,
+    scan: Scan,
     known: Counter[bandit_baseline.Key],
     duration: float,
 ) -> GateResult:
-    everything = [finding for scan in scans for finding in scan.findings]
-    heavy = [finding for finding in everything if _counts(finding, gate)]
-    new = bandit_baseline.unknown(heavy, known, root)
+    severe = [finding for finding in scan.findings if _refuses(finding, options)]
+    new = bandit_baseline.unknown(severe, known, root)
     findings = _describe(new)
-    summary = f"{_number(len(scans), 'file')}, {_number(sum(s.lines for s in scans), 'line')}"
-    notes = _notes(scans, below=len(everything) - len(heavy), in_baseline=len(heavy) - len(new))
-    unchecked = _unchecked(selection.problems, scans)
-    if unchecked or not scans:
-        why = _why(unchecked)
+    summary = f"{count(files, 'file')}, {count(scan.lines, 'line')}"
+    notes = _notes(scan, below=len(scan.findings) - len(severe), in_baseline=len(severe) - len(new))
+    if scan.unchecked or not files:
         return Broken(
-            gate=NAME,
+            gate=GATE.name,
             duration_seconds=duration,
-            why=why,
-            remedy="correct gates.bandit.paths, or name under gates.bandit.exclude"
-            " what is no code of the service",
-            unchecked=unchecked,
+            why=_why(scan.unchecked),
+            remedy="correct gates.bandit.paths, or exclude what is not code of the service"
+            " by gates.bandit.exclude",
+            unchecked=scan.unchecked,
             findings=findings,
             notes=notes,
         )
     if findings:
         return Findings(
-            gate=NAME,
+            gate=GATE.name,
             duration_seconds=duration,
-            summary=f"{_number(len(findings), 'finding')} in {summary}",
+            summary=f"{count(len(findings), 'finding')} in {summary}",
             findings=findings,
             notes=notes,
         )
-    return Passed(gate=NAME, duration_seconds=duration, summary=summary, notes=notes)
+    return Passed(gate=GATE.name, duration_seconds=duration, summary=summary, notes=notes)
 
 
-def _counts(finding: dict[str, Any], gate: BanditGate) -> bool:
+def _refuses(finding: dict[str, Any], options: BanditOptions) -> bool:
     severity, confidence = _level(finding["issue_severity"]), _level(finding["issue_confidence"])
-    return RANKS.index(severity) >= RANKS.index(gate.severity) and RANKS.index(
+    return RANKS.index(severity) >= RANKS.index(options.severity) and RANKS.index(
         confidence
-    ) >= RANKS.index(gate.confidence)
+    ) >= RANKS.index(options.confidence)
 
 
 def _level(word: str) -> Level:
@@ -110,38 +154,45 @@ def _level(word: str) -> Level:
 
 
 def _describe(findings: Iterable[dict[str, Any]]) -> tuple[Finding, ...]:
-    """Turn bandit's findings into ours, sorted, with values of passwords taken out."""
+    """Convert bandit's findings, sorted, and remove the values of passwords."""
     described = []
-    seen: Counter[tuple[str, str]] = Counter()
+    twins: Counter[tuple[str, str]] = Counter()
     for finding in sorted(findings, key=_order):
-        file = _shown(os.path.normpath(finding["filename"]))
+        file = _shown(finding["filename"])
         rule, line = finding["test_id"], finding["line_number"]
         severity = _level(finding["issue_severity"])
         confidence = _level(finding["issue_confidence"])
-        seen[file, finding["line_hash"]] += 1
+        secret = rule in SECRET_TESTS
         text = "Possible hard-coded password (its value is not shown)"
-        if rule not in SECRET_TESTS:
-            text = finding["issue_text"]
+        line_hash = _line_hash(rule, "" if secret else finding["line_text"])
+        twins[file, line_hash] += 1
         described.append(
             Finding(
                 problem=Problem(
                     file=file,
                     line=line,
                     column=_column(finding),
-                    message=f"{text} [severity {severity}, confidence {confidence}]",
-                    hint=finding["help_uri"],
+                    message=f"{text if secret else finding['issue_text']}"
+                    f" [severity {severity}, confidence {confidence}]",
+                    hint=finding["more_info"],
                     rule=rule,
                 ),
                 level=severity,
                 confidence=confidence,
                 title=finding["test_name"],
-                help_uri=finding["help_uri"],
+                help_uri=finding["more_info"],
                 cwe=int(finding["issue_cwe"].get("id", 0)),
                 end_line=max(finding["line_range"] or [line]),
-                fingerprint=f"{finding['line_hash']}:{seen[file, finding['line_hash']]}",
+                fingerprint=f"{line_hash}:{twins[file, line_hash]}",
             )
         )
     return tuple(described)
+
+
+def _line_hash(rule: str, line: str) -> str:
+    """Identify a finding by its rule and the text of its line, so that it survives moving."""
+    identity = f"{rule}\0{line}".encode("utf-8", "surrogateescape")
+    return hashlib.sha256(identity).hexdigest()[:16]
 
 
 def _column(finding: dict[str, Any]) -> int:
@@ -161,48 +212,44 @@ def _order(finding: dict[str, Any]) -> tuple[str, int, int, str, str]:
     )
 
 
-def _unchecked(problems: Iterable[Problem], scans: Iterable[FileScan]) -> tuple[Problem, ...]:
-    missed = [
-        Problem(
-            file=_shown(scan.path),
-            line=error["line"],
-            message=f"was not checked: {error['reason']}",
-            hint=f"skip it, if need be: skips: [{error['check']}]" if error.get("check") else "",
-            rule="not-checked",
-        )
-        for scan in scans
-        for error in scan.errors
-    ]
-    return (*problems, *missed)
-
-
 def _why(unchecked: Sequence[Problem]) -> str:
     if not unchecked:
         return "bandit found nothing to check"
     first = unchecked[0]
     more = f" (and {len(unchecked) - 1} more)" if len(unchecked) > 1 else ""
-    return f"bandit could not check everything: {first.file} {first.message}{more}"
+    return f"bandit did not check everything: {first.file} {first.message}{more}"
 
 
-def _notes(scans: Iterable[FileScan], *, below: int, in_baseline: int) -> tuple[str, ...]:
-    hidden = {_shown(scan.path): scan.suppressed for scan in scans if scan.suppressed}
+def _notes(scan: Scan, *, below: int, in_baseline: int) -> tuple[str, ...]:
     notes = []
-    if hidden:
-        where = ", ".join(f"{file} ({count})" for file, count in list(hidden.items())[:MOST_NAMED])
-        more = f" and {len(hidden) - MOST_NAMED} more files" if len(hidden) > MOST_NAMED else ""
-        total = _number(sum(hidden.values()), "finding")
-        notes.append(f"{total} suppressed by `# nosec`: {where}{more}")
+    if scan.suppressed:
+        suppressed = list(scan.suppressed.items())
+        where = ", ".join(f"{_shown(file)} ({number})" for file, number in suppressed[:MOST_NAMED])
+        more = len(suppressed) - MOST_NAMED
+        end = f" and {more} more files" if more > 0 else ""
+        total = count(sum(scan.suppressed.values()), "finding")
+        notes.append(f"{total} suppressed by `# nosec`: {where}{end}")
     if in_baseline:
-        notes.append(f"{_number(in_baseline, 'finding')} known from the baseline")
+        notes.append(f"{count(in_baseline, 'finding')} known from the baseline")
     if below:
-        notes.append(f"{_number(below, 'finding')} below the thresholds")
+        notes.append(f"{count(below, 'finding')} below the thresholds")
     return tuple(notes)
 
 
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def _printable(problem: Problem) -> Problem:
+    return replace(problem, file=_shown(problem.file))
 
 
 def _shown(path: str) -> str:
     """Make a name of arbitrary bytes printable: JSON and terminals refuse lone surrogates."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+GATE = Gate(
+    key="bandit",
+    options=BanditOptions,
+    read=read,
+    run=run,
+    describe=describe,
+    lint=lint,
+)

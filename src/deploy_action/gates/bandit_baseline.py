@@ -1,4 +1,4 @@
-"""A bandit JSON report as a baseline: which findings were known before and do not count again."""
+"""A JSON report of bandit as a baseline: the findings in it do not count again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from deploy_action.gates.bandit_pool import ScanFailed
+from deploy_action.gates.bandit_scan import ScanFailed
 
 __all__ = ["Key", "key_of", "load", "unknown"]
 
@@ -21,7 +21,7 @@ def load(root: Path, name: str) -> Counter[Key]:
     """Read a report written by ``bandit --format json``.
 
     Raises:
-        ScanFailed: the file cannot be read or is no such report. bandit itself logs that and
+        ScanFailed: the file cannot be read or is not such a report. bandit itself logs that and
             goes on without a baseline.
     """
     remedy = f"write it again: bandit -r PATHS --format json --output {name}"
@@ -31,7 +31,7 @@ def load(root: Path, name: str) -> Counter[Key]:
     except OSError as error:
         raise ScanFailed(f"the baseline {name} cannot be read: {error.strerror}", remedy) from error
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ScanFailed(f"the baseline {name} is no JSON report of bandit", remedy) from error
+        raise ScanFailed(f"the baseline {name} is not a JSON report of bandit", remedy) from error
 
 
 def key_of(finding: dict[str, Any], root: Path) -> Key:
@@ -56,7 +56,7 @@ def unknown(
     """Keep the findings that the baseline does not explain.
 
     bandit takes a second finding of a known kind in the same file for known. Here they are
-    counted: where there are more than the baseline holds, all of the kind are kept, because
+    counted: where there are more than in the baseline, all of the kind are kept, because
     lines move and nobody can tell which one is new.
     """
     listed = list(findings)

@@ -1,4 +1,4 @@
-"""Which files the Python gates look at: paths and globs in, a sorted list and complaints out."""
+"""Selects the Python files to scan: paths and globs in, a sorted list and problems out."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What was found below the paths, and what stands in the way of scanning all of it."""
+    """The files below the paths, and what cannot be scanned."""
 
     files: tuple[SourceFile, ...]
     problems: tuple[Problem, ...]
 
 
 def select(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Selection:
-    """Find the Python files below `paths` and complain about all that cannot be scanned.
+    """Find the Python files below `paths`, and report all that cannot be scanned.
 
     Args:
         root: the directory that every path is relative to.
         paths: files (scanned whatever their name is) and directories, relative to `root`.
         exclude: globs over relative paths. ``*`` stops at a slash, ``**`` does not; a
-            directory that matches is left out with all that is in it.
+            directory that matches is left out with everything in it.
 
-    Every one of the paths must bring at least one file: a path that brings none is a problem.
+    Each path must lead to at least one file: a path without one is a problem.
     Symbolic links to directories are not followed, as in bandit.
     """
     excluded = (*NEVER, *NEVER_EGGS, *exclude)
@@ -65,16 +65,18 @@ def select(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Selectio
         else:
             problems.append(_problem(path, "does not exist", rule="missing-path"))
             continue
-        found = [file for name in below if (file := _look(root, name, problems))]
+        regular = [file for name in below if (file := _regular_file(root, name, problems))]
         if not below:
-            problems.append(_problem(path, "holds no Python file to scan", rule="nothing-to-scan"))
-        files.update({file.path: file for file in found})
+            problems.append(
+                _problem(path, "contains no Python file to scan", rule="nothing-to-scan")
+            )
+        files.update({file.path: file for file in regular})
     ordered = tuple(files[name] for name in sorted(files))
     return Selection(files=ordered, problems=tuple(dict.fromkeys(problems)))
 
 
 def matches(path: str, globs: Iterable[str]) -> bool:
-    """Say whether the path or one of the directories above it matches one of the globs."""
+    """Tell whether the path or one of the directories above it matches one of the globs."""
     parts = path.split("/")
     above = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
     return any(_expression(glob).fullmatch(name) for glob in globs for name in above)
@@ -83,28 +85,28 @@ def matches(path: str, globs: Iterable[str]) -> bool:
 def _walk(
     root: Path, directory: str, excluded: Sequence[str], problems: list[Problem]
 ) -> list[str]:
-    def complain(error: OSError) -> None:
+    def report(error: OSError) -> None:
         name = os.path.relpath(error.filename, root)
         problems.append(_problem(name, f"cannot be listed: {error.strerror}", rule="unreadable"))
 
-    found = []
-    for base, directories, names in os.walk(root / directory, onerror=complain):
+    selected = []
+    for base, directories, names in os.walk(root / directory, onerror=report):
         here = os.path.relpath(base, root)
         prefix = "" if here == "." else f"{here}/"
         directories[:] = sorted(d for d in directories if not matches(prefix + d, excluded))
-        wanted = (prefix + name for name in names if name.endswith(SUFFIXES))
-        found += [name for name in wanted if not matches(name, excluded)]
-    return found
+        python = (prefix + name for name in names if name.endswith(SUFFIXES))
+        selected += [name for name in python if not matches(name, excluded)]
+    return selected
 
 
-def _look(root: Path, name: str, problems: list[Problem]) -> SourceFile | None:
+def _regular_file(root: Path, name: str, problems: list[Problem]) -> SourceFile | None:
     try:
         status = (root / name).stat()
     except OSError as error:
         problems.append(_problem(name, f"cannot be read: {error.strerror}", rule="unreadable"))
         return None
     if not stat.S_ISREG(status.st_mode):
-        # Opening a named pipe would wait for ever.
+        # Opening a named pipe waits for ever.
         problems.append(_problem(name, "is not a regular file", rule="unreadable"))
         return None
     return SourceFile(path=name, size_bytes=status.st_size)

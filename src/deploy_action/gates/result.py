@@ -1,39 +1,36 @@
-"""What a gate says: passed, findings, broken or not run; knows no tool and prints nothing."""
+"""What a gate reports: passed, findings, broken or not run. Knows no tool and prints nothing."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
+from typing import Literal, assert_never
 
 from deploy_action.problem import Problem
 
 __all__ = [
-    "BANDIT",
-    "CONFIG",
     "Broken",
     "Finding",
     "Findings",
     "GateResult",
     "Level",
     "NotRun",
+    "NotRunReason",
     "Passed",
+    "refuses",
 ]
-
-# Here, so that what is not configured need not be imported to be named.
-BANDIT = "bandit"
-CONFIG = "config"
 
 Level = Literal["undefined", "low", "medium", "high"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A problem together with what a code scanning service wants to know about it.
+    """A problem, and what a code scanning service needs beside it.
 
     Attributes:
-        problem: what people read; never holds source text or a secret.
+        problem: what people read; never contains source text or a secret.
         level: how severe the tool says it is.
         confidence: how sure the tool is.
         title: short name of the rule ("subprocess_popen_with_shell_equals_true").
@@ -55,7 +52,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passed:
-    """The gate looked at something and found nothing that refuses a deployment."""
+    """The gate checked something and found nothing that refuses a deployment."""
 
     gate: str
     duration_seconds: float
@@ -80,7 +77,7 @@ class Findings:
 
     @property
     def counts(self) -> Mapping[Level, int]:
-        """How many findings there are of each severity, the worst first."""
+        """The number of findings of each severity, the highest first."""
         counted = Counter(finding.level for finding in self.findings)
         order: tuple[Level, ...] = ("high", "medium", "low", "undefined")
         return {level: counted[level] for level in order if counted[level]}
@@ -88,7 +85,7 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
-    """Nobody knows whether the gate would have passed, so it refuses the deployment."""
+    """The gate failed to check everything, so it refuses the deployment."""
 
     gate: str
     duration_seconds: float
@@ -97,22 +94,55 @@ class Broken:
     unchecked: tuple[Problem, ...] = ()
     """What could not be checked."""
     findings: tuple[Finding, ...] = ()
-    """What was found nevertheless."""
+    """What was found in the rest."""
     notes: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What could not be checked, then what was found nevertheless."""
+        """What could not be checked, then what was found in the rest."""
         return (*self.unchecked, *(finding.problem for finding in self.findings))
+
+
+class NotRunReason(StrEnum):
+    """Why a gate did not run."""
+
+    NOT_CONFIGURED = "not-configured"
+    SERVICE_UNREACHABLE = "service-unreachable"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotRun:
-    """The gate is not configured: deploy.yaml does not ask for it."""
+    """The gate checked nothing: deploy.yaml does not name it, or the service it asks is away.
+
+    Attributes:
+        why, remedy: what a person should know and do; empty where the gate is not configured.
+        refuses: whether deploy.yaml wants no deployment without this gate.
+    """
 
     gate: str
     duration_seconds: float = 0.0
-    reason: Literal["not configured"] = "not configured"
+    reason: NotRunReason = NotRunReason.NOT_CONFIGURED
+    why: str = ""
+    remedy: str = ""
+    refuses: bool = False
+
+    @property
+    def configured(self) -> bool:
+        """Whether deploy.yaml names the gate."""
+        return self.reason is not NotRunReason.NOT_CONFIGURED
 
 
 GateResult = Passed | Findings | Broken | NotRun
+
+
+def refuses(result: GateResult) -> bool:
+    """Tell whether a result refuses the deployment."""
+    match result:
+        case Passed():
+            return False
+        case NotRun():
+            return result.refuses
+        case Findings() | Broken():
+            return True
+        case _:
+            assert_never(result)

@@ -1,4 +1,4 @@
-"""Gate results as SARIF 2.1.0 for code scanning; pure, and no source text goes in."""
+"""Gate results as SARIF 2.1.0 for code scanning, without source text."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ RANKS = {"high": 0, "medium": 1, "low": 2, "undefined": 3}
 
 
 def sarif(results: Iterable[GateResult], *, version: str = "0") -> dict[str, Any]:
-    """Render one run for each gate that ran, so that alerts that are gone are closed.
+    """Render a run for each gate that ran, so that code scanning closes alerts of fixed findings.
 
     Args:
-        results: what `run_gates` returned; a gate that did not run has no run here.
+        results: what `run_gates` returned; a gate that did not run has no run here, so that its
+            alerts stay open.
         version: the version of this program.
 
-    A broken gate's run says that it was not successful. Of more than `MOST_RESULTS` findings
-    in a run the most severe are kept.
+    The run of a broken gate is marked as not successful. Of more than `MOST_RESULTS` findings in
+    a run the most severe are kept.
     """
     runs = [_run(result, version) for result in results if not isinstance(result, NotRun)]
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": runs[:MOST_RUNS]}

@@ -19,7 +19,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy_action.action.context import Context
 from deploy_action.errors import BadInput, GateRefused
 from deploy_action.images.resolve import ResolvedImage
 
@@ -163,7 +162,7 @@ def _valid(wanted: Environment, inputs: Inputs, now: datetime) -> Attestation:
         )
     proof = read(_text(inputs.proof or ""), key)
     age = now - datetime.fromisoformat(proof.time)
-    here = Context.read(inputs.environ).repository
+    here = inputs.environ.get("GITHUB_REPOSITORY", "")
     about = {
         "service": (proof.service, wanted.service),
         "environment": (proof.environment, wanted.after or ""),

@@ -1,7 +1,6 @@
-"""The ledger: one file per deployment, newest number last, and what follows from it.
+"""The ledger as values: its entries, newest number last, and what follows from them.
 
-Entries are replaced whole (written, synced, renamed), so a reader sees the old or the new one.
-One that cannot be read (a torn disk) is skipped and named; the others stay as they are.
+An entry that cannot be read is skipped and named. Reading and writing: session/store.py.
 """
 
 from __future__ import annotations
@@ -13,9 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from deploy_action.releases.model import Deployment, HostOutcome, Kind, Phase, Release, State
-from deploy_action.session.client import Session
-from deploy_action.session.requests import Request, put, recent
+from deploy_action.releases.model import Deployment, HostOutcome, Kind, Phase, Release, Role, State
 
 __all__ = [
     "Ledger",
@@ -24,30 +21,33 @@ __all__ = [
     "decode",
     "encode",
     "merge",
-    "note_unlock",
     "previous_stable",
     "succeeded_releases",
     "with_version",
 ]
 
-_READ = 200
-_GOOD = 50
+_FORMAT = 1
 
 
 def encode(deployment: Deployment) -> bytes:
     """Write an entry as JSON."""
-    return json.dumps(dataclasses.asdict(deployment), sort_keys=True).encode()
+    content = {"format": _FORMAT} | dataclasses.asdict(deployment)
+    return json.dumps(content, sort_keys=True).encode()
 
 
 def decode(content: bytes) -> Deployment:
-    """Read an entry; unknown keys of a newer version are ignored.
+    """Read an entry; unknown keys are ignored.
 
     Raises:
-        ValueError: it is not an entry.
+        ValueError: it is not an entry of this format.
     """
     try:
         data = json.loads(content)
-        release = Release(**_known(Release, data.pop("release")))
+        if data["format"] != _FORMAT:
+            raise ValueError(f"format {data['format']!r}, not {_FORMAT}")
+        stored = _known(Release, data.pop("release"))
+        roles = tuple(Role(**_known(Role, role)) for role in stored["roles"])
+        release = Release(**stored | {"roles": roles})
         return Deployment(
             **_known(Deployment, data)
             | {
@@ -76,59 +76,15 @@ class Ledger:
     damaged: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, found: Sequence[tuple[str, bytes]]) -> Ledger:
-        """Put together what files say, by name."""
+    def from_files(cls, files: Sequence[tuple[str, bytes]]) -> Ledger:
+        """Read entries from (name, content) of their files, oldest first."""
         entries, damaged = [], []
-        for name, content in found:
+        for name, content in files:
             try:
                 entries.append(decode(content))
             except ValueError:
                 damaged.append(name)
         return cls(entries=tuple(entries), damaged=tuple(damaged))
-
-    @classmethod
-    def read(cls, session: Session, service: str, environment: str, count: int = _READ) -> Ledger:
-        """Read the last `count` entries, and more where `completed` has to."""
-        return session.ask(cls.reading(service, environment, count)).completed(
-            session, service, environment, count
-        )
-
-    @classmethod
-    def reading(cls, service: str, environment: str, count: int = _READ) -> Request[Ledger]:
-        """Ask for the last `count` entries."""
-        return recent(_directory(service, environment), count).then(cls.of)
-
-    def completed(
-        self, session: Session, service: str, environment: str, count: int = _READ
-    ) -> Ledger:
-        """Return it with more entries where too few of these have succeeded: what serves and what
-        can be restored must not be forgotten after a long row of failures.
-
-        Args:
-            count: of how many files it was read.
-        """
-        ledger = self
-        while not ledger._enough(count):
-            count *= 10
-            ledger = session.ask(self.reading(service, environment, count))
-        return ledger
-
-    def _enough(self, count: int) -> bool:
-        good = sum(entry.state is State.SUCCEEDED for entry in self.entries)
-        files = len(self.entries) + len(self.damaged)
-        return count < _READ or good >= _GOOD or files < count
-
-    @staticmethod
-    def writing(deployment: Deployment) -> Request[None]:
-        """Ask to add an entry or to replace it."""
-        release = deployment.release
-        directory = _directory(release.service, release.environment)
-        return put(f"{directory}/{deployment.number:08d}.json", encode(deployment))
-
-    @classmethod
-    def write(cls, session: Session, deployment: Deployment) -> None:
-        """Add an entry or replace it."""
-        session.ask(cls.writing(deployment))
 
     @property
     def highest(self) -> int:
@@ -137,20 +93,16 @@ class Ledger:
         return max([entry.number for entry in self.entries] + names, default=0)
 
 
-def _directory(service: str, environment: str) -> str:
-    return f"ledger/{service}/{environment}"
-
-
 def merge(ledgers: Sequence[Ledger]) -> Ledger:
     """Join what several hosts know: by number, a finished entry before an unfinished one."""
-    found: dict[int, Deployment] = {}
+    merged: dict[int, Deployment] = {}
     for ledger in ledgers:
         for entry in ledger.entries:
-            known = found.get(entry.number)
+            known = merged.get(entry.number)
             if known is None or known.state is State.RUNNING:
-                found[entry.number] = entry
+                merged[entry.number] = entry
     return Ledger(
-        entries=tuple(found[number] for number in sorted(found)),
+        entries=tuple(merged[number] for number in sorted(merged)),
         damaged=tuple(name for ledger in ledgers for name in ledger.damaged),
     )
 
@@ -162,8 +114,8 @@ def _stack(entries: Sequence[Deployment]) -> list[Deployment]:
         if entry.state is not State.SUCCEEDED:
             continue
         if entry.kind is Kind.ROLLBACK:
-            wanted = entry.restores or entry.release.id
-            below = [i for i, old in enumerate(stack) if old.release.id == wanted]
+            target = entry.restores or entry.release.id
+            below = [i for i, old in enumerate(stack) if old.release.id == target]
             stack = stack[: below[-1]] if below else stack
         stack.append(entry)
     return stack
@@ -212,14 +164,6 @@ def current_at(entries: Sequence[Deployment], when: datetime) -> Deployment | No
         ),
         None,
     )
-
-
-def note_unlock(session: Session, service: str, environment: str, note: str) -> None:
-    """Add a forced unlock to the newest entry, the deployment that lost its lock."""
-    ledger = Ledger.read(session, service, environment, 1)
-    for entry in ledger.entries:
-        warnings = (*entry.warnings, note)
-        Ledger.write(session, dataclasses.replace(entry, warnings=warnings))
 
 
 def succeeded_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:

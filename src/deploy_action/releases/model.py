@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["Deployment", "HostOutcome", "Kind", "Phase", "Release", "State"]
+from deploy_action.config import deserialize
+from deploy_action.config.model import Environment
+
+__all__ = ["Deployment", "HostOutcome", "Kind", "Phase", "Release", "Role", "State", "roles_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """One kind of process of a release's image, such as web, worker or job.
+
+    Attributes:
+        replicas: how many copies run on each host.
+        takes_traffic: the edge sends requests to its replicas.
+    """
+
+    name: str = "web"
+    replicas: int = 1
+    takes_traffic: bool = True
+
+
+def roles_of(environment: Environment) -> tuple[Role, ...]:
+    """Return the roles that a configuration describes; deploy.yaml describes one."""
+    routed = environment.route is not None
+    name = "web" if routed or environment.port is not None else "worker"
+    return (Role(name=name, replicas=environment.replicas, takes_traffic=routed),)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Release:
-    """What can be made live: never changed once it was made.
+    """What can be made live, for all of its roles at once; never changed once it is made.
 
     Attributes:
         version: the tag that people say ("1.4.2").
         image: repository without tag ("ghcr.io/acme/shop").
         digest: ``sha256:…`` of the manifest in the registry, or the image's id if `local`.
-        local: the image was never in a registry; every host has to have it.
+        local: the image was never in a registry; every host must have it.
         config: the resolved environment as plain data, without secret values.
+        roles: the processes of the image that make up the release.
         commit: git commit it was built from; may be empty.
         secrets: name → keyed fingerprint of the value it was deployed with; never the value.
     """
@@ -30,22 +56,33 @@ class Release:
     version: str
     image: str
     digest: str
-    config: Mapping[str, object]
+    config: Mapping[str, object] = field(repr=False)
+    roles: tuple[Role, ...] = (Role(),)
     commit: str = ""
     local: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
-        """Twelve hex digits over image and configuration: equal means nothing to deploy."""
+        """Twelve hex digits over image, configuration and roles: equal means nothing to deploy."""
         content = json.dumps(
             [
                 *(self.service, self.environment, self.version, self.digest),
                 *(self.config, dict(self.secrets)),
+                [(role.name, role.replicas, role.takes_traffic) for role in self.roles],
             ],
             sort_keys=True,
         )
         return hashlib.sha256(content.encode()).hexdigest()[:12]
+
+    @functools.cached_property
+    def configuration(self) -> Environment:
+        """The configuration that the release was made with, not what deploy.yaml says today.
+
+        Raises:
+            ValueError: `config` is not a stored configuration.
+        """
+        return deserialize(self.config)
 
     @property
     def reference(self) -> str:
@@ -116,7 +153,9 @@ class Deployment:
     duration_seconds: float = 0.0
     state: State = State.RUNNING
     step: str = ""
-    """The step that was about to be done: the journal."""
+    """Identifier of the step that was about to run: the journal."""
+    step_text: str = ""
+    """The same step in words, for people."""
     cause: str = ""
     """Why it failed, in one or a few lines; empty otherwise."""
     warnings: tuple[str, ...] = ()
@@ -124,3 +163,12 @@ class Deployment:
     phases: tuple[Phase, ...] = ()
     requests_sent: int | None = None
     requests_lost: int | None = None
+
+    @property
+    def standby(self) -> str:
+        """Id of the release that stays running without traffic while this one is live; or empty.
+
+        After a rollback there is none: the release that was left was not good enough.
+        """
+        keeps = self.release.configuration.strategy.standby and self.kind is not Kind.ROLLBACK
+        return self.previous if keeps else ""

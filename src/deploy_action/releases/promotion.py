@@ -2,50 +2,51 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
-from deploy_action.clock import SystemClock
-from deploy_action.config import select_environment
-from deploy_action.errors import BadInput, GateRefused
+from deploy_action.errors import BadInput, ErrorCode, GateRefused
 from deploy_action.images.resolve import ResolvedImage
-from deploy_action.platforms.docker.connections import connect_hosts
 from deploy_action.releases.attestation import proven_image, require_proven
 from deploy_action.releases.ledger import current_deployment, with_version
 from deploy_action.releases.model import Deployment, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
     from deploy_action.inputs import Inputs
 
 __all__ = ["passed_image", "require_passed_before"]
 
 
 def passed_image(
-    config: DeployConfig, wanted: Environment, inputs: Inputs, progress: Progress
+    wanted: Environment,
+    inputs: Inputs,
+    entries: Callable[[], Sequence[Deployment]],
+    now: datetime,
 ) -> ResolvedImage:
     """Return the image that is live in the environment before, or that version which passed there.
 
-    With a signed proof the hosts of that environment are not asked.
+    Args:
+        entries: asks the hosts of that environment for its ledger; not called with a signed proof.
 
     Raises:
         GateRefused: nothing passed there, or not that version, or not as that digest.
     """
     if inputs.proof:
-        return proven_image(wanted, inputs, SystemClock().now())
-    entries = _ledger_before(config, wanted, inputs, progress)
-    found = with_version(entries, inputs.version) if inputs.version else current_deployment(entries)
-    if found is None:
+        return proven_image(wanted, inputs, now)
+    ledger = entries()
+    passed = with_version(ledger, inputs.version) if inputs.version else current_deployment(ledger)
+    if passed is None:
         what = f"version {inputs.version}" if inputs.version else "nothing"
         verb = "has not passed" if inputs.version else "has passed"
         raise GateRefused(
             f"{what} {verb} in {wanted.after} yet",
             remedy=f"deploy-action deploy -e {wanted.after}",
+            code=ErrorCode.NOT_PASSED_BEFORE,
         )
-    release = found.release
+    release = passed.release
     if inputs.digest and inputs.digest != release.digest:
         raise GateRefused(
             f"{wanted.after} passed {release.version} as {release.digest}, not as {inputs.digest}",
@@ -66,7 +67,8 @@ def require_passed_before(
     wanted: Environment,
     image: ResolvedImage,
     inputs: Inputs,
-    progress: Progress,
+    entries: Callable[[], Sequence[Deployment]],
+    now: datetime,
 ) -> None:
     """Let an image on only if this very digest succeeded in the environment named by `after`.
 
@@ -82,10 +84,9 @@ def require_passed_before(
             )
         return
     if inputs.proof:
-        require_proven(wanted, image, inputs, SystemClock().now())
+        require_proven(wanted, image, inputs, now)
         return
-    entries = _ledger_before(config, wanted, inputs, progress)
-    passed = [entry.release for entry in entries if entry.state is State.SUCCEEDED]
+    passed = [entry.release for entry in entries() if entry.state is State.SUCCEEDED]
     same_tag = [release for release in passed if release.version == image.version]
     if same_tag and all(release.digest != image.digest for release in same_tag):
         raise GateRefused(
@@ -94,6 +95,7 @@ def require_passed_before(
             cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
             remedy=f"deploy-action deploy -e {wanted.after} --version {image.version}, then "
             f"deploy-action promote -e {wanted.name}",
+            code=ErrorCode.NOT_PASSED_BEFORE,
         )
     if any(release.digest == image.digest for release in passed):
         return
@@ -101,13 +103,5 @@ def require_passed_before(
         f"{image.version} ({image.digest[:19]}) has not passed in {wanted.after}",
         cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
         remedy=f"deploy-action deploy -e {wanted.after} --version {image.version}",
+        code=ErrorCode.NOT_PASSED_BEFORE,
     )
-
-
-def _ledger_before(
-    config: DeployConfig, wanted: Environment, inputs: Inputs, progress: Progress
-) -> Sequence[Deployment]:
-    before = select_environment(config, wanted.after or "")
-    plain = dataclasses.replace(inputs, dry_run=True)
-    with connect_hosts(before, plain, progress) as engagement:
-        return engagement.look().ledger.entries

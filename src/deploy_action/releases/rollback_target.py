@@ -9,14 +9,12 @@ given, the kept containers are started again as they are, with the values of the
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from deploy_action.config import deserialize
-from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.platforms.docker.replicas import of_release
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.releases.ledger import (
     current_at,
     current_deployment,
@@ -29,14 +27,27 @@ from deploy_action.releases.secrets import available_secrets, fingerprints
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
-    from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.engine.protocol import Engine
-    from deploy_action.platforms.docker.observation import HostObservation, Observation
+    from deploy_action.inputs import Inputs, Secret
+    from deploy_action.releases.ledger import Ledger
 
-__all__ = ["RollbackTarget", "find_target", "prepare", "rollback_candidates"]
+__all__ = ["Availability", "RollbackTarget", "find_target", "prepare", "rollback_candidates"]
 
 _PREVIOUS = "previous"
 """What people write for a version where they have to write something: as if nothing was said."""
+
+
+class Availability(Protocol):
+    """What the hosts of an environment still have: a platform's observation."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the hosts' ledgers say together."""
+
+    def without_replicas(self, release: Release) -> tuple[str, ...]:
+        """Return the hosts that no longer have every replica of a release."""
+
+    def without_image(self, release: Release) -> tuple[str, ...]:
+        """Return the hosts that do not have a release's image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +57,7 @@ class RollbackTarget:
     release: Release
     restores: str
     """Id of the release that was asked for; `release` has another one when secrets were rotated."""
-    environment: Environment
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, Secret]
     needs_registry: bool
     notes: tuple[str, ...]
 
@@ -66,6 +76,7 @@ def find_target(entries: Sequence[Deployment], inputs: Inputs, wanted: Environme
             raise BadInput(
                 f"{wanted.name}: {inputs.to} never served there; these did: {versions}",
                 remedy=f"deploy-action history -e {wanted.name}",
+                code=ErrorCode.UNKNOWN_VERSION,
             )
         return found
     if inputs.at is not None:
@@ -74,113 +85,110 @@ def find_target(entries: Sequence[Deployment], inputs: Inputs, wanted: Environme
             raise BadInput(
                 f"{wanted.name}: nothing served at {inputs.at}",
                 remedy=f"deploy-action history -e {wanted.name}",
+                code=ErrorCode.UNKNOWN_VERSION,
             )
         return found
-    found = previous_stable(entries)
-    if found is None:
+    previous = previous_stable(entries)
+    if previous is None:
         raise DeploymentFailed(
             f"{wanted.name}: there is no earlier stable release to go back to",
             cause=f"these versions served: {versions}",
             remedy=f"deploy-action rollback -e {wanted.name} --to VERSION"
             if "," in versions
             else f"deploy-action deploy -e {wanted.name} --version VERSION",
+            code=ErrorCode.NO_ROLLBACK_TARGET,
         )
-    return found
+    return previous
 
 
 def prepare(
     target: Deployment,
-    wanted: Environment,
-    observation: Observation,
-    engines: Mapping[str, Engine],
+    available: Availability,
     inputs: Inputs,
     key: bytes,
+    require_in_registry: Callable[[str, str], object],
 ) -> RollbackTarget:
     """Make sure that the target can really be brought back, on every host.
+
+    Args:
+        key: of the secrets' fingerprints.
+        require_in_registry: called with host and reference; raises DeploymentFailed where the
+            registry does not have the image.
 
     Raises:
         DeploymentFailed: an image or a secret is gone; the message says what can be restored.
     """
     release = target.release
-    past = dataclasses.replace(
-        deserialize(release.config), hosts=wanted.hosts, edge=wanted.edge, registry=wanted.registry
-    )
-    given = available_secrets(past, inputs)
-    complete = set(given) == set(past.secrets)
+    declared = release.configuration.secrets
+    given = available_secrets(release.configuration, inputs)
+    complete = set(given) == set(declared)
     notes: list[str] = []
-    if complete and past.secrets:
-        now = fingerprints(given, key)
-        rotated = [name for name, value in now.items() if release.secrets.get(name) != value]
+    if complete and declared:
+        today = fingerprints(given, key)
+        rotated = [name for name, value in today.items() if release.secrets.get(name) != value]
         if rotated:
             notes.append(
                 f"rotated since {release.version} was deployed: {', '.join(rotated)}; the rollback "
                 "uses today's values"
             )
-            release = dataclasses.replace(release, secrets=now)
-    cold = [
-        found.host
-        for found in observation.hosts
-        if len(of_release(found.replicas, release.id, past.replicas)) < past.replicas
-    ]
+            release = dataclasses.replace(release, secrets=today)
+    cold = available.without_replicas(release)
     if cold and not complete:
-        missing = sorted(set(past.secrets) - set(given))
+        missing = sorted(set(declared) - set(given))
         raise DeploymentFailed(
             f"{', '.join(cold)}: {release.version} has to be started anew, and these secrets are "
             f"not set: {', '.join(missing)}",
             cause="its containers were not kept there, or were removed",
             remedy="pass the secrets in the environment of this command",
+            code=ErrorCode.SECRET_MISSING,
         )
-    if past.secrets and not complete:
+    if declared and not complete:
         notes.append("the kept containers run with the secret values that they were started with")
-    lacking = [found for found in observation.hosts if _lacks(found, release, cold)]
-    for found in lacking:
-        _require_in_registry(found, release, engines[found.host])
+    without_image = available.without_image(release)
+    lacking = [host for host in cold if host in without_image]
+    for host in lacking:
+        _require_in_registry(host, release, require_in_registry)
     return RollbackTarget(
         release=release,
         restores=target.release.id,
-        environment=past,
         secrets=given,
         needs_registry=bool(lacking),
         notes=tuple(notes),
     )
 
 
-def _lacks(found: HostObservation, release: Release, cold: Sequence[str]) -> bool:
-    return found.host in cold and release.reference not in found.images
-
-
-def _require_in_registry(found: HostObservation, release: Release, engine: Engine) -> None:
+def _require_in_registry(
+    host: str, release: Release, require: Callable[[str, str], object]
+) -> None:
     problem = "it was built locally and never pushed"
     if not release.local:
         try:
-            engine.resolve(release.reference, None)
+            require(host, release.reference)
         except DeploymentFailed as error:
             problem = error.what
         else:
             return
     raise DeploymentFailed(
-        f"{found.host}: the image of {release.version} is not there any more and cannot be pulled: "
-        f"{problem}",
+        f"{host}: the image of {release.version} is no longer there and cannot be pulled: {problem}",
         remedy="roll back to one of the versions that can be restored, with --to",
+        code=ErrorCode.IMAGE_NOT_FOUND,
     )
 
 
-def rollback_candidates(observation: Observation) -> tuple[str, ...]:
+def rollback_candidates(available: Availability) -> tuple[str, ...]:
     """Return the versions that can be brought back without a registry, newest first."""
-    entries = observation.ledger.entries
+    entries = available.ledger.entries
     current = current_deployment(entries)
     releases = {e.release.id: e.release for e in entries if e.state is State.SUCCEEDED}
-    found = []
+    versions: list[str] = []
     for identifier in succeeded_releases(entries):
         release = releases[identifier]
-        count = deserialize(release.config).replicas
-        if (current is None or identifier != current.release.id) and all(
-            release.reference in host.images
-            or len(of_release(host.replicas, identifier, count)) == count
-            for host in observation.hosts
-        ):
-            found.append(release.version)
-    return tuple(dict.fromkeys(found))
+        if current is not None and identifier == current.release.id:
+            continue
+        lost = set(available.without_image(release)) & set(available.without_replicas(release))
+        if not lost:
+            versions.append(release.version)
+    return tuple(dict.fromkeys(versions))
 
 
 def _versions(entries: Sequence[Deployment]) -> list[str]:

@@ -12,7 +12,17 @@ from deploy_action.render.text import Style, duration, printable, wrap
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
 
-__all__ = ["show_checks", "show_gates"]
+__all__ = ["gates_verdict", "show_checks", "show_gates"]
+
+
+def gates_verdict(results: Sequence[GateResult]) -> str:
+    """Say in a few words what gates came to of which none refuses."""
+    configured = [it for it in results if not isinstance(it, NotRun) or it.configured]
+    if not configured:
+        return "the configuration is valid; no gate is configured"
+    if unchecked := [it.gate for it in configured if isinstance(it, NotRun)]:
+        return f"no gate refused; not checked: {', '.join(unchecked)}"
+    return "every gate passed"
 
 
 def show_gates(results: Sequence[GateResult], *, palette: Style, width: int) -> list[str]:
@@ -31,7 +41,11 @@ def _gate(result: GateResult, palette: Style, width: int) -> list[str]:
             lines = [f"{palette.good('✓')} {name}: {printable(result.summary)}{took}"]
             return [*lines, *_notes(result.notes, width)]
         case NotRun():
-            return [palette.quiet(f"- {name}: {result.reason}")]
+            if not result.configured:
+                return [palette.quiet(f"- {name}: not configured")]
+            mark = palette.bad("✗") if result.refuses else palette.warning("!")
+            lines = [f"{mark} {name}: not checked{took}", *wrap(result.why, width, first="    ")]
+            return [*lines, *wrap(result.remedy, width, first="    remedy  ")]
         case Findings():
             lines = [f"{palette.bad('✗')} {name}: {printable(result.summary)}{took}"]
             lines += _notes(result.notes, width)

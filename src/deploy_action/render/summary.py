@@ -6,6 +6,7 @@ from typing import assert_never
 
 from deploy_action.releases.model import Deployment, Kind
 from deploy_action.render.answers_text import show_answer
+from deploy_action.render.gates import gates_verdict
 from deploy_action.render.markdown import alert, code, details, fenced, link, table, text
 from deploy_action.render.summary_tables import checks_table, gates_table, problems_table
 from deploy_action.render.terminal import RenderContext
@@ -91,7 +92,8 @@ def _verdict(outcome: Outcome) -> str:
         case Result.VALID:
             return "The configuration is valid"
         case Result.PASSED:
-            return f"Every gate passed{where}"
+            verdict = gates_verdict(outcome.gates)
+            return text(f"{verdict[0].upper()}{verdict[1:]}") + where
         case Result.INVALID:
             return "The input is not valid; nothing was changed"
         case Result.REFUSED:

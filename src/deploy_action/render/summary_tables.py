@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, assert_never
 
-from deploy_action.gates.result import Broken, Findings, GateResult, NotRun, Passed
+from deploy_action.gates.result import Broken, Findings, GateResult, NotRun, Passed, refuses
 from deploy_action.problem import Problem, Severity
 from deploy_action.render.markdown import code, details, link, table, text
 from deploy_action.render.text import duration
@@ -46,31 +46,35 @@ def _message(problem: Problem) -> str:
 
 
 def gates_table(results: Sequence[GateResult], blob: str) -> str:
-    """Return a row for each gate that ran, and what refuses the deployment below."""
-    ran = [result for result in results if not isinstance(result, NotRun)]
-    if not ran:
+    """Return a row for each configured gate, and what refuses the deployment below."""
+    shown = [it for it in results if not isinstance(it, NotRun) or it.configured]
+    if not shown:
         return ""
     rows = [
         (
-            "✅" if isinstance(result, Passed) else "❌",
+            "✅" if isinstance(result, Passed) else "❌" if refuses(result) else "⚠️",
             text(result.gate),
             " – ".join(_said(result)),
             _took(result.duration_seconds),
         )
-        for result in ran
+        for result in shown
     ]
-    found = [p for result in ran if not isinstance(result, Passed) for p in result.problems]
+    found = [p for it in shown if isinstance(it, Findings | Broken) for p in it.problems]
     findings = f"\n\n{_listed(found, blob)}" if found else ""
     return "### Gates\n\n" + table((" ", "Gate", "Verdict", "Took"), rows) + findings
 
 
-def _said(result: Passed | Findings | Broken) -> Iterator[str]:
+def _said(result: GateResult) -> Iterator[str]:
     match result:
         case Passed() | Findings():
             yield text(result.summary)
         case Broken():
             yield text(result.why)
             yield from [text(result.remedy)] if result.remedy else []
+        case NotRun():
+            yield f"not checked: {text(result.why)}"
+            yield from [text(result.remedy)] if result.remedy else []
+            return
         case _:
             assert_never(result)
     yield from map(text, result.notes)

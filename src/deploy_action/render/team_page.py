@@ -14,6 +14,7 @@ from deploy_action.config.model import (
     SmokeTest,
     TcpSmoke,
 )
+from deploy_action.gates.registry import GATES
 from deploy_action.render.plain_docker import roll_back_by_hand
 from deploy_action.render.text import duration, printable
 
@@ -66,7 +67,7 @@ def _introduction(config: DeployConfig) -> list[str]:
 
 def _process(environments: Sequence[Environment]) -> list[str]:
     builds = any(each.build is not None for each in environments)
-    gates = any(each.gates.bandit or each.gates.config for each in environments)
+    gates = any(each.gates for each in environments)
     steps = [
         "The configuration is validated; everything that is wrong is reported at once.",
         "The gates run; one that does not pass stops the deployment." if gates else "",
@@ -115,18 +116,13 @@ def _strategy(each: Environment) -> str:
 
 
 def _gates(environments: Sequence[Environment]) -> list[str]:
-    rows = []
-    for each in environments:
-        if each.gates.bandit:
-            gate = each.gates.bandit
-            paths = ", ".join(map(_code, gate.paths))
-            meaning = f"{paths}: nothing of severity {gate.severity} or worse"
-            rows.append((_text(each.name), "bandit", meaning))
-        for file in each.gates.config:
-            parts = [f"schema {_code(file.schema)}"] if file.schema else []
-            parts += [f"has {', '.join(map(_code, file.required))}"] if file.required else []
-            meaning = f"{_code(file.file)}: {'; '.join(parts) or 'can be read'}"
-            rows.append((_text(each.name), "configuration", meaning))
+    rows = [
+        (_text(each.name), gate.name, _text(line))
+        for each in environments
+        for gate in GATES
+        if gate.key in each.gates
+        for line in gate.describe(each.gates[gate.key])
+    ]
     if not rows:
         return ["## Gates", "", "None are configured."]
     return ["## Gates", "", *_table(("environment", "gate", "what must hold"), rows)]

@@ -112,7 +112,9 @@ def _sentence(outcome: Outcome) -> str:
             extra = counted(outcome.problems)
             return "the configuration is valid" + (f" ({extra})" if extra else "")
         case Result.PASSED:
-            return _passed(outcome, where)
+            from deploy_action.render.gates import gates_verdict
+
+            return f"{gates_verdict(outcome.gates)}{where}"
         case Result.PLANNED:
             return f"the plan for {outcome.planned_version}{where}; nothing was changed"
         case Result.DEPLOYED:
@@ -133,14 +135,6 @@ def _sentence(outcome: Outcome) -> str:
             return f"{what} failed{where} and the way back failed too: a person is needed"
         case Result.ERROR:
             return "an error inside deploy-action"
-
-
-def _passed(outcome: Outcome, where: str) -> str:
-    from deploy_action.gates.result import NotRun
-
-    if all(isinstance(gate, NotRun) for gate in outcome.gates):
-        return f"the configuration is valid; no gate is configured{where}"
-    return f"every gate passed{where}"
 
 
 def _failed(outcome: Outcome, where: str) -> str:
@@ -200,7 +194,9 @@ def _gates(outcome: Outcome, paper: RenderContext) -> list[str]:
 
     # Only who asked for the gates wants to read which of them are not configured.
     asked = outcome.result is Result.PASSED
-    shown = [gate for gate in outcome.gates if asked or not isinstance(gate, NotRun)]
+    shown = [
+        gate for gate in outcome.gates if asked or not isinstance(gate, NotRun) or gate.configured
+    ]
     return show_gates(shown, palette=paper.palette, width=paper.width)
 
 

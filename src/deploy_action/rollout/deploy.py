@@ -1,74 +1,70 @@
-"""From a release to a deployment: plan it under the lock, roll it out, say what came of it."""
+"""From a release to a deployment: plan it under the lock, execute the plan, say what came of it."""
 
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from deploy_action.errors import DeployActionError
-from deploy_action.platforms.docker.health import Cancel
-from deploy_action.platforms.docker.performer import Performer
-from deploy_action.platforms.docker.smoke import Smoking
-from deploy_action.platforms.docker.tls import renew_certificate
-from deploy_action.releases.ledger import current_deployment, succeeded_releases
-from deploy_action.releases.model import Deployment, Kind, Release
-from deploy_action.releases.secrets import fingerprints
+from deploy_action.releases.ledger import current_deployment
+from deploy_action.releases.model import Deployment, Kind
 from deploy_action.results.outcome import Excerpt, Outcome, Result
-from deploy_action.rollout.execute import Rollout
-from deploy_action.rollout.plan import Plan, make_plan
+from deploy_action.rollout.context import Credentials, RolloutContext
+from deploy_action.rollout.execute import execute
+from deploy_action.rollout.journal import Journal
+from deploy_action.rollout.log import RolloutLog
+from deploy_action.rollout.recovery import restore_current
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from deploy_action.clock import Clock
     from deploy_action.config.model import Environment
+    from deploy_action.events.progress import Progress
     from deploy_action.gates.result import GateResult
-    from deploy_action.images.resolve import ResolvedImage
-    from deploy_action.platforms.docker.connections import HostConnections
-    from deploy_action.platforms.docker.edge.certificates import Bundle
-    from deploy_action.platforms.docker.locked_hosts import LockedHosts
-    from deploy_action.platforms.docker.observation import Observation
+    from deploy_action.inputs import Secret
+    from deploy_action.platforms.protocol import Platform, ReconcileResult, Seen, Store
+    from deploy_action.releases.model import Release
+    from deploy_action.rollout.plan import Plan
 
-__all__ = ["deploy_release", "make_release", "plan_only"]
-
-
-def make_release(
-    environment: Environment,
-    image: ResolvedImage,
-    secrets: Mapping[str, str],
-    key: bytes,
-    commit: str,
-) -> Release:
-    """Put a release together from what was resolved; secrets go in as fingerprints only."""
-    from deploy_action.config import serialize
-
-    return Release(
-        service=environment.service,
-        environment=environment.name,
-        version=image.version,
-        image=image.repository,
-        digest=image.digest,
-        local=image.local,
-        config=serialize(environment),
-        commit=commit,
-        secrets=fingerprints(secrets, key),
-    )
+__all__ = ["Attempt", "deploy_release", "plan_release"]
 
 
-def plan_only(
-    engagement: HostConnections,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Who deploys, why, and with what.
+
+    Attributes:
+        id: the deployment's id.
+        restores: on a rollback the id of the release that was asked for.
+        secrets: values of the secrets that the release declares.
+        current_secrets: today's values for the release that is live, should it need a repair.
+    """
+
+    id: str
+    kind: Kind
+    actor: str
+    reason: str = ""
+    run_url: str = ""
+    restores: str = ""
+    secrets: Mapping[str, Secret]
+    current_secrets: Callable[[Release], Mapping[str, Secret]]
+    credentials: Credentials | None = None
+    gates: tuple[GateResult, ...] = ()
+
+
+def plan_release(
+    platform: Platform[Seen],
     release: Release,
-    environment: Environment,
     kind: Kind,
+    seen: Seen,
     gates: Sequence[GateResult] = (),
 ) -> Outcome:
     """Say what would be done; nothing is locked and nothing is changed."""
-    observation = engagement.look([release.reference])
-    plan = make_plan(kind, environment, release, observation)
-    return Outcome(
-        result=Result.UNCHANGED if plan.unchanged else Result.PLANNED,
-        service=environment.service,
-        environment=environment.name,
-        url=environment.url or "",
+    plan = platform.plan(kind, release, seen)
+    return dataclasses.replace(
+        _described(release.configuration, Result.UNCHANGED if plan.unchanged else Result.PLANNED),
         deployment=plan.previous,
         gates=tuple(gates),
         notes=plan.notes,
@@ -78,137 +74,105 @@ def plan_only(
 
 
 def deploy_release(
-    held: LockedHosts,
-    observation: Observation,
+    platform: Platform[Seen],
+    store: Store[Seen],
+    seen: Seen,
     release: Release,
-    environment: Environment,
-    kind: Kind,
+    attempt: Attempt,
     *,
-    secrets: Mapping[str, str],
-    credentials: tuple[str, str] | None,
-    certificate: Bundle | None = None,
-    gates: Sequence[GateResult] = (),
-    restores: str = "",
+    clock: Clock,
+    events: Progress,
 ) -> Outcome:
-    """Make a release live under the held locks.
+    """Make a release live under the lock.
 
     Args:
-        observation: what `held.settled` found, asked for the release's image too.
-        environment: what the release is deployed as; on a rollback that of then.
-        certificate: what the edge shall answer with; None keeps what it has.
+        seen: what recovery found, asked for the release's image too.
 
     Returns the outcome, failed ones too: their `error` says why.
     """
-    plan = make_plan(kind, environment, release, observation)
+    plan = platform.plan(attempt.kind, release, seen)
     if plan.unchanged:
-        return _unchanged(held, plan, observation, gates, certificate)
-    engagement = held.engagement
-    performer = Performer(
+        return _repair(platform, seen, plan, attempt)
+    log = RolloutLog(clock=clock, begun=clock.monotonic())
+    entry = _entry(plan, attempt, clock)
+    context: RolloutContext[Any] = RolloutContext(
         plan=plan,
-        secrets=secrets,
-        credentials=credentials,
-        certificate=certificate,
-        cancel=Cancel(threading.Event()),
-        progress=engagement.progress,
-        smoking=Smoking(
-            environment=environment, release=release, secrets=secrets, clock=engagement.clock
-        ),
+        runtime=platform.start_rollout(),
+        secrets=attempt.secrets,
+        credentials=attempt.credentials,
+        events=events,
+        clock=clock,
+        journal=Journal(store, plan, entry, clock=clock, log=log),
+        log=log,
+        probes=platform.probes(plan),
     )
-    entry = _entry(engagement, plan, restores)
-    rollout = Rollout(
-        plan,
-        [dataclasses.replace(site, environment=environment) for site in held.sites],
-        entry,
-        good=succeeded_releases(observation.ledger.entries),
-        performer=performer,
-        secrets=secrets,
-        clock=engagement.clock,
-        progress=engagement.progress,
-    )
+    context.journal.count_requests(lambda: context.stats() if context.probes else None)
     for note in plan.notes:
-        engagement.progress.say(note)
-    engagement.progress.begin(entry)
+        events.say(note)
+    events.begin(entry)
     error: DeployActionError | None = None
     try:
-        rollout.run()
+        execute(platform, store, context)
     except DeployActionError as failed:
         error = failed
-    return _outcome(rollout, plan, kind, gates, error)
+    return _outcome(context, attempt, error)
 
 
-def _entry(engagement: HostConnections, plan: Plan, restores: str) -> Deployment:
-    """Make the ledger's entry of a deployment that begins now."""
-    inputs, previous = engagement.inputs, plan.previous
+def _entry(plan: Plan, attempt: Attempt, clock: Clock) -> Deployment:
+    """Return the ledger's entry of a deployment that begins now."""
+    previous = plan.previous
     return Deployment(
-        id=engagement.id,
+        id=attempt.id,
         number=plan.number,
         kind=plan.kind,
         release=plan.release,
         previous=previous.release.id if previous else "",
         previous_version=previous.release.version if previous else "",
-        restores=restores,
-        actor=inputs.actor,
-        reason=inputs.reason,
-        run_url=inputs.run_url,
-        started_at=engagement.clock.now().isoformat(timespec="milliseconds"),
+        restores=attempt.restores,
+        actor=attempt.actor,
+        reason=attempt.reason,
+        run_url=attempt.run_url,
+        started_at=clock.now().isoformat(timespec="milliseconds"),
     )
 
 
 def _outcome(
-    rollout: Rollout,
-    plan: Plan,
-    kind: Kind,
-    gates: Sequence[GateResult],
-    error: DeployActionError | None,
+    context: RolloutContext[Any], attempt: Attempt, error: DeployActionError | None
 ) -> Outcome:
-    good = Result.ROLLED_BACK if kind is Kind.ROLLBACK else Result.DEPLOYED
-    of_error = Outcome.of_error(error).result if error is not None else good
-    return Outcome(
-        result=of_error,
-        service=plan.environment.service,
-        environment=plan.environment.name,
-        url=plan.environment.url or "",
-        deployment=dataclasses.replace(
-            rollout.deployment,
-            phases=tuple(rollout.telling.phases),
-            warnings=tuple(rollout.telling.notes),
-        ),
-        gates=tuple(gates),
-        checks=tuple(rollout.performer.checks),
-        notes=(*plan.notes, *rollout.telling.notes),
+    plan, log = context.plan, context.log
+    succeeded = Result.ROLLED_BACK if attempt.kind is Kind.ROLLBACK else Result.DEPLOYED
+    result = Outcome.of_error(error).result if error is not None else succeeded
+    return dataclasses.replace(
+        _described(plan.configuration, result),
+        deployment=context.journal.current(),
+        gates=attempt.gates,
+        checks=tuple(log.checks),
+        notes=(*plan.notes, *log.notes),
         error=error,
         previous_commit=plan.previous.release.commit if plan.previous is not None else "",
         excerpts=tuple(
             Excerpt(title=f"last log lines of {name}", lines=tuple(text.splitlines()[-20:]))
-            for name, text in rollout.telling.logs.items()
+            for name, text in log.logs.items()
             if error is not None
         ),
     )
 
 
-def _unchanged(
-    held: LockedHosts,
-    plan: Plan,
-    observation: Observation,
-    gates: Sequence[GateResult],
-    certificate: Bundle | None,
-) -> Outcome:
+def _repair(platform: Platform[Seen], seen: Seen, plan: Plan, attempt: Attempt) -> Outcome:
     """Nothing new: make sure that what is recorded as live really serves, and say so."""
-    serving = current_deployment(observation.ledger.entries)
-    done = held.restore(serving, observation.ledger.entries)
-    renewed = [
-        note
-        for site in held.sites
-        for note in renew_certificate(
-            dataclasses.replace(site, environment=plan.environment), certificate
-        )
-    ]
+    done: ReconcileResult = restore_current(platform, seen, attempt.current_secrets)
+    return dataclasses.replace(
+        _described(plan.configuration, Result.UNCHANGED),
+        deployment=current_deployment(seen.ledger.entries),
+        gates=attempt.gates,
+        notes=(*plan.notes, *done.notes),
+    )
+
+
+def _described(configuration: Environment, result: Result) -> Outcome:
     return Outcome(
-        result=Result.UNCHANGED,
-        service=plan.environment.service,
-        environment=plan.environment.name,
-        url=plan.environment.url or "",
-        deployment=serving,
-        gates=tuple(gates),
-        notes=(*plan.notes, *done.notes, *renewed),
+        result=result,
+        service=configuration.service,
+        environment=configuration.name,
+        url=configuration.url or "",
     )

@@ -1,33 +1,49 @@
-"""What happened during a rollout, collected for the report and the ledger."""
+"""Collects what happened during a rollout, for the report and the ledger."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from deploy_action.clock import Clock
 from deploy_action.errors import DeployActionError
-from deploy_action.platforms.docker.cleanup import ReconcileResult
 from deploy_action.releases.model import Phase
+
+if TYPE_CHECKING:
+    from deploy_action.checks.result import CheckResult
+    from deploy_action.clock import Clock
+    from deploy_action.platforms.protocol import ReconcileResult
 
 __all__ = ["RolloutLog", "explain", "first_line"]
 
 
 @dataclass(slots=True, kw_only=True)
 class RolloutLog:
-    """Notes for people, logs of containers that failed, and the timeline, from `begun` on."""
+    """Notes, container logs, check results and the timeline of one rollout.
+
+    Attributes:
+        begun: monotonic seconds at which the timeline starts.
+        notes: what people should know, also in the ledger.
+        logs: last lines of containers that were removed, by name and host.
+    """
 
     clock: Clock
     begun: float
     notes: list[str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
+    checks: list[CheckResult] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
 
-    def take(self, done: ReconcileResult) -> None:
-        """Take over what converging a host came to."""
-        self.notes += done.notes
-        self.logs = done.logs | self.logs
+    def note(self, text: str) -> None:
+        """Add a note once, however many hosts have it."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def add(self, result: ReconcileResult) -> None:
+        """Take over what reconciling found."""
+        self.notes += result.notes
+        self.logs = dict(result.logs) | self.logs
 
     @property
     def elapsed_seconds(self) -> float:
@@ -46,12 +62,12 @@ class RolloutLog:
 
 
 def first_line(error: BaseException) -> str:
-    """Return an error's first line, or its kind when it has no words."""
+    """Return an error's first line, or its type when it has no message."""
     return (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
 
 
 def explain(error: BaseException) -> str:
-    """Return an error's words and cause in one line for the ledger."""
+    """Return an error's message and cause in one line for the ledger."""
     if isinstance(error, DeployActionError):
         return f"{error.what} ({error.cause})" if error.cause else error.what
     return f"{type(error).__name__}: {first_line(error)}"

@@ -1,139 +1,101 @@
-"""The way back: after a failure every host returns to the release that served before."""
+"""Automatic rollback: after a failure every host returns to the release that served before."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from deploy_action.config import deserialize
-from deploy_action.config.model import Environment
-from deploy_action.errors import DeployActionError, DeploymentFailed, Interrupted
-from deploy_action.events.progress import Progress
-from deploy_action.platforms.docker.health import Cancel
-from deploy_action.platforms.docker.host import Host
-from deploy_action.platforms.docker.performer import Performer
-from deploy_action.platforms.docker.reconcile import (
-    reconcile,
-    remove_orphaned_hooks,
-    remove_service,
+from deploy_action.errors import (
+    DeployActionError,
+    DeploymentFailed,
+    Interrupted,
+    RollbackFailed,
 )
-from deploy_action.platforms.docker.replicas import of_release
-from deploy_action.platforms.docker.standby import standby_of
-from deploy_action.releases.model import HostOutcome, Release
-from deploy_action.rollout.log import RolloutLog
-from deploy_action.rollout.plan import Plan
-from deploy_action.session.client import SessionLost
+from deploy_action.parallel import Cancel
+from deploy_action.platforms.protocol import Desired
+from deploy_action.releases.model import HostOutcome, State
+from deploy_action.rollout.log import explain, first_line
 
-__all__ = ["Undo", "require_lock"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from deploy_action.inputs import Secret
+    from deploy_action.platforms.protocol import Platform, ReconcileResult, Store
+    from deploy_action.rollout.context import RolloutContext
+    from deploy_action.rollout.plan import Plan
+    from deploy_action.rollout.step import Step
+
+__all__ = ["outcomes", "undo", "what_to_restore"]
 
 _INTERRUPTED_DRAIN_SECONDS = 2.0
 
 
-@dataclass(slots=True, kw_only=True)
-class Undo:
-    """Undoes one failed rollout; `outcomes` and `problems` say what came of it."""
+def what_to_restore(plan: Plan, secrets: Mapping[str, Secret], error: BaseException) -> Desired:
+    """Decide what every host shall run after `error` ended the rollout of `plan`.
 
-    plan: Plan
-    sites: Sequence[Host]
-    good: Sequence[str]
-    secrets: Mapping[str, str]
-    performer: Performer
-    telling: RolloutLog
-    progress: Progress
-    outcomes: dict[str, HostOutcome] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    def go(self, error: BaseException) -> None:
-        """Restore every host, side by side; a host that cannot be restored is told, not raised.
-
-        After a signal there are seconds, not minutes: requests in flight get only a few of them.
-        """
-        plan = self.plan
-        self.telling.logs |= _last_words(self.sites, plan.release, plan.environment)
-        limit = plan.environment.stop.drain_seconds
-        hurried = isinstance(error, Interrupted) or not isinstance(error, DeploymentFailed)
-        drain = min(limit, _INTERRUPTED_DRAIN_SECONDS) if hurried else limit
-        with ThreadPoolExecutor(max_workers=16, thread_name_prefix="undo") as pool:
-            list(pool.map(lambda site: self._host(site, drain), self.sites))
-
-    def _host(self, site: Host, drain_seconds: float) -> None:
-        try:
-            self._restore(site, drain_seconds)
-        except (DeployActionError, OSError) as failed:
-            self.outcomes[site.host] = HostOutcome.UNKNOWN
-            self.problems.append(str(failed))
-        else:
-            self.outcomes[site.host] = HostOutcome.RESTORED
-
-    def _restore(self, site: Host, drain_seconds: float) -> None:
-        previous = self.plan.previous
-        remove_orphaned_hooks(site)
-        if previous is None:
-            self.telling.take(remove_service(site))
-            return
-        past = deserialize(previous.release.config)
-        done = reconcile(
-            site,
-            previous.release,
-            past,
-            good=self.good,
-            secrets=self.secrets,
-            number=self.plan.number,
-            drain_seconds=drain_seconds,
-            standby=standby_of(previous, past),
-            # A fresh one: what stopped the way forward must not stop the way back.
-            cancel=Cancel(threading.Event()),
-        )
-        self.telling.take(done)
-        self.progress.say(f"{previous.release.version} serves, as before", host=site.host)
-
-    def run_hooks(self) -> None:
-        """Run the on-failure hooks; one that fails is noted."""
-        self.performer.cancel = Cancel(threading.Event())
-        first = self.plan.environment.hosts[0]
-        site = next(site for site in self.sites if site.host == first)
-        for hook in self.plan.environment.hooks.on_failure:
-            try:
-                self.performer.run_hook(site, hook)
-            except DeployActionError as failed:
-                self.telling.notes.append(f"the on-failure hook {hook.name} failed: {failed}")
+    After a signal there are seconds, not minutes: requests in flight get only a few of them.
+    """
+    limit = plan.configuration.stop.drain_seconds
+    hurried = isinstance(error, Interrupted) or not isinstance(error, DeploymentFailed)
+    return Desired(
+        deployment=plan.previous,
+        succeeded=plan.succeeded,
+        secrets=secrets,
+        drain_seconds=min(limit, _INTERRUPTED_DRAIN_SECONDS) if hurried else limit,
+    )
 
 
-def _last_words(
-    sites: Iterable[Host], release: Release, environment: Environment
-) -> dict[str, str]:
-    """Collect the last log lines of the new release's containers, before they are removed."""
-    logs = {}
-    for site in sites:
-        try:
-            for replica in of_release(site.replicas(), release.id, environment.replicas):
-                logs[f"{replica.name} on {site.host}"] = site.engine.logs(replica.container.id)
-        except DeployActionError:
-            continue
-    return logs
+def outcomes(plan: Plan, result: ReconcileResult) -> dict[str, HostOutcome]:
+    """Return what the undo did on each host."""
+    return {
+        host: HostOutcome.UNKNOWN if host in result.failures else HostOutcome.RESTORED
+        for host in plan.hosts
+    }
 
 
-def require_lock(sites: Sequence[Host], error: BaseException) -> None:
-    """Leave everything to whoever has the locks now, where all of ours are gone.
-
-    What failed first may be no more than that: checks are made from the lock's container.
+def undo(
+    platform: Platform[Any], store: Store[Any], context: RolloutContext[Any], error: BaseException
+) -> None:
+    """Bring every host back, record what came of it, and run the on-failure hooks.
 
     Raises:
-        SessionLost: no lock is left.
+        SessionLost: no lock is left: whoever holds the locks now settles this.
+        RollbackFailed: a host could not be brought back.
     """
-    lost = [found for site in sites if (found := _lost(site)) is not None]
-    if len(lost) == len(sites):
-        raise lost[0] from error
+    plan, log = context.plan, context.log
+    context.cancel.set()
+    store.require_held()
+    context.events.warn(f"failed: {first_line(error)}; going back to the previous release")
+    log.logs |= platform.last_logs(plan.release)
+    # A fresh cancellation: what stopped the rollout must not stop its undo.
+    context.cancel = Cancel(threading.Event())
+    result = platform.reconcile(what_to_restore(plan, context.secrets, error), context.cancel)
+    log.add(result)
+    for host in plan.hosts:
+        if plan.previous is not None and host not in result.failures:
+            restored = plan.previous.release.version
+            context.events.say(f"{restored} serves, as before", host=host)
+    for probe in context.probes:
+        probe.stop()
+    problems = [str(failure) for failure in result.failures.values()]
+    state = State.UNRESOLVED if problems else State.FAILED
+    cause = "; ".join([explain(error), *problems])
+    context.journal.fail(state, cause, outcomes(plan, result))
+    for step in plan.on_failure:
+        _run_hook(step, context)
+    if problems:
+        name = plan.configuration.name
+        raise RollbackFailed(
+            f"{name}: the deployment failed, and automatic rollback also failed; manual "
+            f"intervention is required: {'; '.join(problems)}",
+            cause=explain(error),
+            remedy=f"deploy-action status -e {name}, fix the host, then deploy again: "
+            "the next command settles what is left",
+        ) from error
 
 
-def _lost(site: Host) -> SessionLost | None:
+def _run_hook(step: Step, context: RolloutContext[Any]) -> None:
     try:
-        site.session.ping()
-    except SessionLost as lost:
-        return lost
-    except DeployActionError:
-        # It answers, though not well: the way back will tell.
-        return None
-    return None
+        step.run(context)
+    except DeployActionError as failed:
+        context.log.notes.append(f"could not {step.describe()}: {failed}")

@@ -1,1 +1,1 @@
-"""What a host remembers: the lock, the ledger and the talk with them."""
+"""A host's session: its protocol and client, the lock that it is, and what is kept through it."""

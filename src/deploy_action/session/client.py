@@ -1,6 +1,6 @@
-"""The talk with a host's `session`: files of the state volume and the edge's runtime.
+"""The client of a host's `session`: files of the state volume and HAProxy's runtime API.
 
-The other end is platforms/docker/edge/image/session, whose head comment is the protocol's description.
+The head comment of platforms/docker/edge/image/session describes the protocol.
 """
 
 from __future__ import annotations
@@ -9,189 +9,160 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from io import BufferedReader
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from deploy_action.errors import DeploymentFailed
-from deploy_action.session import requests
-from deploy_action.session.requests import Answer, Conflict, Request
+from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.session import queries
+from deploy_action.session.queries import Query, Response
 
-__all__ = ["Conflict", "Session", "SessionClient", "SessionLost"]
+__all__ = ["Session", "SessionLost"]
 
 T = TypeVar("T")
 
-_ANSWER_SECONDS = 60.0
-_AHEAD_BYTES = 16 * 1024
-"""How much may be sent before an earlier answer is read: a session that waits until its answer is
-taken reads nothing, and what the pipes between do not hold would wait for it in turn."""
-_DOING = {
-    "edge": "the edge keeps its old routes, since it refused the new ones",
-    "haproxy": "the edge does not answer",
-    "put": "the ledger could not be written",
-    "reserve": "there is no room to write down how this deployment ends",
+_RESPONSE_SECONDS = 60.0
+_PIPELINED_BYTES = 16 * 1024
+"""How much is sent before an earlier response is read. The session stops reading while its response
+is not taken, and what does not fit into the pipes between would then wait for ever."""
+_FAILURES = {
+    "edge": (
+        ErrorCode.EDGE_REFUSED,
+        "the edge keeps its old routes, since it refused the new ones",
+    ),
+    "haproxy": (ErrorCode.EDGE_NOT_RUNNING, "the edge does not answer"),
+    "put": (ErrorCode.DEPLOYMENT_FAILED, "a file of the state volume could not be written"),
+    "reserve": (ErrorCode.DEPLOYMENT_FAILED, "no disk space could be reserved for the outcome"),
 }
 
 
 class SessionLost(DeploymentFailed):
     """The session ended: the lock is gone, and nothing more may be changed."""
 
-
-class Session(Protocol):
-    """What the state and the edge need of a session."""
-
-    def ask(self, request: Request[T]) -> T:
-        """Send a request and return its answer: one round trip, of how many lines it may be."""
-
-    def ping(self) -> None:
-        """Make sure that the session, and with it the lock, is still there."""
-
-    def get(self, path: str) -> bytes | None:
-        """Read a file; None when there is none."""
-
-    def names(self, directory: str) -> tuple[str, ...]:
-        """List a directory."""
-
-    def put(self, path: str, content: bytes) -> None:
-        """Replace a file: whole and synced, or not at all."""
-
-    def delete(self, path: str) -> None:
-        """Remove a file."""
-
-    def change_edge(
-        self, configuration: str, *, generation: int, reload: bool, commands: str
-    ) -> str:
-        """Replace the edge's configuration if it still has `generation`; raises Conflict."""
-
-    def haproxy(self, commands: str) -> str:
-        """Ask HAProxy's runtime API."""
+    default_code = ErrorCode.SESSION_LOST
 
 
-@dataclass(slots=True)
-class SessionClient:
-    """A Session over a socket. One request at a time; threads take turns."""
-
-    host: str
-    stream: socket.socket
-    _guard: threading.Lock
-    _reader: BufferedReader
+class Session:
+    """A session over a socket. Threads take turns: one query, or joined ones, at a time."""
 
     def __init__(self, host: str, stream: socket.socket) -> None:
         self.host = host
-        self.stream = stream
-        self.stream.settimeout(_ANSWER_SECONDS)
+        self._stream = stream
+        self._stream.settimeout(_RESPONSE_SECONDS)
         self._guard = threading.Lock()
         self._reader = stream.makefile("rb")
 
     def close(self) -> None:
-        """End the session: its input ends, and so does the container that is the lock."""
+        """End the session: its input ends, and with it the container that is the lock."""
         with contextlib.suppress(OSError):
-            self.stream.shutdown(socket.SHUT_RDWR)
+            self._stream.shutdown(socket.SHUT_RDWR)
         self._reader.close()
-        self.stream.close()
+        self._stream.close()
 
     def beat(self) -> None:
-        """Keep the lease; a lost session is found out by the next request."""
-        # A request that waits for its answer keeps the session busy, not silent.
+        """Keep the lease; a lost session shows at the next query."""
+        # A query under way keeps the lease by itself.
         if self._guard.acquire(blocking=False):
             try:
                 with contextlib.suppress(OSError):
-                    self.stream.sendall(b"beat\n")
+                    self._stream.sendall(b"beat\n")
             finally:
                 self._guard.release()
 
-    def ask(self, request: Request[T]) -> T:
-        """Send a request and return its answer; answers of all lines are read before any counts.
+    def ask(self, query: Query[T]) -> T:
+        """Send a query, in one round trip, and return its value.
 
         Raises:
             DeploymentFailed: the session refused it.
-            SessionLost: it ended before it had answered all; what it did is not known.
+            SessionLost: the session ended before its last response; what it has done is unknown.
         """
         with self._guard:
             try:
-                answers = list(self._exchange(request.sent))
+                responses = list(self._exchange(query.sent))
             except (OSError, ValueError) as error:
                 raise self._lost() from error
             except SessionLost:
                 raise
             except BaseException:
-                # A signal: an answer is still on its way, and the next request would take it
-                # for its own.
+                # Interrupted by a signal: the next query would read this one's response.
                 self.close()
                 raise
-        return request.read(answers)
+        return query.read(responses)
 
     def ping(self) -> None:
-        self.ask(requests.ping())
+        """Confirm that the session, and with it the lock, is still held."""
+        self.ask(queries.ping())
 
     def get(self, path: str) -> bytes | None:
-        return self.ask(requests.get(path))
+        """Read a file; None when there is none."""
+        return self.ask(queries.get(path))
 
     def names(self, directory: str) -> tuple[str, ...]:
-        return self.ask(requests.names(directory))
+        """List a directory."""
+        return self.ask(queries.names(directory))
 
     def put(self, path: str, content: bytes) -> None:
-        self.ask(requests.put(path, content))
+        """Replace a file atomically, and sync it."""
+        self.ask(queries.put(path, content))
 
     def delete(self, path: str) -> None:
-        self.ask(requests.delete(path))
+        """Remove a file; an absent one is fine."""
+        self.ask(queries.delete(path))
 
     def change_edge(
         self, configuration: str, *, generation: int, reload: bool, commands: str
     ) -> str:
+        """Replace the edge's configuration if it still has `generation`; raises Conflict."""
         return self.ask(
-            requests.change_edge(
+            queries.change_edge(
                 configuration, generation=generation, reload=reload, commands=commands
             )
         )
 
     def haproxy(self, commands: str) -> str:
-        return self.ask(requests.haproxy(commands))
+        """Send commands to HAProxy's runtime API."""
+        return self.ask(queries.haproxy(commands))
 
-    def _exchange(self, sent: Sequence[bytes]) -> Iterator[Answer]:
+    def _exchange(self, sent: Sequence[bytes]) -> Iterator[Response]:
         for batch in _batches(sent):
-            self.stream.sendall(b"".join(batch))
+            self._stream.sendall(b"".join(batch))
             for line in batch:
-                yield self._answer(line.split(maxsplit=1)[0].decode())
+                yield self._response(line.split(maxsplit=1)[0].decode())
 
-    def _answer(self, verb: str) -> Answer:
+    def _response(self, verb: str) -> Response:
         head = self._reader.readline()
         status, _, size = head.decode().strip().partition(" ")
         content = self._reader.read(int(size)) if size else b""
         if not size or len(content) < int(size):
             raise self._lost()
-        refusal = None
+        error = None
         if status == "error":
-            said = _alerts(content.decode(errors="replace").strip())
-            refusal = self._refused(verb, said)
-        return Answer(status=status, content=content, refusal=refusal)
+            error = self._error(verb, _alerts(content.decode(errors="replace").strip()))
+        return Response(status=status, content=content, error=error)
 
-    def _refused(self, verb: str, said: str) -> DeploymentFailed:
-        if "No space left" in said:
-            return DeploymentFailed(
-                f"{self.host}: {_DOING.get(verb, verb)}: {said}",
-                cause="the disk of the host is full",
-                remedy="make room there: docker system df, then docker image prune",
-            )
+    def _error(self, verb: str, text: str) -> DeploymentFailed:
+        code, what = _FAILURES.get(verb, (ErrorCode.DEPLOYMENT_FAILED, verb))
+        cause, remedy = "", "deploy-action status, then deploy-action doctor"
+        # The system's own words (ENOSPC), which the session passes on.
+        if "No space left" in text:
+            code, cause = ErrorCode.DISK_FULL, "the disk of the host is full"
+            remedy = "free space there: docker system df, then docker image prune"
         return DeploymentFailed(
-            f"{self.host}: {_DOING.get(verb, verb)}: {said}",
-            remedy="deploy-action status, then deploy-action doctor",
+            f"{self.host}: {what}: {text}", cause=cause, remedy=remedy, code=code
         )
 
     def _lost(self) -> SessionLost:
         return SessionLost(
-            f"{self.host}: the lock is gone: its session ended",
+            f"{self.host}: the lock is lost: its session ended",
             cause="it was removed by force, or this process was silent for longer than the lease",
-            remedy="what serves now is not known here: deploy-action status says it, and the next "
-            "command on these hosts settles what was left",
+            remedy="deploy-action status shows what serves now; the next command on these hosts "
+            "recovers the interrupted deployment",
         )
 
 
 def _batches(sent: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Divide into what may be sent before an answer is read: the first, and little behind it."""
+    """Group lines by what may be sent before a response is read: the first line and few bytes more."""
     batch: list[bytes] = []
     for line in sent:
-        if batch and sum(map(len, batch[1:])) + len(line) > _AHEAD_BYTES:
+        if batch and sum(map(len, batch[1:])) + len(line) > _PIPELINED_BYTES:
             yield batch
             batch = []
         batch.append(line)
@@ -199,7 +170,7 @@ def _batches(sent: Sequence[bytes]) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _alerts(said: str) -> str:
-    """Keep what HAProxy raises the alarm about, without its chatter; other text as it is."""
-    alerts = [line.split(" : ", 1)[-1].strip() for line in said.splitlines() if "[ALERT]" in line]
-    return "; ".join(alerts[:3]) or said
+def _alerts(text: str) -> str:
+    """Reduce HAProxy's output to its alerts; return any other text unchanged."""
+    alerts = [line.split(" : ", 1)[-1].strip() for line in text.splitlines() if "[ALERT]" in line]
+    return "; ".join(alerts[:3]) or text

@@ -1,42 +1,48 @@
 """The lock of an environment on a host: a running container whose input the deployer holds open.
 
 Creation by name is atomic. The container is the session through which everything is written, so
-whoever lost the lock cannot write any more. It ends with its input (the deployer died) or when
-the lease runs out (the deployer was stopped or cut off); an ended one is stale and is removed by
-its id, never by name, so that nobody removes a successor's lock.
+that a deployer that lost the lock can no longer write. It ends with its input (the deployer died)
+or when the lease runs out (the deployer was stopped or cut off). An ended container is removed by
+its id, never by its name, so that nobody removes a successor's lock.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deploy_action.clock import Clock
-from deploy_action.errors import BadInput, DeploymentFailed, Interrupted, LockHeld
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode, Interrupted, LockHeld
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
     ContainerSpec,
     Engine,
     NameTaken,
 )
-from deploy_action.session.client import SessionClient, SessionLost
+from deploy_action.session.client import Session, SessionLost
 
 __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
 
 _BEAT_SECONDS = 5.0
 _POLL_SECONDS = 0.5
-_ENDED_POLL_SECONDS = 0.02
-_EARLY_POLL_SECONDS = 0.1
+_FIRST_POLL_SECONDS = 0.1
+_REMOVAL_POLL_SECONDS = 0.02
 _UNSTARTED_SECONDS = 10.0
-_ENDING_SECONDS = 2.0
-"""How long a lock may outlive the command that let it go: one command right after the other must
-not find the first one's lock. A deployer that was killed needs no more either."""
+_RELEASE_SECONDS = 2.0
+"""How long a released lock may still exist: two commands in a row must not block each other."""
+
+_EDGE = "deploy-action.edge"
+_ACTOR = "deploy-action.actor"
+_DEPLOYMENT_ID = "deploy-action.deployment-id"
+_SINCE = "deploy-action.since"
+_RUN_URL = "deploy-action.run-url"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
-    """Who holds a lock: for people to read."""
+    """Who holds a lock; `since` and `run_url` are for people to read."""
 
     actor: str
     deployment: str
@@ -47,49 +53,58 @@ class Holder:
         run = f", {self.run_url}" if self.run_url else ""
         return f"{self.actor} since {self.since} (deployment {self.deployment}{run})"
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Labels of the lock's container, which `read_holder` reads."""
+        return {
+            _ACTOR: self.actor,
+            _DEPLOYMENT_ID: self.deployment,
+            _SINCE: self.since,
+            _RUN_URL: self.run_url,
+        }
+
 
 @dataclass(slots=True, kw_only=True)
 class Lock:
-    """A held lock; `talk` is the session that it is."""
+    """A held lock and the session that it is."""
 
-    engine: Engine
     container_id: str
-    session: SessionClient
-    _end: threading.Event = field(default_factory=threading.Event)
+    session: Session
+    _released: threading.Event = field(default_factory=threading.Event)
 
     def keep(self) -> None:
-        """Send the lease's beats from a thread of its own."""
+        """Renew the lease from a thread."""
         threading.Thread(target=self._beat, daemon=True).start()
 
     def _beat(self) -> None:
-        while not self._end.wait(_BEAT_SECONDS):
+        while not self._released.wait(_BEAT_SECONDS):
             self.session.beat()
 
     def release(self) -> None:
-        """End the session: its container ends with its input, and the engine removes it."""
-        self._end.set()
+        """End the session; its container ends with its input, and the engine removes it."""
+        self._released.set()
         self.session.close()
 
 
 def lock_name(edge: str, service: str, environment: str) -> str:
-    """Name the lock's container."""
+    """Return the name of the lock's container."""
     return f"{edge}-lock-{service}-{environment}"
 
 
 def current(engine: Engine, name: str) -> Container | None:
     """Return the running container that is the lock, or None when nobody holds it."""
-    found = engine.container(name)
-    return found if found is not None and found.running else None
+    container = engine.container(name)
+    return container if container is not None and container.running else None
 
 
 def read_holder(container: Container) -> Holder:
-    """Read who holds a lock from its labels."""
+    """Read from a lock's labels who holds it."""
     labels = container.labels
     return Holder(
-        actor=labels.get("deploy-action.actor", "somebody"),
-        deployment=labels.get("deploy-action.deployment-id", "?"),
-        since=labels.get("deploy-action.since", "?"),
-        run_url=labels.get("deploy-action.run", ""),
+        actor=labels.get(_ACTOR, "another user"),
+        deployment=labels.get(_DEPLOYMENT_ID, "?"),
+        since=labels.get(_SINCE, "?"),
+        run_url=labels.get(_RUN_URL, ""),
     )
 
 
@@ -101,69 +116,70 @@ def acquire(
     clock: Clock,
     cancel: threading.Event | None = None,
 ) -> Lock:
-    """Take the lock, waiting for at most `wait_seconds`, and a moment, while somebody holds it.
+    """Acquire the lock; wait for at most `wait_seconds`, or 2 s if that is more, while it is held.
 
     Args:
-        spec: the lock's container (platforms/docker/edge/host.py makes it): name, image, volume and labels.
-        cancel: set when nobody wants it any more; who waits in a thread hears no signal.
+        spec: the lock's container (platforms/docker/edge/host.py): name, image, volume and labels.
+        cancel: set to stop waiting; a thread that waits receives no signal.
 
     Raises:
-        LockHeld: somebody holds it; the message names who.
-        BadInput: this very deployment holds it: two names lead to one engine.
+        LockHeld: another deployment holds it; the message names who.
+        BadInput: this very deployment holds it: two hosts of deploy.yaml are one engine.
         Interrupted: it was cancelled.
     """
-    begun = clock.monotonic()
-    deadline = begun + max(wait_seconds, _ENDING_SECONDS)
+    started = clock.monotonic()
+    deadline = started + max(wait_seconds, _RELEASE_SECONDS)
     unstarted: dict[str, float] = {}
     while True:
         try:
-            return _take(engine, spec)
+            return _create(engine, spec)
         except (NameTaken, SessionLost):
             pass
         if cancel is not None and cancel.is_set():
             raise Interrupted(f"{engine.host}: stopped while waiting for the lock")
-        found = engine.container(spec.name)
-        if found is None:
+        container = engine.container(spec.name)
+        if container is None:
             continue
-        _require_ours(engine, found)
-        if not found.running and found.status != "created":
-            # It has ended; the engine is removing it, or failed to.
-            engine.remove(found.id)
-            clock.sleep(_ENDED_POLL_SECONDS)
+        _require_lock(engine, container)
+        if not container.running and container.status != "created":
+            # It has ended, and the engine is removing it or has failed to.
+            engine.remove(container.id)
+            clock.sleep(_REMOVAL_POLL_SECONDS)
             continue
-        if found.status == "created":
-            # Between create and start its owner may be alive; much later it cannot be.
-            first = unstarted.setdefault(found.id, clock.monotonic())
-            if clock.monotonic() - first > _UNSTARTED_SECONDS:
-                engine.remove(found.id)
+        if container.status == "created":
+            # Its deployer is between create and start, or dead after some seconds.
+            first_seen = unstarted.setdefault(container.id, clock.monotonic())
+            if clock.monotonic() - first_seen > _UNSTARTED_SECONDS:
+                engine.remove(container.id)
                 continue
-        elif read_holder(found).deployment == spec.labels.get("deploy-action.deployment-id"):
+        elif read_holder(container).deployment == spec.labels.get(_DEPLOYMENT_ID):
             raise BadInput(
                 f"{engine.host}: this is the Docker engine of another host in deploy.yaml too",
                 remedy="name every host once",
             )
         elif clock.monotonic() >= deadline:
             raise LockHeld(
-                f"{engine.host}: locked by {read_holder(found)}",
-                remedy="wait (--lock-wait 10m), or, when you are sure that it is dead: "
+                f"{engine.host}: locked by {read_holder(container)}",
+                remedy="wait for it (--lock-wait 10m), or, if its deployer is dead: "
                 "deploy-action unlock --force",
             )
-        early = clock.monotonic() - begun < _ENDING_SECONDS
-        clock.sleep(_EARLY_POLL_SECONDS if early else _POLL_SECONDS)
+        releasing = clock.monotonic() - started < _RELEASE_SECONDS
+        clock.sleep(_FIRST_POLL_SECONDS if releasing else _POLL_SECONDS)
 
 
-def _require_ours(engine: Engine, found: Container) -> None:
-    if "deploy-action.edge" not in found.labels:
+def _require_lock(engine: Engine, container: Container) -> None:
+    if _EDGE not in container.labels:
         raise DeploymentFailed(
-            f"{engine.host}: the name {found.name} is taken by a container that is not ours",
-            remedy=f"rename it: docker rename {found.name} NEW-NAME",
+            f"{engine.host}: the name {container.name} is taken by a container that is not a lock",
+            remedy=f"rename it: docker rename {container.name} NEW-NAME",
+            code=ErrorCode.NAME_TAKEN,
         )
 
 
-def _take(engine: Engine, spec: ContainerSpec) -> Lock:
+def _create(engine: Engine, spec: ContainerSpec) -> Lock:
     with contextlib.ExitStack() as undo:
-        # By name, and only if it is ours: the answer to `create` may be what was lost.
-        undo.callback(_forget, engine, spec)
+        # By name and deployment: the response to `create` may be what was lost.
+        undo.callback(_remove_own, engine, spec)
         try:
             container_id = engine.create(spec)
         except NameTaken:
@@ -171,17 +187,18 @@ def _take(engine: Engine, spec: ContainerSpec) -> Lock:
             raise
         stream = undo.enter_context(contextlib.closing(engine.attach(container_id)))
         engine.start(container_id)
-        session = undo.enter_context(contextlib.closing(SessionClient(engine.host, stream)))
+        session = undo.enter_context(contextlib.closing(Session(engine.host, stream)))
         session.ping()
         undo.pop_all()
-    lock = Lock(engine=engine, container_id=container_id, session=session)
+    lock = Lock(container_id=container_id, session=session)
     lock.keep()
     return lock
 
 
-def _forget(engine: Engine, spec: ContainerSpec) -> None:
-    ours = "deploy-action.deployment-id"
+def _remove_own(engine: Engine, spec: ContainerSpec) -> None:
     with contextlib.suppress(DeploymentFailed):
-        found = engine.container(spec.name)
-        if found is not None and found.labels.get(ours) == spec.labels.get(ours):
-            engine.remove(found.id)
+        container = engine.container(spec.name)
+        if container is not None and container.labels.get(_DEPLOYMENT_ID) == spec.labels.get(
+            _DEPLOYMENT_ID
+        ):
+            engine.remove(container.id)

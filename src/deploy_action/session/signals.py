@@ -1,7 +1,7 @@
-"""What a person tells a deployment that is under way: to go on at once, or to go back.
+"""An operator's command to the deployment under way: promote or abort.
 
-It lies in the state volume beside the ledger, for one deployment by its number: whoever comes later
-finds nothing that concerns it. The deployer looks for it while it watches; nobody else obeys it.
+It is a file in the state volume that names one deployment by its number, so that a later deployment
+ignores it. Only the deployer reads it, while it watches the new release.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from deploy_action.session.client import Session
-from deploy_action.session.requests import Request, delete
+from deploy_action.session.queries import Query, delete
 
 __all__ = ["OperatorAction", "OperatorCommand", "clear_command", "read_command", "send_command"]
 
@@ -21,43 +21,46 @@ OperatorAction = Literal["promote", "abort"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorCommand:
-    """`wish` is what to do with deployment `number`, `actor` who says so, `reason` why."""
+    """What to do with deployment `number`, who says so, and why."""
 
     number: int
-    wish: OperatorAction
+    action: OperatorAction
     actor: str = ""
     reason: str = ""
 
     def __str__(self) -> str:
-        """Say it for the ledger and for people."""
-        why = f": {self.reason}" if self.reason else ""
-        done = "promoted" if self.wish == "promote" else "aborted"
-        return f"{self.actor or 'somebody'} {done} it{why}"
+        """Describe it for the ledger and for people."""
+        done = "promoted" if self.action == "promote" else "aborted"
+        reason = f": {self.reason}" if self.reason else ""
+        return f"{self.actor or 'an unnamed user'} {done} the deployment{reason}"
 
 
-def send_command(session: Session, service: str, environment: str, what: OperatorCommand) -> None:
-    """Leave it for the deployer to find; a later one replaces it."""
-    session.put(_path(service, environment), json.dumps(dataclasses.asdict(what)).encode())
+def send_command(
+    session: Session, service: str, environment: str, command: OperatorCommand
+) -> None:
+    """Leave a command for the deployer; a later one replaces it."""
+    session.put(_path(service, environment), json.dumps(dataclasses.asdict(command)).encode())
 
 
 def read_command(
     session: Session, service: str, environment: str, number: int
 ) -> OperatorCommand | None:
-    """Return what was told to this deployment; what cannot be read was not told."""
+    """Return the command to deployment `number`; None when there is none that can be read."""
     content = session.get(_path(service, environment))
     if content is None:
         return None
     try:
-        found = OperatorCommand(**json.loads(content))
+        command = OperatorCommand(**json.loads(content))
     except (ValueError, TypeError):
         return None
-    return found if found.number == number and found.wish in get_args(OperatorAction) else None
+    valid = command.number == number and command.action in get_args(OperatorAction)
+    return command if valid else None
 
 
-def clear_command(service: str, environment: str) -> Request[None]:
-    """Ask to remove what was told to an earlier deployment."""
+def clear_command(service: str, environment: str) -> Query[None]:
+    """Query that removes the command to an earlier deployment."""
     return delete(_path(service, environment))
 
 
 def _path(service: str, environment: str) -> str:
-    return f"told/{service}-{environment}.json"
+    return f"signals/{service}/{environment}.json"

@@ -10,11 +10,9 @@ import yaml
 from deploy_action.config.merge import merge
 from deploy_action.config.model import (
     Analysis,
-    BanditGate,
     Build,
     CommandSmoke,
     Environment,
-    Gates,
     Health,
     Hook,
     HttpSmoke,
@@ -25,6 +23,7 @@ from deploy_action.config.model import (
     Volume,
 )
 from deploy_action.config.resolve import resolve
+from deploy_action.gates.bandit import BanditOptions
 
 
 def only(text: str) -> Environment:
@@ -160,7 +159,7 @@ def test_short_forms_are_written_out() -> None:
     assert isinstance(command, CommandSmoke)
     assert command.command == ("sh", "-c", "check it")
     assert (command.timeout_seconds, command.retry.deadline_seconds) == (1, 3)
-    assert environment.gates == Gates(bandit=BanditGate())
+    assert environment.gates == {"bandit": BanditOptions()}
     assert environment.resources == Resources(memory_bytes=3 * 2**29, cpus=2, pids=10)
     assert environment.user == "1000"
     assert environment.env == {"A": "true", "B": "1", "C": "0.5"}

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from deploy_action.config.model import BanditGate
 from deploy_action.gates import bandit
+from deploy_action.gates.bandit import BanditOptions
 from deploy_action.gates.result import Broken, Findings, Passed
 
 Fill = Callable[..., Path]
@@ -25,7 +25,7 @@ MEDIUM = "eval(input())\n"  # B307: medium, high
 LOW = "import pickle\n"  # B403: low, high
 UNSURE = "query = 'select * from t where a = ' + a\n"  # B608: medium, low
 PASSWORD = "password = 'hunter2-very-secret'\n"  # B105: low, medium
-ALL = BanditGate(severity="low", confidence="low")
+ALL = BanditOptions(severity="low", confidence="low")
 
 
 def _bandit(root: Path, *arguments: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _bandit(root: Path, *arguments: str) -> dict[str, Any]:
 
 def test_clean_code_passes_and_says_how_much_was_scanned(fill: Fill) -> None:
     """Nothing found in something scanned is a pass."""
-    result = bandit.run(BanditGate(), fill({"src/a.py": CLEAN, "b.py": CLEAN}))
+    result = bandit.run(BanditOptions(), fill({"src/a.py": CLEAN, "b.py": CLEAN}))
     assert isinstance(result, Passed)
     assert result.summary == "2 files, 2 lines"
     assert result.duration_seconds > 0
@@ -45,7 +45,7 @@ def test_clean_code_passes_and_says_how_much_was_scanned(fill: Fill) -> None:
 
 def test_findings_refuse_and_point_at_file_line_and_column(fill: Fill) -> None:
     """A finding says where it is, which rule it is, how severe, and where to read more."""
-    result = bandit.run(BanditGate(), fill({"src/a.py": SHELL}))
+    result = bandit.run(BanditOptions(), fill({"src/a.py": SHELL}))
     assert isinstance(result, Findings)
     [problem] = result.problems
     assert (problem.file, problem.line, problem.column) == ("src/a.py", 2, 1)
@@ -68,7 +68,7 @@ def test_findings_refuse_and_point_at_file_line_and_column(fill: Fill) -> None:
 def test_thresholds(fill: Fill, severity: Any, confidence: Any, rules: list[str]) -> None:
     """Only findings at or above both thresholds refuse; the rest is counted in a note."""
     root = fill({"a.py": MEDIUM, "b.py": LOW, "c.py": UNSURE, "d.py": SHELL})
-    gate = BanditGate(severity=severity, confidence=confidence, skips=("B404",))
+    gate = BanditOptions(severity=severity, confidence=confidence, skips=("B404",))
     result = bandit.run(gate, root)
     assert isinstance(result, Findings)
     assert [problem.rule for problem in result.problems] == rules
@@ -90,7 +90,7 @@ def test_a_file_that_does_not_parse_breaks_the_gate(
 ) -> None:
     """bandit alone exits 0 on it; what nobody could read may hold anything."""
     root = fill({"bad.py": content, "shell.py": SHELL})
-    result = bandit.run(BanditGate(), root)
+    result = bandit.run(BanditOptions(), root)
     assert isinstance(result, Broken)
     [unchecked] = result.unchecked
     assert unchecked.file == "bad.py"
@@ -104,7 +104,7 @@ def test_a_file_that_does_not_parse_breaks_the_gate(
 def test_another_encoding_that_is_declared_is_fine(fill: Fill) -> None:
     """Latin-1 with a coding line is scanned like anything else."""
     root = fill({"a.py": b"# coding: latin-1\nx = '\xff'\neval(x)\n"})
-    result = bandit.run(BanditGate(), root)
+    result = bandit.run(BanditOptions(), root)
     assert isinstance(result, Findings)
     assert result.problems[0].line == 3
 
@@ -115,7 +115,7 @@ def test_nothing_to_scan_breaks_the_gate(fill: Fill, path: str) -> None:
     root = fill({"src/a.py": CLEAN, "docs/index.md": ""})
     (root / "empty").mkdir()
     for paths in ((path,), ("src", path)):
-        result = bandit.run(BanditGate(paths=paths), root)
+        result = bandit.run(BanditOptions(paths=paths), root)
         assert isinstance(result, Broken)
         assert path in result.why
 
@@ -135,7 +135,7 @@ def test_options_in_the_tree_are_not_obeyed(fill: Fill) -> None:
             "tox.ini": hostile,
         }
     )
-    result = bandit.run(BanditGate(), root)
+    result = bandit.run(BanditOptions(), root)
     assert isinstance(result, Findings)
     assert [problem.rule for problem in result.problems] == ["B602"]
 
@@ -147,7 +147,7 @@ def test_modules_in_the_tree_are_not_imported(fill: Fill, monkeypatch: Any) -> N
     root = fill({f"{name}.py": evil for name in names} | {"a.py": SHELL})
     monkeypatch.setenv("PYTHONPATH", str(root))
     monkeypatch.chdir(root)
-    result = bandit.run(BanditGate(), root)
+    result = bandit.run(BanditOptions(), root)
     assert isinstance(result, Findings)
     assert not (root / "ran").exists()
 
@@ -170,7 +170,7 @@ def test_names_of_files_are_only_names(fill: Fill, name: bytes) -> None:
     """A name that looks like an option, holds a newline or is no UTF-8 is scanned like others."""
     root = fill({"clean.py": CLEAN, os.fsdecode(name): SHELL})
     paths = (".", os.fsdecode(name))
-    result = bandit.run(BanditGate(paths=paths), root)
+    result = bandit.run(BanditOptions(paths=paths), root)
     assert isinstance(result, Findings)
     [problem] = result.problems
     assert problem.file == name.decode("utf-8", "backslashreplace")
@@ -180,7 +180,7 @@ def test_names_of_files_are_only_names(fill: Fill, name: bytes) -> None:
 def test_nosec_is_honoured_but_counted(fill: Fill) -> None:
     """A suppressed finding does not refuse, but the result says where it was suppressed."""
     root = fill({"a.py": SHELL.replace("True)", "True)  # nosec B602"), "b.py": CLEAN})
-    result = bandit.run(BanditGate(), root)
+    result = bandit.run(BanditOptions(), root)
     assert isinstance(result, Passed)
     assert result.notes[0] == "1 finding suppressed by `# nosec`: a.py (1)"
 
@@ -188,22 +188,22 @@ def test_nosec_is_honoured_but_counted(fill: Fill) -> None:
 def test_nosec_can_be_ignored(fill: Fill) -> None:
     """With `nosec: ignore` the comment has no effect."""
     root = fill({"a.py": SHELL.replace("True)", "True)  # nosec")})
-    assert isinstance(bandit.run(BanditGate(nosec="ignore"), root), Findings)
+    assert isinstance(bandit.run(BanditOptions(nosec="ignore"), root), Findings)
 
 
 def test_skips_and_tests_choose_the_checks(fill: Fill) -> None:
     """`skips` takes a check out, `tests` takes in nothing else."""
     root = fill({"a.py": SHELL, "b.py": WEAK})
-    skipped = bandit.run(BanditGate(skips=("B602",)), root)
-    only = bandit.run(BanditGate(tests=("B602",)), root)
+    skipped = bandit.run(BanditOptions(skips=("B602",)), root)
+    only = bandit.run(BanditOptions(tests=("B602",)), root)
     assert isinstance(skipped, Findings)
     assert isinstance(only, Findings)
     assert [problem.rule for problem in skipped.problems] == ["B324"]
     assert [problem.rule for problem in only.problems] == ["B602"]
 
 
-@pytest.mark.parametrize("gate", [BanditGate(skips=("B9602",)), BanditGate(tests=("B9602",))])
-def test_an_unknown_check_breaks_the_gate(fill: Fill, gate: BanditGate) -> None:
+@pytest.mark.parametrize("gate", [BanditOptions(skips=("B9602",)), BanditOptions(tests=("B9602",))])
+def test_an_unknown_check_breaks_the_gate(fill: Fill, gate: BanditOptions) -> None:
     """bandit only warns about a misspelt check; here it must be corrected."""
     result = bandit.run(gate, fill({"a.py": CLEAN}))
     assert isinstance(result, Broken)
@@ -212,7 +212,7 @@ def test_an_unknown_check_breaks_the_gate(fill: Fill, gate: BanditGate) -> None:
 
 def test_skipping_what_is_chosen_leaves_nothing_and_breaks_the_gate(fill: Fill) -> None:
     """A gate without a check cannot pass."""
-    gate = BanditGate(tests=("B602",), skips=("B602",))
+    gate = BanditOptions(tests=("B602",), skips=("B602",))
     result = bandit.run(gate, fill({"a.py": SHELL}))
     assert isinstance(result, Broken)
 
@@ -220,7 +220,7 @@ def test_skipping_what_is_chosen_leaves_nothing_and_breaks_the_gate(fill: Fill) 
 def test_excluded_files_are_not_scanned(fill: Fill) -> None:
     """What matches an exclude may hold anything, also what does not parse."""
     root = fill({"src/a.py": CLEAN, "tests/data/bad.py": "def f(:", "src/gen/x.py": SHELL})
-    assert isinstance(bandit.run(BanditGate(exclude=("tests", "**/gen")), root), Passed)
+    assert isinstance(bandit.run(BanditOptions(exclude=("tests", "**/gen")), root), Passed)
 
 
 def test_values_of_passwords_are_not_shown(fill: Fill) -> None:
@@ -243,18 +243,18 @@ def test_the_environment_is_not_given_to_bandit(fill: Fill, monkeypatch: Any) ->
         return popen(*arguments, **options)
 
     monkeypatch.setattr(subprocess, "Popen", spy)
-    assert isinstance(bandit.run(BanditGate(), fill({"a.py": CLEAN})), Passed)
+    assert isinstance(bandit.run(BanditOptions(), fill({"a.py": CLEAN})), Passed)
     assert seen
     assert all(set(env) <= {"PATH", "HOME"} for env in seen)
 
 
 def test_parallel_equals_serial_equals_bandit(fill: Fill) -> None:
-    """One worker, five workers and `bandit -r` find the same."""
+    """One process, five processes and `bandit -r` find the same."""
     sources = [SHELL, MEDIUM, LOW, UNSURE, PASSWORD, WEAK, CLEAN]
     files = {f"src/p{i % 4}/m{i}.py": sources[i % 7] * (i % 3 + 1) for i in range(40)}
     root = fill({**files, "src/p0/__init__.py": "", "src/tool.pyw": SHELL})
-    serial = bandit.run(ALL, root, workers=1)
-    parallel = bandit.run(ALL, root, workers=5)
+    serial = bandit.run(ALL, root, processes=1)
+    parallel = bandit.run(ALL, root, processes=5)
     assert isinstance(serial, Findings)
     assert isinstance(parallel, Findings)
     assert parallel.findings == serial.findings
@@ -267,8 +267,8 @@ def test_parallel_equals_serial_equals_bandit(fill: Fill) -> None:
 def test_fingerprints_survive_moving_and_tell_twins_apart(fill: Fill) -> None:
     """A finding keeps its fingerprint when lines are added above; two equal lines differ."""
     twins = MEDIUM * 2
-    before = bandit.run(BanditGate(), fill({"a.py": twins}))
-    after = bandit.run(BanditGate(), fill({"a.py": "x = 1\n\n" + twins}))
+    before = bandit.run(BanditOptions(), fill({"a.py": twins}))
+    after = bandit.run(BanditOptions(), fill({"a.py": "x = 1\n\n" + twins}))
     assert isinstance(before, Findings)
     assert isinstance(after, Findings)
     prints = [finding.fingerprint for finding in before.findings]

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.config.model import BanditGate
 from deploy_action.gates import bandit
+from deploy_action.gates.bandit import BanditOptions
 from deploy_action.gates.result import Broken, Findings, Passed
 
 Fill = Callable[..., Path]
 
 EVAL = "eval(input())\n"
 SHELL = "import subprocess\nsubprocess.call('ls ' + input(), shell=True)\n"
-GATE = BanditGate(baseline="baseline.json")
+GATE = BanditOptions(baseline="baseline.json")
 
 
 def _write_baseline(root: Path, target: str = ".") -> None:
@@ -65,7 +65,7 @@ def test_known_passwords_are_matched_by_value_and_still_not_shown(fill: Fill) ->
     """A changed password is a new finding."""
     root = fill({"a.py": "password = 'hunter1'\n"})
     _write_baseline(root)
-    gate = BanditGate(baseline="baseline.json", severity="low", confidence="low")
+    gate = BanditOptions(baseline="baseline.json", severity="low", confidence="low")
     assert isinstance(bandit.run(gate, root), Passed)
     fill({"a.py": "password = 'hunter2'\n"})
     result = bandit.run(gate, root)

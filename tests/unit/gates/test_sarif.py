@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from deploy_action.config.model import BanditGate
 from deploy_action.gates import Broken, Finding, Findings, NotRun, Passed, bandit, sarif
+from deploy_action.gates.bandit import BanditOptions
 from deploy_action.gates.sarif import MOST_RESULTS, MOST_RUNS
 from deploy_action.problem import Problem
 
@@ -118,7 +118,7 @@ def test_real_findings_have_place_rule_and_fingerprint(fill: Fill) -> None:
     """A finding of bandit becomes a result that code scanning can show and follow."""
     shell = "import subprocess\nsubprocess.call(\n  x,\n  shell=True)\n"
     root = fill({"src/wi th#ü.py": shell, "src/b.py": "eval(x)\n" * 2})
-    [run] = _check(sarif([bandit.run(BanditGate(severity="low"), root)], version="1.2.3"))
+    [run] = _check(sarif([bandit.run(BanditOptions(severity="low"), root)], version="1.2.3"))
     assert run["tool"]["driver"]["version"] == "1.2.3"
     assert run["invocations"] == [{"executionSuccessful": True}]
     rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
@@ -138,7 +138,7 @@ def test_real_findings_have_place_rule_and_fingerprint(fill: Fill) -> None:
 def test_no_source_text_and_no_password_goes_in(fill: Fill) -> None:
     """SARIF files are uploaded and kept: they hold places, not code."""
     root = fill({"a.py": "password = 'hunter2-very-secret'\nexec('launch' + x)\n"})
-    gate = BanditGate(severity="low", confidence="low")
+    gate = BanditOptions(severity="low", confidence="low")
     text = json.dumps(sarif([bandit.run(gate, root)]))
     assert "B105" in text
     assert "B102" in text

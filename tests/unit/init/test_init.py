@@ -13,6 +13,7 @@ import yaml
 from deploy_action import config
 from deploy_action.errors import BadInput, ExitCode
 from deploy_action.gates import python_files
+from deploy_action.gates.bandit import BanditOptions
 from deploy_action.init import initialise, survey
 from deploy_action.init.render import ACTION
 from deploy_action.problem import Severity
@@ -144,8 +145,8 @@ def test_what_is_written_validates(
     assert [p for p in problems if p.severity is not Severity.NOTICE] == []
     assert list(loaded.environments) == ["staging", "production"]
     assert loaded.environments["production"].after == "staging"
-    gate = loaded.environments["staging"].gates.bandit
-    if gate:
+    gate = loaded.environments["staging"].gates.get("bandit")
+    if isinstance(gate, BanditOptions):
         assert gate.skips == ("B104",), "a container has to listen on every address"
         assert not python_files.select(root, gate.paths, gate.exclude).problems
     assert [file.path.name for file in written] == ["deploy.yaml", "deploy.yml", "rollback.yml"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
-from typing import cast
 
 import pytest
 
@@ -19,8 +18,6 @@ from deploy_action.releases.ledger import (
     with_version,
 )
 from deploy_action.releases.model import Deployment, HostOutcome, Kind, Phase, Release, State
-from deploy_action.session.client import Session
-from deploy_action.session.requests import Answer, Request
 
 Story = list[tuple[Kind, str, State]]
 D, R = Kind.DEPLOY, Kind.ROLLBACK
@@ -71,7 +68,10 @@ def test_keys_of_a_newer_version_are_ignored() -> None:
     assert decode(text).actor == "ada"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"release": 1}', b"\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b"null", b'{"format": 1, "release": 1}', b'{"format": 2}', b"{}", b"\xff"],
+)
 def test_what_is_no_entry_is_told_apart(content: bytes) -> None:
     """A torn file is an error that names itself, never a half-read entry."""
     with pytest.raises(ValueError, match="not a ledger entry"):
@@ -155,34 +155,3 @@ def test_a_release_is_its_content() -> None:
     assert base.id != release("1", digest="sha256:other").id
     assert base.reference == "ghcr.io/acme/shop@sha256:1"
     assert release("1", local=True).reference == "sha256:1"
-
-
-class Volume:
-    """Files of a ledger, the oldest first, as a session gives them."""
-
-    def __init__(self, entries: list[Deployment]) -> None:
-        self.files = tuple((f"{e.number:08d}.json", encode(e)) for e in entries)
-
-    def ask(self, request: Request[Ledger]) -> Ledger:
-        count = int(request.sent[0].split()[2])
-        files = (b"%d %s\n%s" % (len(c), name.encode(), c) for name, c in self.files[-count:])
-        return request.read([Answer(status="ok", content=b"".join(files))])
-
-
-def test_a_long_row_of_failures_hides_neither_what_serves_nor_what_was_before() -> None:
-    """Else a failing deployment would take for a first one what is not, and withdraw the service."""
-    story: Story = [(D, "1", OK), (D, "2", OK), *[(D, "3", BAD)] * 450]
-    entries = [
-        dataclasses.replace(made, number=number)
-        for number, made in enumerate((entry(1, *rest) for rest in story), 1)
-    ]
-    ledger = Ledger.read(cast("Session", Volume(entries)), "shop", "production")
-    serving = current_deployment(ledger.entries)
-    assert serving is not None
-    assert serving.release.version == "2"
-    before = previous_stable(ledger.entries)
-    assert before is not None
-    assert before.release.version == "1"
-    many: Story = [(D, str(number), OK) for number in range(450)]
-    entries = [entry(1, *rest) for rest in many]
-    assert len(Ledger.read(cast("Session", Volume(entries)), "shop", "production").entries) == 200

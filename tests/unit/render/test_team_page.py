@@ -7,19 +7,18 @@ import re
 import pytest
 
 from deploy_action.config.model import (
-    BanditGate,
     Build,
     CommandSmoke,
-    ConfigFileGate,
     DeployConfig,
     EdgeOptions,
     Environment,
-    Gates,
     HttpSmoke,
     Route,
     Strategy,
     TcpSmoke,
 )
+from deploy_action.gates.bandit import BanditOptions
+from deploy_action.gates.config_files import ConfigFile, ConfigFilesOptions
 from deploy_action.render.team_page import team_page
 
 STAGING = Environment(
@@ -32,10 +31,12 @@ STAGING = Environment(
     url="https://staging.example.com",
     route=Route(host="staging.example.com"),
     secrets=("DATABASE_URL",),
-    gates=Gates(
-        bandit=BanditGate(paths=("src",)),
-        config=(ConfigFileGate(file="app.yaml", schema="s.json", required=("db.host",)),),
-    ),
+    gates={
+        "bandit": BanditOptions(paths=("src",)),
+        "config": ConfigFilesOptions(
+            files=(ConfigFile(file="app.yaml", schema="s.json", required=("db.host",)),)
+        ),
+    },
     smoke=(
         HttpSmoke(name="home", path="/a|b", contains=("`Shop`",), within_seconds=0.5),
         TcpSmoke(name="port", expect="220"),
@@ -69,8 +70,8 @@ PAGE = team_page(CONFIG)
         "| **staging** | https://staging.example.com | `ssh://deploy@s.example.com` | 1 |",
         "10 % → 50 % → 100 %, 30s between",
         "staging → production",
-        "`src`: nothing of severity medium or worse",
-        "`app.yaml`: schema `s.json`; has `db.host`",
+        "| staging | bandit | src: no finding of severity medium or higher |",
+        "| staging | config | app.yaml: satisfies s.json; has db.host |",
         "`GET /a\\|b` answers 200, contains `` `Shop` ``, within 500 ms",
         "the port accepts and says `220`",
         "`app --check` exits 0 in the new container",

@@ -326,7 +326,7 @@ def test_a_lock_that_was_taken_away_stops_its_holder(
     def taken(words: str) -> bool:
         if "session put" in words and any("2.0.0" in c.spec.name for _, c in world.replicas()):
             for container in list(machine.containers.values()):
-                if container.spec.labels.get("deploy-action.role") == "lock":
+                if container.spec.labels.get("deploy-action.kind") == "lock":
                     machine.end(container, 137)
         return False
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from deploy_action.errors import DeploymentFailed
-from deploy_action.session.client import SessionClient, SessionLost
-from deploy_action.session.requests import get, optional, pair, ping, put, recent, reserve, sequence
+from deploy_action.session.client import Session, SessionLost
+from deploy_action.session.queries import get, optional, pair, ping, put, recent, reserve, sequence
 
 _DEADLINE_SECONDS = 10.0
 
@@ -44,13 +44,13 @@ class ScriptedSession:
 @contextlib.contextmanager
 def talking(
     script: Callable[[ScriptedSession], None],
-) -> Iterator[tuple[SessionClient, ScriptedSession]]:
+) -> Iterator[tuple[Session, ScriptedSession]]:
     """Have a conversation with a session that follows a script."""
     ours, theirs = socket.socketpair()
     theirs.settimeout(_DEADLINE_SECONDS)
     session = ScriptedSession(theirs)
     thread = threading.Thread(target=script, args=(session,), daemon=True)
-    client = SessionClient("a", ours)
+    client = Session("a", ours)
     ours.settimeout(_DEADLINE_SECONDS)
     thread.start()
     try:
@@ -104,7 +104,7 @@ def test_what_is_optional_may_be_refused() -> None:
         session.answer("ok", b"content")
 
     with talking(script) as (client, _):
-        assert client.ask(pair(optional(ping().then(lambda _: "up")), get("a"))) == (
+        assert client.ask(pair(optional(ping().map(lambda _: "up")), get("a"))) == (
             None,
             b"content",
         )
@@ -138,7 +138,7 @@ def test_a_signal_in_the_middle_ends_the_session() -> None:
     class Interrupted:
         """Hears the signal while it waits for the second answer."""
 
-        def __init__(self, client: SessionClient) -> None:
+        def __init__(self, client: Session) -> None:
             self.reader, self.lines = client._reader, 0
 
         def readline(self) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning, zero
+from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
+from deploy_action.gates.registry import GATES
 
 __all__ = ["RULES"]
 
@@ -76,25 +77,12 @@ def _memory(scope: Scope) -> Iterator[Finding]:
 
 
 def _gates(scope: Scope) -> Iterator[Finding]:
-    for index, gate in enumerate(scope.environment.gates.config):
-        if gate.schema is None and not gate.required:
+    configured = scope.environment.gates
+    for gate in GATES:
+        for problem in gate.lint(configured[gate.key]) if gate.key in configured else ():
             yield error(
-                "gate-checks-nothing",
-                ("gates", "config", index),
-                f"the gate has no condition for {gate.file}, so it could never refuse",
-                "add schema: FILE or required: [KEY]",
+                problem.rule, ("gates", gate.key, *problem.path), problem.message, problem.hint
             )
-        known = gate.file.lower().endswith((".yaml", ".yml", ".json", ".toml"))
-        if gate.format is None and not known:
-            yield error(
-                "format-unknown",
-                ("gates", "config", index),
-                f"the name {gate.file} does not say its format",
-                "add format: yaml, json or toml",
-            )
-    bandit = scope.environment.gates.bandit
-    if bandit is not None and bandit.timeout_seconds <= 0:
-        yield zero(("gates", "bandit", "timeout"), "timeout")
 
 
 RULES: tuple[Rule, ...] = (_volumes, _networks, _labels, _memory, _gates)

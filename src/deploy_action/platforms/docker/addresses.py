@@ -1,4 +1,4 @@
-"""Which address of the edge's network a new replica gets, also when many start at one time."""
+"""Allocates the addresses of new replicas on the edge's network, also for many at once."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ __all__ = ["IpAllocator"]
 
 @dataclass(slots=True)
 class IpAllocator:
-    """Gives out every address of a host once: what was given may not show in the engine yet.
+    """Allocates each address of a host once; an allocated one may not show in the engine yet.
 
     Attributes:
         subnet: the one of the edge's network; empty where there is none.
     """
 
     subnet: str = ""
-    _given: set[str] = field(default_factory=set)
+    _allocated: set[str] = field(default_factory=set)
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, engine: Engine, network: str) -> str:
+    def allocate(self, engine: Engine, network: str) -> str:
         """Return an address that no container has or will have when it is started again.
 
         Raises:
             DeploymentFailed: there is none.
         """
         with self._guard:
-            used = engine.addresses(network) | self._given
+            used = engine.addresses(network) | self._allocated
             free = free_addresses(self.subnet, used) if self.subnet else ()
             address = next(iter(free), None)
             if address is None:
@@ -40,5 +40,5 @@ class IpAllocator:
                     remedy=f"docker network inspect {network}; fewer kept releases (retain) or "
                     "replicas free some",
                 )
-            self._given.add(address)
+            self._allocated.add(address)
             return address

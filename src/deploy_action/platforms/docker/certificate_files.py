@@ -1,4 +1,4 @@
-"""Which certificate a command brings along, and when it needs none."""
+"""Which certificate a command brings to the hosts, and when it needs none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.edge.certificates import Bundle
-    from deploy_action.platforms.docker.observation import Observation
+    from deploy_action.platforms.docker.observation import DockerObservation
 
 __all__ = ["certificate_of", "missing_certificate"]
 
@@ -28,12 +28,12 @@ def certificate_of(environment: Environment, inputs: Inputs) -> Bundle | None:
 
 
 def missing_certificate(
-    environment: Environment, observation: Observation, inputs: Inputs
+    environment: Environment, seen: DockerObservation, inputs: Inputs
 ) -> Bundle | None:
-    """Return the certificate only where a host has none: going back shall not depend on a key.
+    """Return the certificate only where a host has none: a rollback must not depend on a key.
 
     Raises:
         BadInput: a host has none, and none was given that can be used.
     """
-    had = [found.backend is not None and found.backend.certificate for found in observation.hosts]
-    return None if all(had) else certificate_of(environment, inputs)
+    installed = [host.backend is not None and host.backend.certificate for host in seen.hosts]
+    return None if all(installed) else certificate_of(environment, inputs)

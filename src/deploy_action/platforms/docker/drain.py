@@ -1,4 +1,4 @@
-"""The old replicas' last requests: they end by themselves, within the time that deploy.yaml gives."""
+"""Waits for the last requests of old replicas, within the time that deploy.yaml gives."""
 
 from __future__ import annotations
 
@@ -9,62 +9,60 @@ from deploy_action.platforms.docker.edge.old_workers import old_worker_sessions
 from deploy_action.platforms.docker.edge.queries import server_statuses
 from deploy_action.platforms.docker.edge.state import sorted_servers
 from deploy_action.platforms.docker.replicas import backend_for
-from deploy_action.session.requests import optional, pair
+from deploy_action.session.queries import optional, pair
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from deploy_action.config.model import Environment
     from deploy_action.platforms.docker.edge.state import Backend
     from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.replicas import Replica
+    from deploy_action.releases.model import Release
 
 __all__ = ["drain"]
 
 _POLL_SECONDS = 0.05
-_UNKNOWN = "a process of the edge from before a reload"
+_OLD_WORKER = "an edge process from before a reload"
 
 
 def drain(
-    site: Host,
-    environment: Environment,
-    serving: Sequence[Replica],
-    waiting: Sequence[Replica],
+    host: Host,
+    release: Release,
+    active: Sequence[Replica],
+    standby: Sequence[Replica],
     seconds: float,
 ) -> Sequence[str]:
-    """Let requests in flight on others than `serving` end, then take the others out of the edge.
+    """Let requests in flight on other replicas end, then take those out of the edge.
 
     Args:
-        waiting: what stands by: its health is watched on, its clients are moved as all others.
+        standby: replicas whose health is still watched; their clients are moved like all others.
 
     Returns notes on what took longer than `seconds` and was cut.
     """
-    names = {replica.name for replica in serving}
-    deadline = site.clock.monotonic() + seconds
+    serving = {replica.name for replica in active}
+    waiting = {replica.name for replica in standby}
+    deadline = host.clock.monotonic() + seconds
     notes: list[str] = []
-    standby = {replica.name for replica in waiting}
-    while busy := _busy(site, names):
-        if site.clock.monotonic() >= deadline:
+    while busy := _open_sessions(host, serving):
+        if host.clock.monotonic() >= deadline:
             notes = [
-                f"{site.host}: {name} still had {count} open after {seconds:g} s of draining; "
+                f"{host.name}: {name} still had {count} open after {seconds:g} s of draining; "
                 "they were cut"
                 for name, count in busy.items()
             ]
-            # The others' end with their servers.
-            site.edge.cut(site.backend, sorted(busy.keys() & standby))
+            # The others' sessions end with their servers.
+            host.edge.cut(host.backend, sorted(busy.keys() & waiting))
             break
-        site.clock.sleep(_POLL_SECONDS)
-    site.edge.change(
-        site.backend, lambda old: _without_the_rest(environment, serving, old, standby)
-    )
+        host.clock.sleep(_POLL_SECONDS)
+    target = backend_for(host.placement, release.configuration, [(r, 100) for r in active])
+    host.edge.change(host.backend, lambda old: _without_the_rest(target, old, waiting))
     return notes
 
 
 def _without_the_rest(
-    environment: Environment, serving: Sequence[Replica], old: Backend | None, standby: set[str]
+    target: Backend | None, old: Backend | None, standby: set[str]
 ) -> Backend | None:
-    """Return the backend with what serves and with what stands by, if its health can be watched."""
-    target = backend_for(environment, [(replica, 100) for replica in serving])
+    """Return the backend with what serves, and with the standby if its health can be watched."""
     if target is None or old is None or old.check != target.check:
         return target
     stay = (server for server in old.servers if server.name in standby and server.check)
@@ -72,16 +70,16 @@ def _without_the_rest(
     return dataclasses.replace(target, servers=sorted_servers((*target.servers, *idle)))
 
 
-def _busy(site: Host, staying: set[str]) -> Mapping[str, int]:
-    """Count what is open on the replicas that leave, here first and then in what a reload left."""
-    present, before = site.session.ask(
-        pair(server_statuses(site.backend), optional(old_worker_sessions(site.backend)))
+def _open_sessions(host: Host, serving: set[str]) -> Mapping[str, int]:
+    """Count what is open on the replicas that leave, in the present worker, then in old ones."""
+    present, old = host.session.ask(
+        pair(server_statuses(host.backend), optional(old_worker_sessions(host.backend)))
     )
     here = {name: status.sessions for name, status in present.items()}
     # What is not known may be a request under way.
-    left = {_UNKNOWN: 1} if before is None else before
-    for counted in (here, left):
-        open_ = {name: count for name, count in counted.items() if count and name not in staying}
-        if open_:
-            return open_
+    there = {_OLD_WORKER: 1} if old is None else old
+    for counts in (here, there):
+        busy = {name: count for name, count in counts.items() if count and name not in serving}
+        if busy:
+            return busy
     return {}

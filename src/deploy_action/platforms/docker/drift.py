@@ -10,92 +10,78 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from deploy_action.config import deserialize
-from deploy_action.platforms.docker.observation import HostObservation
-from deploy_action.platforms.docker.replicas import Replica, of_release
-from deploy_action.platforms.docker.standby import standby_of, stands_by
+from deploy_action.platforms.docker.observation import HostObservation, is_on_standby
+from deploy_action.platforms.docker.replicas import Placement, Replica, of_release
+from deploy_action.releases.ledger import Ledger, current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment
 from deploy_action.results.answers import Difference
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from deploy_action.config.model import Environment
 
 __all__ = ["differences"]
 
 _ABSENT = "nothing"
+_REPAIR = "deploy-action deploy (the same version again repairs it)"
 _STOPPING_SECONDS = 10.0
 """How much longer than the container's own time an engine may need to stop it."""
 
 
 def differences(
-    found: HostObservation,
-    serving: Deployment | None,
-    *,
-    good: Collection[str],
-    image_ids: Mapping[str, str],
-    now: datetime,
+    host: HostObservation, ledger: Ledger, placement: Placement, *, now: datetime
 ) -> tuple[Difference, ...]:
-    """Compare one host with the ledger's live release.
+    """Compare one host with the release that is live according to the ledger.
 
     Args:
-        good: ids of all releases that have succeeded.
-        image_ids: image reference → id on this host, of the live release.
-        now: what a deployment that ended just before has left to end may take some time for it.
+        ledger: what all hosts know together.
+        now: replicas that were asked to stop just before may still be stopping.
     """
-    return tuple(_all(found, serving, good, image_ids, now))
+    if host.problem:
+        return ()
+    return tuple(_differences(host, ledger, placement, now))
 
 
-def _all(
-    found: HostObservation,
-    serving: Deployment | None,
-    good: Collection[str],
-    image_ids: Mapping[str, str],
-    now: datetime,
+def _differences(
+    host: HostObservation, ledger: Ledger, placement: Placement, now: datetime
 ) -> Iterator[Difference]:
-    host = found.host
-    standby = ""
-    mend = "deploy-action deploy (the same version again repairs it)"
-    for name in found.ledger.damaged:
+    current = current_deployment(ledger.entries)
+    for name in host.ledger.damaged:
         yield Difference(
-            host=host, subject=f"ledger entry {name}", recorded="readable", found="torn"
+            host=host.host, subject=f"ledger entry {name}", recorded="readable", found="torn"
         )
-    if serving is not None:
-        environment = deserialize(serving.release.config)
-        mine = of_release(found.replicas, serving.release.id, environment.replicas)
-        present = {replica.index: replica for replica in mine}
-        for index in range(environment.replicas):
-            replica = present.get(index)
-            if replica is None:
-                yield Difference(
-                    host=host,
-                    subject=f"replica {index + 1} of {serving.release.version}",
-                    recorded="running",
-                    found=_ABSENT,
-                    remedy=mend,
-                )
-            else:
-                image = image_ids.get(serving.release.reference, "")
-                yield from _replica(host, replica, environment, image, mend)
-        standby = standby_of(serving, environment)
-        if environment.route is not None:
-            waiting = tuple(r for r in found.replicas if stands_by(r, standby))
-            yield from _edge(found, environment, mine, waiting, mend)
-        known = [entry.id for entry in found.ledger.entries]
-        if serving.id not in known:
+    if current is not None:
+        release = current.release
+        present = {(r.role, r.index): r for r in of_release(host.replicas, release)}
+        image = host.image_ids.get(release.reference, "")
+        for role in release.roles:
+            for index in range(role.replicas):
+                replica = present.get((role.name, index))
+                if replica is None:
+                    yield Difference(
+                        host=host.host,
+                        subject=f"replica {index + 1} of {release.version}",
+                        recorded="running",
+                        found=_ABSENT,
+                        remedy=_REPAIR,
+                    )
+                else:
+                    yield from _replica(host.host, replica, release.configuration, placement, image)
+        if release.configuration.route is not None:
+            standby = tuple(r for r in host.replicas if is_on_standby(r, current.standby))
+            yield from _edge(host, placement, tuple(present.values()), standby)
+        if current.id not in [entry.id for entry in host.ledger.entries]:
             yield Difference(
-                host=host,
+                host=host.host,
                 subject="ledger",
-                recorded=f"deployment {serving.id}",
+                recorded=f"deployment {current.id}",
                 found=_ABSENT,
-                remedy=mend,
+                remedy=_REPAIR,
             )
-    yield from _aliens(found, serving, standby, good, leaving=_are_leaving(serving, now))
+    yield from _unexpected(host, current, ledger, stopping=_may_be_stopping(current, now))
 
 
 def _replica(
-    host: str, replica: Replica, environment: Environment, image: str, mend: str
+    host: str, replica: Replica, environment: Environment, placement: Placement, image: str
 ) -> Iterator[Difference]:
     container, limits = replica.container, environment.resources
     name = replica.name
@@ -115,7 +101,7 @@ def _replica(
         ("process limit", limits.pids or 0, container.pids),
         (
             "networks",
-            ", ".join(sorted({environment.edge.name, *environment.networks})),
+            ", ".join(sorted({placement.edge.name, *environment.networks})),
             ", ".join(sorted(container.addresses)),
         ),
     ]
@@ -132,7 +118,7 @@ def _replica(
                 subject=f"{what} of container {name}",
                 recorded=str(recorded),
                 found=str(seen),
-                remedy=by_hand.get(what, mend),
+                remedy=by_hand.get(what, _REPAIR),
             )
     for name in environment.secrets:
         if name not in container.env:
@@ -141,42 +127,42 @@ def _replica(
                 subject=f"secret {name} of container {replica.name}",
                 recorded="set",
                 found=_ABSENT,
-                remedy=mend,
+                remedy=_REPAIR,
             )
 
 
 def _edge(
-    found: HostObservation,
-    environment: Environment,
-    mine: tuple[Replica, ...],
-    waiting: tuple[Replica, ...],
-    mend: str,
+    host: HostObservation,
+    placement: Placement,
+    active: tuple[Replica, ...],
+    standby: tuple[Replica, ...],
 ) -> Iterator[Difference]:
-    if found.servers is None:
+    edge = placement.edge.name
+    if host.servers is None:
         yield Difference(
-            host=found.host,
-            subject=f"edge {environment.edge.name}",
+            host=host.host,
+            subject=f"edge {edge}",
             recorded="running",
             found="not running",
-            remedy=f"docker start {environment.edge.name}",
+            remedy=f"docker start {edge}",
         )
-    if found.edited:
+    if host.edited:
         yield Difference(
-            host=found.host,
-            subject=f"configuration of edge {environment.edge.name}",
+            host=host.host,
+            subject=f"configuration of edge {edge}",
             recorded="as it was written",
-            found="changed by somebody else",
-            remedy=mend,
+            found="changed by another program or by hand",
+            remedy=_REPAIR,
         )
-    written = {s.name: s.weight for s in found.backend.servers} if found.backend else {}
-    # What stands by need not be known to the edge, as where its health is seen in another way.
-    recorded = {replica.name: 0 for replica in waiting if replica.name in written}
-    recorded |= {replica.name: 100 for replica in mine}
-    yield from _weights(found.host, "edge's configuration", recorded, written, mend)
-    if found.servers is not None:
-        live = {name: status.weight for name, status in found.servers.items()}
-        restart = f"docker restart {environment.edge.name}"
-        yield from _weights(found.host, "running edge", written, live, restart)
+    written = {s.name: s.weight for s in host.backend.servers} if host.backend else {}
+    # The edge need not know the standby, as where its health is seen in another way.
+    recorded = {replica.name: 0 for replica in standby if replica.name in written}
+    recorded |= {replica.name: 100 for replica in active}
+    yield from _weights(host.host, "edge's configuration", recorded, written, _REPAIR)
+    if host.servers is not None:
+        running = {name: status.weight for name, status in host.servers.items()}
+        restart = f"docker restart {edge}"
+        yield from _weights(host.host, "running edge", written, running, restart)
 
 
 def _weights(
@@ -193,37 +179,34 @@ def _weights(
             )
 
 
-def _are_leaving(serving: Deployment | None, now: datetime) -> bool:
-    """Tell whether what served before may still be ending: nobody waits for that."""
-    if serving is None or not serving.ended_at:
+def _may_be_stopping(current: Deployment | None, now: datetime) -> bool:
+    """Tell whether the previous replicas may still be stopping: nobody waits for that."""
+    if current is None or not current.ended_at:
         return False
-    seconds = deserialize(serving.release.config).stop.timeout_seconds + _STOPPING_SECONDS
-    return (now - datetime.fromisoformat(serving.ended_at)).total_seconds() < seconds
+    seconds = current.release.configuration.stop.timeout_seconds + _STOPPING_SECONDS
+    return (now - datetime.fromisoformat(current.ended_at)).total_seconds() < seconds
 
 
-def _aliens(
-    found: HostObservation,
-    serving: Deployment | None,
-    standby: str,
-    good: Collection[str],
-    *,
-    leaving: bool,
+def _unexpected(
+    host: HostObservation, current: Deployment | None, ledger: Ledger, *, stopping: bool
 ) -> Iterator[Difference]:
-    release = serving.release.id if serving is not None else ""
-    for replica in found.replicas:
-        if replica.release not in good:
+    release = current.release.id if current is not None else ""
+    standby = current.standby if current is not None else ""
+    succeeded = set(succeeded_releases(ledger.entries))
+    for replica in host.replicas:
+        if replica.release not in succeeded:
             recorded = _ABSENT
         elif (
             replica.release != release
             and replica.container.running
-            and not leaving
-            and not stands_by(replica, standby)
+            and not stopping
+            and not is_on_standby(replica, standby)
         ):
             recorded = "stopped and kept"
         else:
             continue
         yield Difference(
-            host=found.host,
+            host=host.host,
             subject=f"container {replica.name} ({replica.version or 'unknown version'})",
             recorded=recorded,
             found=replica.container.status,

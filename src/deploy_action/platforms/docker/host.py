@@ -1,4 +1,4 @@
-"""One host during a command: its engine, its session, its edge, and what was found there."""
+"""One host during a command: its engine, its session, its edge, and what is found there."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from deploy_action.clock import Clock
-from deploy_action.config.model import Environment
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.addresses import IpAllocator
 from deploy_action.platforms.docker.dialer import UNIX, HostDialer
 from deploy_action.platforms.docker.edge import host as edge_host
 from deploy_action.platforms.docker.edge.edge import Edge, StateCache
 from deploy_action.platforms.docker.edge.queries import server_statuses, written_state
-from deploy_action.platforms.docker.edge.state import backend_name, plain_socket
+from deploy_action.platforms.docker.edge.state import plain_socket
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
     ContainerSpec,
@@ -26,111 +25,125 @@ from deploy_action.platforms.docker.engine.protocol import (
     NameTaken,
 )
 from deploy_action.platforms.docker.observation import HostObservation
-from deploy_action.platforms.docker.replicas import Replica, address_of, replica_spec, selector
-from deploy_action.releases.ledger import Ledger
-from deploy_action.releases.model import Release
-from deploy_action.session.client import Session, SessionClient
-from deploy_action.session.requests import get, optional, pair
+from deploy_action.platforms.docker.replicas import Placement, Replica, replica_spec
+from deploy_action.session.client import Session
+from deploy_action.session.queries import get, optional, pair
+from deploy_action.session.store import LedgerStore
 
-__all__ = ["Host", "observe", "reading"]
+if TYPE_CHECKING:
+    from deploy_action.clock import Clock
+    from deploy_action.config.model import Route
+    from deploy_action.inputs import Secret
+    from deploy_action.releases.model import Release, Role
+
+__all__ = ["Host", "observe", "open_reader"]
 
 _ADDRESS_TRIES = 8
 _RECENT_IMAGES = 10
-_ASKED_AT_ONCE = 8
+_PARALLEL_QUERIES = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """A host with an open session. Where the session is the lock, everything that changes
-    something asks `talk.ping` first: a lock that was lost stops this process, not its successor.
+    """A host with an open session.
+
+    Where the session is the lock, whatever changes something calls `session.ping` first: a lock
+    that was lost stops this process, not its successor.
 
     Attributes:
-        talk: the session.
-        dialer: the way to addresses that only this host reaches; it starts where the session is.
+        placement: the service and environment, and the edge that they use today.
+        dialer: connects from the host itself, to addresses that only the host reaches.
     """
 
-    host: str
+    name: str
     engine: Engine
-    environment: Environment
+    placement: Placement
     clock: Clock
     session: Session
     dialer: HostDialer
     addresses: IpAllocator = field(default_factory=IpAllocator)
-    memory: StateCache = field(default_factory=StateCache)
+    cache: StateCache = field(default_factory=StateCache)
 
     @property
     def edge(self) -> Edge:
         """The host's edge."""
-        return Edge(host=self.host, session=self.session, memory=self.memory)
+        return Edge(host=self.name, session=self.session, cache=self.cache)
+
+    @property
+    def ledger(self) -> LedgerStore:
+        """The environment's ledger on this host."""
+        return LedgerStore(self.session, self.placement.service, self.placement.environment)
 
     @property
     def backend(self) -> str:
         """Name of the environment's backend."""
-        return backend_name(self.environment.service, self.environment.name)
+        return self.placement.backend
 
     @property
     def key_path(self) -> str:
         """Where the key of secret fingerprints is kept."""
-        return f"ledger/{self.environment.service}/{self.environment.name}/fingerprint.key"
+        return f"{self.ledger.directory}/fingerprint.key"
 
     def replicas(self) -> tuple[Replica, ...]:
         """List the service's containers, stopped ones too."""
-        found = self.engine.containers(selector(self.environment))
-        return tuple(Replica.read(container) for container in found)
+        containers = self.engine.containers(self.placement.selector())
+        return tuple(Replica.read(container) for container in containers)
 
-    def edge_address(self) -> str:
-        """Return where the edge takes plain requests, as seen from the lock's container."""
-        route = self.environment.route
-        if route is not None and route.certificate is not None:
+    def edge_address(self, route: Route) -> str:
+        """Return where the edge takes plain requests, as seen from the session's container."""
+        if route.certificate is not None:
             return f"{UNIX}{plain_socket(route.port)}"
         return self.public_address()
 
     def public_address(self) -> str:
-        """Return where the edge listens for everybody, as seen from the lock's container."""
-        if self.environment.edge.network == "host":
+        """Return where the edge listens for everybody, as seen from the session's container."""
+        edge = self.placement.edge
+        if edge.network == "host":
             return "127.0.0.1"
-        found = self.engine.container(self.environment.edge.name)
-        return "" if found is None else found.addresses.get(self.environment.edge.name, "")
+        container = self.engine.container(edge.name)
+        return "" if container is None else container.addresses.get(edge.name, "")
 
-    def ensure_edge(self) -> None:
-        """Have the edge running, where the environment needs one."""
-        route = self.environment.route
-        if route is not None:
-            # Beside https the edge listens for plain requests, to send them there.
-            redirects = route.certificate is not None and route.port == 443
-            ports = (route.port, 80) if redirects else (route.port,)
-            edge_host.ensure_edge(self.engine, self.environment.edge, ports, self.clock)
+    def ensure_edge(self, route: Route) -> None:
+        """Make sure that the edge runs and publishes the ports that a route needs."""
+        # Beside https the edge listens for plain requests, to redirect them.
+        redirects = route.certificate is not None and route.port == 443
+        ports = (route.port, 80) if redirects else (route.port,)
+        edge_host.ensure_edge(self.engine, self.placement.edge, ports, self.clock)
 
     def renew_edge(self) -> str:
         """Replace an edge that is older than ours without losing a request; say what was done."""
-        if self.environment.route is None:
-            return ""
         return edge_host.renew_edge(
-            self.engine, self.environment.edge, self.clock, begun=self.edge.restore_health
+            self.engine, self.placement.edge, self.clock, begun=self.edge.restore_health
         )
 
     def create_replica(
         self,
-        environment: Environment,
         release: Release,
+        role: Role,
         *,
         number: int,
         index: int,
-        secrets: Mapping[str, str],
+        secrets: Mapping[str, Secret],
     ) -> Container:
         """Create a replica that has yet to be started, at a free address of the edge's network."""
-        address = self.addresses.take(self.engine, environment.edge.name)
+        address = self.addresses.allocate(self.engine, self.placement.edge.name)
         spec = replica_spec(
-            environment, release, number=number, index=index, address=address, secrets=secrets
+            self.placement,
+            release,
+            role,
+            number=number,
+            index=index,
+            address=address,
+            secrets=secrets,
         )
         self.session.ping()
         return Container.of(spec, self._create(spec))
 
-    def start_replica(self, created: Container, anew: Callable[[], Container]) -> Container:
+    def start_replica(self, created: Container, recreate: Callable[[], Container]) -> Container:
         """Start what `create_replica` made.
 
         Args:
-            anew: makes another one, at another address, where another service took this one's
+            recreate: creates it again at another address, where another service took this one's
                 between the look and the start.
 
         Returns the container that runs.
@@ -143,106 +156,107 @@ class Host:
                 self.engine.start(created.id)
             except DeploymentFailed as error:
                 self.engine.remove(created.id)
-                if "already in use" not in str(error).lower():
+                if error.code is not ErrorCode.ADDRESS_IN_USE:
                     raise
-                created = anew()
+                created = recreate()
             else:
                 return dataclasses.replace(created, status="running")
         self.engine.remove(created.id)
         raise DeploymentFailed(
-            f"{self.host}: others take every address of {self.environment.edge.name} first",
+            f"{self.name}: other services take every address of {self.placement.edge.name} first",
             remedy="deploy again when they are done",
+            code=ErrorCode.ADDRESS_IN_USE,
         )
 
     def _create(self, spec: ContainerSpec) -> str:
         try:
             return self.engine.create(spec)
         except NameTaken:
-            found = self.engine.container(spec.name)
+            existing = self.engine.container(spec.name)
             number = "deploy-action.deployment"
-            if found is not None and found.labels.get(number) != spec.labels[number]:
+            if existing is not None and existing.labels.get(number) != spec.labels[number]:
                 raise DeploymentFailed(
-                    f"{self.host}: the name {spec.name} is taken by a container that is not ours",
+                    f"{self.name}: the name {spec.name} is taken by another user's container",
                     remedy=f"docker rename {spec.name} NEW-NAME",
+                    code=ErrorCode.NAME_TAKEN,
                 ) from None
             # The answer to an earlier create was lost: it is this very container.
-            if found is not None:
-                self.engine.remove(found.id)
+            if existing is not None:
+                self.engine.remove(existing.id)
             return self.engine.create(spec)
 
-    def replica_address(self, replica: Replica) -> str:
-        """Return a replica's address."""
-        return address_of(replica, self.environment)
 
-
-def observe(site: Host, images: Iterable[str]) -> HostObservation:
+def observe(host: Host, images: Iterable[str]) -> HostObservation:
     """Look at a host without changing anything.
 
     Args:
         images: references to look for, besides those of recent releases.
     """
-    engine, environment, name = site.engine, site.environment, site.backend
-    service = environment.service
-    # The engine and the session are asked at one time: what is far away costs once.
-    with ThreadPoolExecutor(max_workers=_ASKED_AT_ONCE) as pool:
-        replicas = pool.submit(engine.containers, selector(environment))
-        (ledger, secret), (edge, servers) = site.session.ask(
+    engine, placement, backend = host.engine, host.placement, host.backend
+    # The engine and the session are asked at the same time: distance costs once.
+    with ThreadPoolExecutor(max_workers=_PARALLEL_QUERIES) as pool:
+        containers = pool.submit(engine.containers, placement.selector())
+        (ledger, key), (edge, servers) = host.session.ask(
             pair(
-                pair(Ledger.reading(service, environment.name), get(site.key_path)),
+                pair(host.ledger.read_query(), get(host.key_path)),
                 # The edge may be down while its configuration is there.
-                pair(written_state(), optional(server_statuses(name))),
+                pair(written_state(), optional(server_statuses(backend))),
             )
         )
-        site.memory.keep(edge)
-        backend = edge.backends.get(name)
-        ledger = ledger.completed(site.session, service, environment.name)
+        host.cache.keep(edge)
+        ledger = host.ledger.complete(ledger)
         recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
-        wanted = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
-        present = [pool.submit(engine.image, image) for image in wanted]
-    found = zip(wanted, present, strict=True)
+        references = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
+        present = [pool.submit(engine.image, reference) for reference in references]
+    written = edge.backends.get(backend)
+    answers = zip(references, present, strict=True)
     return HostObservation(
-        host=site.host,
+        host=host.name,
         ledger=ledger,
-        replicas=tuple(map(Replica.read, replicas.result())),
-        backend=backend,
-        images=frozenset(image for image, answer in found if answer.result() is not None),
-        servers=None if backend is None else servers,
+        replicas=tuple(map(Replica.read, containers.result())),
+        backend=written,
+        image_ids={
+            reference: image.id
+            for reference, answer in answers
+            if (image := answer.result()) is not None
+        },
+        servers=None if written is None else servers,
         edited=edge.edited,
-        key=secret,
+        fingerprint_key=key,
     )
 
 
 @contextlib.contextmanager
-def reading(
-    host: str, engine: Engine, environment: Environment, clock: Clock
+def open_reader(
+    name: str, engine: Engine, placement: Placement, clock: Clock
 ) -> Iterator[Host | None]:
     """Open a session that takes no lock, for looking only; None where nothing was deployed yet.
 
     It is a command in the edge's container, or, where no edge runs (a host of workers), a
     container of its own that ends with the session.
     """
-    options = environment.edge
-    found = engine.container(options.name)
-    if found is not None and found.running:
-        carrier, stream = found.id, engine.connect(found.id, edge_host.reader_argv())
-    elif engine.image(edge_host.edge_image(options)) is None:
+    edge = placement.edge
+    container = engine.container(edge.name)
+    if container is not None and container.running:
+        carrier, stream = container.id, engine.connect(container.id, edge_host.reader_argv())
+    elif engine.image(edge_host.edge_image(edge)) is None:
         yield None
         return
     else:
-        spec = edge_host.lock_spec(options, f"{options.name}-reader-{os.urandom(6).hex()}", {})
-        carrier, stream = _begin_reading(engine, spec)
-    with contextlib.closing(SessionClient(engine.host, stream)) as session:
+        spec = edge_host.lock_spec(edge, f"{edge.name}-reader-{os.urandom(6).hex()}", {})
+        carrier, stream = _start_reader(engine, spec)
+    with contextlib.closing(Session(engine.host, stream)) as session:
         yield Host(
-            host=host,
+            name=name,
             engine=engine,
-            environment=environment,
+            placement=placement,
             clock=clock,
             session=session,
             dialer=HostDialer(engine=engine, container_id=carrier),
         )
 
 
-def _begin_reading(engine: Engine, spec: ContainerSpec) -> tuple[str, socket.socket]:
+def _start_reader(engine: Engine, spec: ContainerSpec) -> tuple[str, socket.socket]:
     with contextlib.ExitStack() as undo:
         carrier = engine.create(spec)
         undo.callback(engine.remove, carrier)

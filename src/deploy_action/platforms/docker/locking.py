@@ -1,62 +1,63 @@
-"""A host's lock, taken as early as can be: this module imports what that needs, and no more."""
+"""Takes the lock of one host and opens its session."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from deploy_action.platforms.docker.addresses import IpAllocator
+from deploy_action.platforms.docker.dialer import HostDialer
 from deploy_action.platforms.docker.edge.host import ensure_image, ensure_network, lock_spec
 from deploy_action.platforms.docker.engine.protocol import ImageMissing
+from deploy_action.platforms.docker.host import Host
 from deploy_action.session.lock import Lock, acquire, lock_name
 
 if TYPE_CHECKING:
     from deploy_action.clock import Clock
-    from deploy_action.config.model import Environment
+    from deploy_action.parallel import Cancel
     from deploy_action.platforms.docker.engine.protocol import Engine
-    from deploy_action.platforms.docker.host import Host
+    from deploy_action.platforms.docker.replicas import Placement
 
 __all__ = ["lock_host"]
 
 
 def lock_host(
-    host: str,
+    name: str,
     engine: Engine,
-    environment: Environment,
+    placement: Placement,
     *,
     labels: Mapping[str, str],
     wait_seconds: float,
     clock: Clock,
-    cancel: threading.Event,
+    cancel: Cancel,
 ) -> tuple[Lock, Host]:
     """Take a host's lock; image, volume and network are brought there where it lacks them.
 
     Raises:
-        LockHeld: somebody else is deploying there.
+        LockHeld: another user is deploying there.
     """
-    options = environment.edge
-    name = lock_name(options.name, environment.service, environment.name)
-    spec = lock_spec(options, name, labels)
+    edge = placement.edge
+    spec = lock_spec(edge, lock_name(edge.name, placement.service, placement.environment), labels)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="network") as beside:
-        network = beside.submit(ensure_network, engine, options.name)
-        if options.network != "host":
-            # It is where the lock itself will be.
+        network = beside.submit(ensure_network, engine, edge.name)
+        if edge.network != "host":
+            # The lock's own container will be in it.
             network.result()
         try:
-            lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel)
+            lock = acquire(
+                engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel.event
+            )
         except ImageMissing:
-            ensure_image(engine, options)
-            lock = acquire(engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel)
+            ensure_image(engine, edge)
+            lock = acquire(
+                engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel.event
+            )
     try:
-        from deploy_action.platforms.docker.addresses import IpAllocator
-        from deploy_action.platforms.docker.dialer import HostDialer
-        from deploy_action.platforms.docker.host import Host
-
-        site = Host(
-            host=host,
+        host = Host(
+            name=name,
             engine=engine,
-            environment=environment,
+            placement=placement,
             clock=clock,
             session=lock.session,
             dialer=HostDialer(engine=engine, container_id=lock.container_id),
@@ -65,4 +66,4 @@ def lock_host(
     except BaseException:
         lock.release()
         raise
-    return lock, site
+    return lock, host

@@ -4,51 +4,67 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.edge.state import Backend, ServerStatus
-from deploy_action.platforms.docker.replicas import Replica
-from deploy_action.releases.ledger import Ledger, merge
+from deploy_action.platforms.docker.replicas import Replica, of_release
+from deploy_action.releases.ledger import Ledger, merge, succeeded_releases
 
 if TYPE_CHECKING:
-    from deploy_action.releases.model import Deployment
+    from deploy_action.releases.model import Deployment, Release
 
-__all__ = ["HostObservation", "Observation"]
+__all__ = ["DockerObservation", "HostObservation", "is_leaving", "is_on_standby"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostObservation:
-    """One host: its part of the ledger, the service's containers, the edge's backend."""
+    """One host: its part of the ledger, the service's containers, the edge's backend.
+
+    Attributes:
+        image_ids: reference → id, of the images that the host has among those asked for and those
+            of recent releases.
+        servers: what the running edge says of the backend; None without an edge or a backend.
+        edited: the edge's configuration is not as it was written.
+        fingerprint_key: the key of secret fingerprints; None where none was made yet.
+        problem: why the host could not be observed; everything else is empty then.
+    """
 
     host: str
-    ledger: Ledger
-    replicas: tuple[Replica, ...]
-    backend: Backend | None
-    images: frozenset[str] = frozenset()
-    """References that the host has, of those asked for and of recent releases."""
+    ledger: Ledger = field(default_factory=Ledger)
+    replicas: tuple[Replica, ...] = ()
+    backend: Backend | None = None
+    image_ids: Mapping[str, str] = field(default_factory=dict)
     servers: Mapping[str, ServerStatus] | None = None
-    """What the running edge says of the backend; None where there is no edge or no backend."""
     edited: bool = False
-    """The edge's configuration is not as it was written."""
-    key: bytes | None = None
-    """The key of secret fingerprints; None where none was made yet."""
+    fingerprint_key: bytes | None = field(default=None, repr=False)
+    problem: str = ""
+
+    @property
+    def in_maintenance(self) -> bool:
+        """True while the edge answers with the maintenance page."""
+        return self.backend is not None and bool(self.backend.maintenance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """All hosts of an environment, and what they together know."""
+class DockerObservation:
+    """All hosts of an environment, and what their ledgers say together."""
 
     hosts: tuple[HostObservation, ...]
     ledger: Ledger
 
     @classmethod
-    def of(cls, hosts: Sequence[HostObservation]) -> Observation:
-        """Put together what was found on each."""
-        return cls(hosts=tuple(hosts), ledger=merge([found.ledger for found in hosts]))
+    def of(cls, hosts: Sequence[HostObservation]) -> DockerObservation:
+        """Put together what was found on each host."""
+        return cls(hosts=tuple(hosts), ledger=merge([host.ledger for host in hosts]))
 
-    def after(self, deployment: Deployment | None) -> Observation:
-        """Return what would be found after one more deployment that has started nothing new."""
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Why a host could not be observed, by host."""
+        return {host.host: host.problem for host in self.hosts if host.problem}
+
+    def after(self, deployment: Deployment | None) -> DockerObservation:
+        """Return what would be found after one more deployment that started nothing new."""
         if deployment is None:
             return self
         entries = (*self.ledger.entries, deployment)
@@ -56,4 +72,49 @@ class Observation:
 
     def host(self, name: str) -> HostObservation:
         """Return the observation of one host."""
-        return next(found for found in self.hosts if found.host == name)
+        return next(host for host in self.hosts if host.host == name)
+
+    def orphans(self, current: Deployment | None) -> tuple[str, ...]:
+        """Name the replicas that are neither live, nor kept, nor on standby, nor stopping."""
+        live = "" if current is None else current.release.id
+        standby = "" if current is None else current.standby
+        succeeded = set(succeeded_releases(self.ledger.entries))
+        return tuple(
+            f"{replica.name} on {host.host}"
+            for host in self.hosts
+            for replica in host.replicas
+            if replica.release != live
+            and (
+                replica.release not in succeeded
+                or (replica.container.running and not is_leaving(replica, host))
+            )
+            and not is_on_standby(replica, standby)
+        )
+
+    def without_replicas(self, release: Release) -> tuple[str, ...]:
+        """Return the hosts that no longer have every replica of a release."""
+        count = sum(role.replicas for role in release.roles)
+        return tuple(
+            host.host for host in self.hosts if len(of_release(host.replicas, release)) < count
+        )
+
+    def without_image(self, release: Release) -> tuple[str, ...]:
+        """Return the hosts that do not have a release's image."""
+        return tuple(host.host for host in self.hosts if release.reference not in host.image_ids)
+
+
+def is_on_standby(replica: Replica, standby: str) -> bool:
+    """Tell whether a replica stays running without traffic, as the ledger wants it.
+
+    Args:
+        standby: `Deployment.standby` of what is live.
+    """
+    return replica.release == standby and replica.is_up
+
+
+def is_leaving(replica: Replica, host: HostObservation) -> bool:
+    """Tell whether a replica was drained and asked to stop; nobody waits for its end."""
+    drained = host.backend is not None and all(
+        server.name != replica.name for server in host.backend.servers
+    )
+    return drained and replica.container.restart == "no"

@@ -1,4 +1,4 @@
-"""The requests along the public way that go on while a rollout does: to which edges, and how."""
+"""The probe requests that go through a host's edge during a rollout."""
 
 from __future__ import annotations
 
@@ -14,29 +14,30 @@ if TYPE_CHECKING:
 __all__ = ["probes"]
 
 
-def probes(plan: Plan, site: Host) -> Iterator[RouteProbe]:
-    """Yield the probe of a host's edge; none before something serves, while the edge answers with the
-    maintenance page, or where the public way itself changes."""
-    environment = plan.environment
-    route, wanted = environment.route, environment.probe
+def probes(plan: Plan, host: Host) -> Iterator[RouteProbe]:
+    """Yield the probe of a host's edge.
+
+    There is none before something serves, while the edge answers with the maintenance page, in an
+    announced gap, or where the route itself changes.
+    """
+    configuration = plan.configuration
+    route, options, health = configuration.route, configuration.probe, configuration.health
     if (
         plan.previous is None
         or route is None
-        or environment.protocol != "http"
-        or environment.strategy.order == "stop-first"
-        or not wanted.rate_per_second
-        or site.host in plan.closed
-        or plan.moves
+        or configuration.protocol != "http"
+        or plan.stop_first
+        or not options.rate_per_second
+        or host.name in plan.closed
+        or plan.moves_route
     ):
         return
-    address, dialer = site.edge_address(), site.dialer.apart()
+    address, dialer = host.edge_address(route), host.dialer
     yield RouteProbe(
-        where=site.host,
+        where=host.name,
         dial=lambda seconds: dialer.dial(address, route.port, seconds),
-        path=wanted.path or (environment.health.path if environment.health.kind == "http" else "/"),
+        path=options.path or (health.path if health.kind == "http" else "/"),
         headers={"Host": route.host or "localhost"},
-        post=wanted.post,
-        rate_per_second=wanted.rate_per_second,
-        # It is over before the first request is due, but not without one.
-        ahead=dialer.prepare if plan.starts_nothing else None,
+        post=options.post,
+        rate_per_second=options.rate_per_second,
     )

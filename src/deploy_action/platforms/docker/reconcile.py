@@ -1,163 +1,155 @@
-"""Bring a host to one release: it serves alone, older good ones are kept, failed ones go.
+"""Brings a host to one release: it serves alone, older ones are kept, failed ones are removed.
 
-This one function is the end of every story: the cleaning up after a success, the way back after
-a failure, the settling of what a killed run left, and the repair of a host that drifted. It can
-be called again at any time and does nothing where nothing is to be done.
+This one function is the end of every story: the cleanup after a success, the undo of a failure,
+the recovery of an interrupted run, and the repair of drift. It is idempotent.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-import operator
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING
 
-from deploy_action.config.model import Environment
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms.docker.cleanup import (
-    ReconcileResult,
-    remove,
-    restarts,
-    stop_and_retain,
-)
+from deploy_action.platforms.docker.cleanup import remove, restart_policies, stop_and_retain
 from deploy_action.platforms.docker.drain import drain
 from deploy_action.platforms.docker.edge.state import Backend, Server, sorted_servers
-from deploy_action.platforms.docker.health import Cancel, await_healthy
-from deploy_action.platforms.docker.host import Host
-from deploy_action.platforms.docker.replicas import Replica, backend_for, hook_selector, of_release
-from deploy_action.platforms.docker.standby import stands_by
+from deploy_action.platforms.docker.health import await_healthy
+from deploy_action.platforms.docker.observation import is_on_standby
+from deploy_action.platforms.docker.replicas import Replica, backend_for, of_release
 from deploy_action.platforms.docker.tls import remove_unused
-from deploy_action.releases.model import Release
+from deploy_action.platforms.protocol import ReconcileResult
 
-__all__ = ["reconcile", "remove_orphaned_hooks", "remove_service"]
+if TYPE_CHECKING:
+    from deploy_action.inputs import Secret
+    from deploy_action.parallel import Cancel
+    from deploy_action.platforms.docker.host import Host
+    from deploy_action.platforms.protocol import Desired
+    from deploy_action.releases.model import Deployment, Release, Role
+
+__all__ = ["reconcile_host", "remove_orphaned_hooks"]
 
 
-def reconcile(
-    site: Host,
-    release: Release,
-    environment: Environment,
-    *,
-    good: Collection[str],
-    secrets: Mapping[str, str],
-    number: int,
-    drain_seconds: float,
-    cancel: Cancel,
-    standby: str = "",
-    attended: bool = True,
-) -> ReconcileResult:
-    """Make `release` the one that serves on this host.
-
-    Args:
-        environment: as the release was made with, not as deploy.yaml says today.
-        good: ids of releases that have succeeded, newest first; others' containers are removed.
-        secrets: values for a replica that has to be created anew.
-        number: number of the present deployment, for such a replica.
-        drain_seconds: how long requests in flight may take on replicas that leave.
-        standby: id of the release whose replicas stay running without traffic, where they do.
-        attended: wait for the end of those that leave; see `stop_and_retain`.
+def reconcile_host(host: Host, desired: Desired, cancel: Cancel) -> ReconcileResult:
+    """Bring one host to what is desired.
 
     Raises:
         DeploymentFailed: the release cannot be brought up; what serves was not taken away.
     """
-    done = ReconcileResult()
-    found = site.replicas()
-    if environment.route is not None:
-        site.ensure_edge()
-        _take_out(site, release, environment, found)
-    serving, started = _bring_up(site, release, environment, found, secrets, number, done)
-    waiting = tuple(replica for replica in found if stands_by(replica, standby))
-    names = {replica.name for replica in (*serving, *waiting)}
-    leaving = [replica for replica in found if replica.name not in names]
-    if environment.route is not None:
-        _enter(site, environment, serving, started, cancel)
-    elif started:
+    if desired.deployment is None:
+        return _remove_service(host)
+    return _reconcile(host, desired.deployment, desired, cancel)
+
+
+def _reconcile(
+    host: Host, deployment: Deployment, desired: Desired, cancel: Cancel
+) -> ReconcileResult:
+    release, result = deployment.release, ReconcileResult()
+    configuration = release.configuration
+    present = host.replicas()
+    if configuration.route is not None:
+        host.ensure_edge(configuration.route)
+        _remove_stopped_servers(host, release, present)
+    active, started = _bring_up(host, release, present, desired.secrets, deployment.number, result)
+    standby = tuple(r for r in present if is_on_standby(r, deployment.standby))
+    staying = {replica.name for replica in (*active, *standby)}
+    leaving = [replica for replica in present if replica.name not in staying]
+    if configuration.route is not None:
+        _give_traffic(host, release, active, started, cancel)
+    else:
         for replica in started:
-            await_healthy(site, replica, environment, cancel)
+            await_healthy(host, replica, configuration.health, cancel)
 
     def let_go() -> None:
-        done.notes += drain(site, environment, serving, waiting, drain_seconds)
+        result.notes += drain(host, release, active, standby, desired.drain_seconds)
 
     # What the engine may revive does not depend on who still has requests.
-    staying = [replica for replica in leaving if replica.release in good]
-    acts = restarts(site, serving, staying)
-    if environment.route is not None:
-        acts += [let_go, functools.partial(remove_unused, site)]
-    run_parallel(operator.call, acts)
-    stop_and_retain(
-        site, environment, leaving, release, good, done, beside=waiting, attended=attended
-    )
-    return done
+    kept = [replica for replica in leaving if replica.release in desired.succeeded]
+    tls = configuration.route is not None and configuration.route.certificate is not None
+    calls: list[Callable[[], None]] = restart_policies(host, active, kept)
+    if configuration.route is not None:
+        calls += [let_go, functools.partial(remove_unused, host, certificates=tls)]
+    run_parallel(lambda call: call(), calls)
+    stop_and_retain(host, release, leaving, desired, result, beside=standby)
+    return result
 
 
-def remove_service(site: Host) -> ReconcileResult:
+def _remove_service(host: Host) -> ReconcileResult:
     """Take a service off a host on which no deployment has ever succeeded."""
-    done = ReconcileResult()
-    if site.environment.route is not None and site.edge.backend(site.backend) is not None:
-        site.edge.change(site.backend, lambda _: None)
-        remove_unused(site)
-    for replica in site.replicas():
-        remove(site, replica, done)
-    return done
+    result = ReconcileResult()
+    if host.edge.backend(host.backend) is not None:
+        host.edge.change(host.backend, lambda _: None)
+        remove_unused(host, certificates=True)
+    for replica in host.replicas():
+        remove(host, replica, result)
+    return result
 
 
-def remove_orphaned_hooks(site: Host) -> None:
-    """Remove the hooks that a dead deployer left: a migration must not go on beside the next one."""
-    for container in site.engine.containers(hook_selector(site.environment)):
-        site.session.ping()
-        site.engine.remove(container.id)
+def remove_orphaned_hooks(host: Host) -> None:
+    """Remove the hooks of a dead deployer: a migration must not go on beside the next one."""
+    for container in host.engine.containers(host.placement.selector("hook")):
+        host.session.ping()
+        host.engine.remove(container.id)
 
 
 def _bring_up(
-    site: Host,
+    host: Host,
     release: Release,
-    environment: Environment,
-    found: tuple[Replica, ...],
-    secrets: Mapping[str, str],
+    present: tuple[Replica, ...],
+    secrets: Mapping[str, Secret],
     number: int,
-    done: ReconcileResult,
+    result: ReconcileResult,
 ) -> tuple[tuple[Replica, ...], tuple[Replica, ...]]:
     """Have every replica of the release running; return all, and those that had to be started."""
-    present = {
-        replica.index: replica for replica in of_release(found, release.id, environment.replicas)
-    }
-    serving, started = [], []
-    for index in range(environment.replicas):
-        replica = present.get(index)
-        if replica is None or not replica.container.running:
-            site.session.ping()
-            if replica is None:
-                done.notes.append(f"{site.host}: replica {index + 1} was gone and is made anew")
-                anew = functools.partial(
-                    site.create_replica,
-                    environment,
-                    release,
-                    number=number,
-                    index=index,
-                    secrets=secrets,
-                )
-                container = site.start_replica(anew(), anew)
-            else:
-                done.notes.append(f"{site.host}: {replica.name} was stopped and is started again")
-                site.engine.start(replica.container.id)
-                again = site.engine.container(replica.container.id)
-                container = replica.container if again is None else again
-            replica = Replica.read(container)
-            started.append(replica)
-        serving.append(replica)
-    return tuple(serving), tuple(started)
+    known = {(r.role, r.index): r for r in of_release(present, release)}
+    active: list[Replica] = []
+    started: list[Replica] = []
+    for role in release.roles:
+        for index in range(role.replicas):
+            replica = known.get((role.name, index))
+            if replica is None or not replica.container.running:
+                host.session.ping()
+                if replica is None:
+                    result.notes.append(
+                        f"{host.name}: replica {index + 1} was gone and is made anew"
+                    )
+                    replica = _create(host, release, role, number, index, secrets)
+                else:
+                    result.notes.append(
+                        f"{host.name}: {replica.name} was stopped and is started again"
+                    )
+                    host.engine.start(replica.container.id)
+                    container = host.engine.container(replica.container.id)
+                    replica = Replica.read(replica.container if container is None else container)
+                started.append(replica)
+            active.append(replica)
+    return tuple(active), tuple(started)
 
 
-def _take_out(
-    site: Host, release: Release, environment: Environment, found: tuple[Replica, ...]
-) -> None:
+def _create(
+    host: Host,
+    release: Release,
+    role: Role,
+    number: int,
+    index: int,
+    secrets: Mapping[str, Secret],
+) -> Replica:
+    create = functools.partial(
+        host.create_replica, release, role, number=number, index=index, secrets=secrets
+    )
+    return Replica.read(host.start_replica(create(), create))
+
+
+def _remove_stopped_servers(host: Host, release: Release, present: tuple[Replica, ...]) -> None:
     """Take servers that do not run out of the edge before others of their name are started.
 
-    It may not have noticed yet that they are away, and would send requests to one that is only
+    The edge may not have noticed yet that they are away, and would send requests to one that is
     just starting.
     """
-    running = {replica.name for replica in found if replica.container.running}
-    mine = of_release(found, release.id, environment.replicas)
-    if sum(replica.name in running for replica in mine) == environment.replicas:
+    running = {replica.name for replica in present if replica.container.running}
+    count = sum(role.replicas for role in release.roles)
+    if sum(replica.name in running for replica in of_release(present, release)) == count:
         return
 
     def without(old: Backend | None) -> Backend | None:
@@ -166,36 +158,36 @@ def _take_out(
         stay = tuple(server for server in old.servers if server.name in running)
         return dataclasses.replace(old, servers=stay)
 
-    site.edge.change(site.backend, without)
+    host.edge.change(host.backend, without)
 
 
-def _enter(
-    site: Host,
-    environment: Environment,
-    serving: tuple[Replica, ...],
+def _give_traffic(
+    host: Host,
+    release: Release,
+    active: tuple[Replica, ...],
     started: tuple[Replica, ...],
     cancel: Cancel,
 ) -> None:
-    """Give the serving replicas all traffic; those just started only once they are healthy."""
+    """Give the active replicas all traffic; those just started only once they are healthy."""
     fresh = {replica.name for replica in started}
-    target = backend_for(environment, [(replica, 100) for replica in serving])
+    target = backend_for(host.placement, release.configuration, [(r, 100) for r in active])
     if target is None:
         return
     if fresh:
-        site.edge.change(site.backend, lambda old: _beside(old, target, fresh))
+        host.edge.change(host.backend, lambda old: _beside(old, target, fresh))
         for replica in started:
-            await_healthy(site, replica, environment, cancel)
-    site.edge.change(site.backend, lambda old: _alone(old, target))
+            await_healthy(host, replica, release.configuration.health, cancel)
+    host.edge.change(host.backend, lambda old: _alone(old, target))
 
 
 def _beside(old: Backend | None, target: Backend, fresh: Collection[str]) -> Backend:
     """Add what was just started at weight 0, and leave the traffic where it is meanwhile."""
-    kept = {server.name: server.weight for server in old.servers} if old is not None else {}
-    mine = tuple(
-        dataclasses.replace(s, weight=0 if s.name in fresh else kept.get(s.name, s.weight))
+    weights = {server.name: server.weight for server in old.servers} if old is not None else {}
+    servers = tuple(
+        dataclasses.replace(s, weight=0 if s.name in fresh else weights.get(s.name, s.weight))
         for s in target.servers
     )
-    return dataclasses.replace(target, servers=sorted_servers((*mine, *_others(old, target))))
+    return dataclasses.replace(target, servers=sorted_servers((*servers, *_others(old, target))))
 
 
 def _alone(old: Backend | None, target: Backend) -> Backend:
@@ -207,8 +199,8 @@ def _alone(old: Backend | None, target: Backend) -> Backend:
 def _others(old: Backend | None, target: Backend) -> tuple[Server, ...]:
     """Return the servers that are not the target's.
 
-    They are not judged by a health check that is not theirs; where it is the same they are left
-    as they are, since a change of that needs a reload.
+    A health check that is not theirs does not judge them; where it is the same they stay as they
+    are, since a change of that needs a reload.
     """
     if old is None:
         return ()

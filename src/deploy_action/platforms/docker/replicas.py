@@ -1,44 +1,82 @@
-"""A release as containers: names, labels and descriptions, and the way back from labels."""
+"""A release as containers: their names, labels and descriptions, and the labels read back."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from deploy_action.config.model import Environment, Hook
+from deploy_action.config.model import EdgeOptions, Environment, Hook
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server, backend_name
 from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec, NetworkSpec
-from deploy_action.releases.model import Release
+from deploy_action.releases.model import Release, Role
+
+if TYPE_CHECKING:
+    from deploy_action.inputs import Secret
 
 __all__ = [
+    "Placement",
     "Replica",
     "backend_for",
-    "hook_selector",
     "hook_spec",
     "name_of",
     "of_release",
     "replica_spec",
-    "task_selector",
     "task_spec",
 ]
 
 _PREFIX = "deploy-action."
+_FORMAT = "1"
+"""Version of the labels; containers with another one are not read."""
+_NAME_UNSAFE = re.compile(r"[^a-zA-Z0-9_.-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Which service in which environment is meant, and the edge that it shares on its hosts."""
+
+    service: str
+    environment: str
+    edge: EdgeOptions
+
+    @classmethod
+    def of(cls, environment: Environment) -> Placement:
+        """Return where deploy.yaml puts an environment today."""
+        return cls(service=environment.service, environment=environment.name, edge=environment.edge)
+
+    @property
+    def backend(self) -> str:
+        """Name of the environment's backend in the edge."""
+        return backend_name(self.service, self.environment)
+
+    def selector(self, kind: Literal["replica", "hook", "task"] = "replica") -> dict[str, str]:
+        """Return the labels by which the environment's containers are found."""
+        return {
+            f"{_PREFIX}edge": self.edge.name,
+            f"{_PREFIX}service": self.service,
+            f"{_PREFIX}environment": self.environment,
+            f"{_PREFIX}kind": kind,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
-    """A container of the service, with what its labels say."""
+    """A container of the service, with what its labels say.
+
+    Attributes:
+        image: the image's reference, by digest.
+        number: number of the deployment that created it.
+        role, index: which copy of which role it is.
+    """
 
     container: Container
     release: str
     version: str
     image: str
-    """The image's reference, by digest."""
     number: int
-    """Number of the deployment that created it."""
+    role: str
     index: int
     port: int
 
@@ -46,6 +84,11 @@ class Replica:
     def name(self) -> str:
         """The container's name, which is also its server's name in the edge."""
         return self.container.name
+
+    @property
+    def is_up(self) -> bool:
+        """True where it runs to stay; False where it was asked to end and is still stopping."""
+        return self.container.running and self.container.restart == "unless-stopped"
 
     @classmethod
     def read(cls, container: Container) -> Replica:
@@ -57,164 +100,151 @@ class Replica:
             version=labels.get(f"{_PREFIX}version", ""),
             image=labels.get(f"{_PREFIX}image", ""),
             number=int(labels.get(f"{_PREFIX}deployment", "0")),
+            role=labels.get(f"{_PREFIX}role", "web"),
             index=int(labels.get(f"{_PREFIX}replica", "0")),
             port=int(labels.get(f"{_PREFIX}port", "0")),
         )
 
-    def record(self) -> Release | None:
-        """Return the release that the container carries: the second witness beside the ledger."""
-        try:
-            return Release(**json.loads(self.container.labels[f"{_PREFIX}record"]))
-        except (KeyError, TypeError, ValueError):
-            return None
+    def address(self, placement: Placement) -> str:
+        """Return its fixed address on the edge's network."""
+        return self.container.addresses.get(placement.edge.name, "")
 
 
-def selector(environment: Environment) -> Mapping[str, str]:
-    """Return the labels by which the containers of an environment are found."""
-    return {
-        f"{_PREFIX}edge": environment.edge.name,
-        f"{_PREFIX}service": environment.service,
-        f"{_PREFIX}environment": environment.name,
-        f"{_PREFIX}role": "replica",
-    }
-
-
-def name_of(environment: Environment, version: str, number: int, index: int) -> str:
+def name_of(placement: Placement, version: str, number: int, role: str, index: int) -> str:
     """Name a container so that a person can read it: service, environment, version, attempt."""
-    readable = re.sub(r"[^a-zA-Z0-9_.-]+", "-", version)[:40].strip("-.") or "v"
-    stem = f"{environment.service}-{environment.name}-{readable}-{number}"
-    prefix = "" if environment.edge.name == "deploy-action" else f"{environment.edge.name}-"
-    return f"{prefix}{stem}" if index == 0 else f"{prefix}{stem}-{index}"
+    readable = _NAME_UNSAFE.sub("-", version)[:40].strip("-.") or "v"
+    stem = f"{placement.service}-{placement.environment}-{readable}-{number}"
+    edge = placement.edge.name
+    prefix = "" if edge == "deploy-action" else f"{edge}-"
+    suffix = ("" if role in ("web", "worker") else f"-{role}") + ("" if index == 0 else f"-{index}")
+    return f"{prefix}{stem}{suffix}"
 
 
 def replica_spec(
-    environment: Environment,
+    placement: Placement,
     release: Release,
+    role: Role,
     *,
     number: int,
     index: int,
     address: str,
-    secrets: Mapping[str, str],
+    secrets: Mapping[str, Secret],
 ) -> ContainerSpec:
-    """Describe one replica of a release: a candidate, which is never restarted by the engine.
+    """Describe one replica of a release: a candidate, which the engine never restarts.
 
     Args:
         address: fixed address on the edge's network.
-        secrets: name → value of every declared secret.
+        secrets: value of every declared secret.
     """
-    first = NetworkSpec(name=environment.edge.name, address=address)
+    configuration = release.configuration
+    first = NetworkSpec(name=placement.edge.name, address=address)
     return _spec(
-        environment,
+        placement,
         release,
-        name=name_of(environment, release.version, number, index),
+        name=name_of(placement, release.version, number, role.name, index),
         secrets=secrets,
-        networks=(first, *(NetworkSpec(name=name) for name in environment.networks)),
-        entrypoint=environment.entrypoint,
-        command=environment.command,
-        labels=dict(selector(environment))
+        networks=(first, *(NetworkSpec(name=name) for name in configuration.networks)),
+        entrypoint=configuration.entrypoint,
+        command=configuration.command,
+        labels=placement.selector()
         | {
             f"{_PREFIX}deployment": str(number),
+            f"{_PREFIX}role": role.name,
             f"{_PREFIX}replica": str(index),
-            f"{_PREFIX}port": str(environment.port or 0),
-            f"{_PREFIX}record": json.dumps(asdict(release), sort_keys=True),
+            f"{_PREFIX}port": str(configuration.port or 0),
         },
     )
 
 
 def hook_spec(
-    environment: Environment,
+    placement: Placement,
     release: Release,
     hook: Hook,
     *,
     number: int,
-    secrets: Mapping[str, str],
+    secrets: Mapping[str, Secret],
 ) -> ContainerSpec:
     """Describe a one-off container of the new image that runs a hook."""
-    label = re.sub(r"[^a-zA-Z0-9_.-]+", "-", hook.name)
+    label = _NAME_UNSAFE.sub("-", hook.name)
     return _spec(
-        environment,
+        placement,
         release,
-        name=f"{name_of(environment, release.version, number, 0)}-hook-{label}",
+        name=f"{name_of(placement, release.version, number, 'web', 0)}-hook-{label}",
         secrets=secrets,
-        networks=tuple(
-            NetworkSpec(name=name) for name in (environment.edge.name, *environment.networks)
-        ),
+        networks=_networks(placement, release),
         # What `run` says is what runs, whatever the image's own entry point is.
         entrypoint=hook.command[:1],
         command=hook.command[1:],
-        labels=dict(hook_selector(environment)) | {f"{_PREFIX}deployment": str(number)},
+        labels=placement.selector("hook") | {f"{_PREFIX}deployment": str(number)},
     )
 
 
-def hook_selector(environment: Environment) -> Mapping[str, str]:
-    """Return the labels by which the containers of hooks are found."""
-    return dict(selector(environment)) | {f"{_PREFIX}role": "hook"}
-
-
-def task_selector(environment: Environment) -> Mapping[str, str]:
-    """Return the labels by which the one-off containers of `run` are found."""
-    return dict(selector(environment)) | {f"{_PREFIX}role": "task"}
-
-
 def task_spec(
-    environment: Environment,
+    placement: Placement,
     release: Release,
     argv: tuple[str, ...],
     *,
     name: str,
-    secrets: Mapping[str, str],
+    secrets: Mapping[str, Secret],
     bare: bool,
 ) -> ContainerSpec:
     """Describe a one-off container of a release that runs a command.
 
     Args:
         name: tells it apart from others at the same time.
-        bare: the command is run as it is, and not by the image's entry point.
+        bare: run the command as it is, not by the image's entry point.
     """
     return _spec(
-        environment,
+        placement,
         release,
-        name=f"{name_of(environment, release.version, 0, 0)}-task-{name}",
+        name=f"{name_of(placement, release.version, 0, 'web', 0)}-task-{name}",
         secrets=secrets,
-        networks=tuple(
-            NetworkSpec(name=name) for name in (environment.edge.name, *environment.networks)
-        ),
-        entrypoint=argv[:1] if bare else environment.entrypoint,
+        networks=_networks(placement, release),
+        entrypoint=argv[:1] if bare else release.configuration.entrypoint,
         command=argv[1:] if bare else argv,
-        labels=task_selector(environment),
+        labels=placement.selector("task"),
     )
 
 
+def _networks(placement: Placement, release: Release) -> tuple[NetworkSpec, ...]:
+    names = (placement.edge.name, *release.configuration.networks)
+    return tuple(NetworkSpec(name=name) for name in names)
+
+
 def _spec(
-    environment: Environment,
+    placement: Placement,
     release: Release,
     *,
     name: str,
-    secrets: Mapping[str, str],
+    secrets: Mapping[str, Secret],
     networks: tuple[NetworkSpec, ...],
     entrypoint: tuple[str, ...] | None,
     command: tuple[str, ...] | None,
     labels: Mapping[str, str],
 ) -> ContainerSpec:
-    told = {"DEPLOY_VERSION": release.version, "DEPLOY_ENVIRONMENT": environment.name}
+    configuration = release.configuration
+    identity = {"DEPLOY_VERSION": release.version, "DEPLOY_ENVIRONMENT": placement.environment}
     return ContainerSpec(
         name=name,
         image=release.reference,
         entrypoint=entrypoint,
         command=command,
-        env=told | dict(environment.env) | dict(secrets),
+        env=identity
+        | dict(configuration.env)
+        | {variable: secret.reveal() for variable, secret in secrets.items()},
         networks=networks,
         binds=tuple(
-            f"{v.source}:{v.target}:{'ro' if v.read_only else 'rw'}" for v in environment.volumes
+            f"{v.source}:{v.target}:{'ro' if v.read_only else 'rw'}" for v in configuration.volumes
         ),
-        memory_bytes=environment.resources.memory_bytes,
-        cpus=environment.resources.cpus,
-        pids=environment.resources.pids,
-        user=environment.user,
-        read_only=environment.read_only,
-        tmpfs=environment.tmpfs,
-        labels=dict(environment.labels)
+        memory_bytes=configuration.resources.memory_bytes,
+        cpus=configuration.resources.cpus,
+        pids=configuration.resources.pids,
+        user=configuration.user,
+        read_only=configuration.read_only,
+        tmpfs=configuration.tmpfs,
+        labels=dict(configuration.labels)
         | {
+            f"{_PREFIX}format": _FORMAT,
             f"{_PREFIX}version": release.version,
             f"{_PREFIX}release": release.id,
             f"{_PREFIX}image": release.reference,
@@ -224,50 +254,43 @@ def _spec(
     )
 
 
-def of_release(replicas: Iterable[Replica], release_id: str, count: int) -> tuple[Replica, ...]:
-    """Pick one container per index for a release: a running one before a stopped, new before old."""
-    chosen: dict[int, Replica] = {}
+def of_release(replicas: Iterable[Replica], release: Release) -> tuple[Replica, ...]:
+    """Pick one container per role and index of a release: running before stopped, new before old."""
+    wanted = {(role.name, index) for role in release.roles for index in range(role.replicas)}
+    chosen: dict[tuple[str, int], Replica] = {}
     for replica in sorted(replicas, key=lambda r: (r.container.running, r.number)):
-        if replica.release == release_id and replica.index < count:
-            chosen[replica.index] = replica
-    return tuple(chosen[index] for index in sorted(chosen))
+        place = (replica.role, replica.index)
+        if replica.release == release.id and place in wanted:
+            chosen[place] = replica
+    return tuple(chosen[place] for place in sorted(chosen))
 
 
 def backend_for(
-    environment: Environment,
-    weighted: Iterable[tuple[Replica, int]],
-    *,
-    unchecked: frozenset[str] = frozenset(),
+    placement: Placement, configuration: Environment, weighted: Iterable[tuple[Replica, int]]
 ) -> Backend | None:
     """Describe the environment's backend with these replicas; None for a worker.
 
     Args:
         weighted: replicas and their weights in the edge.
-        unchecked: names of servers that the edge must not judge by this release's health check.
     """
-    if environment.route is None or environment.port is None:
+    route = configuration.route
+    if route is None or configuration.port is None:
         return None
     backend = Backend.of(
-        backend_name(environment.service, environment.name),
-        environment.route,
-        environment.protocol,
-        Check.of(environment.health, environment.route.host),
-        environment.strategy.sticky,
+        placement.backend,
+        route,
+        configuration.protocol,
+        Check.of(configuration.health, route.host),
+        configuration.strategy.sticky,
     )
     servers = tuple(
         Server(
             name=replica.name,
-            address=address_of(replica, environment),
+            address=replica.address(placement),
             port=replica.port,
             weight=weight,
-            check=replica.name not in unchecked,
             release=replica.release,
         )
         for replica, weight in sorted(weighted, key=lambda pair: pair[0].name)
     )
     return dataclasses.replace(backend, servers=servers)
-
-
-def address_of(replica: Replica, environment: Environment) -> str:
-    """Return the replica's fixed address on the edge's network."""
-    return replica.container.addresses.get(environment.edge.name, "")

@@ -1,4 +1,4 @@
-"""The certificate of an environment on a host: brought before the switch, proved after it."""
+"""The certificate of an environment on a host: installed before the switch, verified after it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.certificates import install, served_fingerprint, sweep
 from deploy_action.platforms.docker.edge.upgrade import sweep_ended
 
@@ -28,9 +28,9 @@ _PROOF_SECONDS = 5.0
 _POLL_SECONDS = 0.05
 
 
-def install_certificate(site: Host, bundle: Bundle | None) -> str:
-    """Have the bundle in the host's state volume; return its path there, empty without one."""
-    return "" if bundle is None else install(site.session, site.backend, bundle)
+def install_certificate(host: Host, bundle: Bundle | None) -> str:
+    """Put the bundle into the host's state volume; return its path there, empty without one."""
+    return "" if bundle is None else install(host.session, host.backend, bundle)
 
 
 def with_certificate(backend: Backend | None, certificate: str) -> Backend | None:
@@ -40,7 +40,7 @@ def with_certificate(backend: Backend | None, certificate: str) -> Backend | Non
     return dataclasses.replace(backend, certificate=certificate)
 
 
-def verify_served_certificate(site: Host, bundle: Bundle) -> str:
+def verify_served_certificate(host: Host, route: Route | None, bundle: Bundle) -> str:
     """Shake hands with the edge as a client does and compare the certificate.
 
     Returns a note where another service of this host name answers with its own certificate.
@@ -48,22 +48,21 @@ def verify_served_certificate(site: Host, bundle: Bundle) -> str:
     Raises:
         DeploymentFailed: another certificate is answered, or none.
     """
-    route = site.environment.route
     if route is None or route.certificate is None:
         return ""
-    deadline = site.clock.monotonic() + _PROOF_SECONDS
+    deadline = host.clock.monotonic() + _PROOF_SECONDS
     while True:
-        # A reload hands the port over; until then the worker before may still answer.
-        seen = _served(site, route)
+        # A reload hands the port over; until then an old worker may still answer.
+        seen = _served(host, route)
         if seen == bundle.fingerprint:
             return ""
-        if site.clock.monotonic() >= deadline:
+        if host.clock.monotonic() >= deadline:
             break
-        site.clock.sleep(_POLL_SECONDS)
+        host.clock.sleep(_POLL_SECONDS)
     others = [
         backend.name
-        for backend in site.edge.state().backends.values()
-        if backend.name != site.backend
+        for backend in host.edge.state().backends.values()
+        if backend.name != host.backend
         and (backend.port, backend.host) == (route.port, route.host)
         and backend.certificate
     ]
@@ -73,38 +72,38 @@ def verify_served_certificate(site: Host, bundle: Bundle) -> str:
             f"{', '.join(others)} brought: deploy it with the new one too"
         )
     raise DeploymentFailed(
-        f"{site.host}: the edge does not answer with the new certificate on port {route.port}: its "
+        f"{host.name}: the edge does not answer with the new certificate on port {route.port}: its "
         f"SHA-256 is {bundle.fingerprint[:16]}…, but {seen[:80]}",
         remedy=f"openssl s_client -connect HOST:{route.port} -servername {route.host or 'NAME'}",
+        code=ErrorCode.CERTIFICATE_NOT_SERVED,
     )
 
 
-def _served(site: Host, route: Route) -> str:
+def _served(host: Host, route: Route) -> str:
     """Return the fingerprint that a client is shown, or in words why it is shown none."""
     try:
-        connection = site.dialer.dial(site.public_address(), route.port, _PROOF_SECONDS)
+        connection = host.dialer.dial(host.public_address(), route.port, _PROOF_SECONDS)
         return served_fingerprint(connection, host=route.host)
     except (DeploymentFailed, OSError) as error:
         return str(error)
 
 
-def renew_certificate(site: Host, bundle: Bundle | None) -> Iterator[str]:
+def renew_certificate(host: Host, route: Route | None, bundle: Bundle | None) -> Iterator[str]:
     """Have the edge answer with a new certificate while the release stays; yield what was done."""
-    backend = site.edge.backend(site.backend)
-    if bundle is None or backend is None or backend.certificate == bundle.path(site.backend):
+    backend = host.edge.backend(host.backend)
+    if bundle is None or backend is None or backend.certificate == bundle.path(host.backend):
         return
-    site.edge.present(site.backend, certificate=install(site.session, site.backend, bundle))
-    note = verify_served_certificate(site, bundle)
-    yield f"{site.host}: the edge answers with the new certificate"
+    host.edge.present(host.backend, certificate=install(host.session, host.backend, bundle))
+    note = verify_served_certificate(host, route, bundle)
+    yield f"{host.name}: the edge answers with the new certificate"
     if note:
-        yield f"{site.host}: {note}"
-    remove_unused(site)
+        yield f"{host.name}: {note}"
+    remove_unused(host, certificates=True)
 
 
-def remove_unused(site: Host) -> None:
-    """Remove what nothing uses any more: certificates of this environment, edges of before."""
-    route = site.environment.route
-    sweep_ended(site.engine, site.environment.edge)
-    if route is not None and route.certificate is not None:
-        backend = site.edge.backend(site.backend)
-        sweep(site.session, f"certs/{site.backend}", "" if backend is None else backend.certificate)
+def remove_unused(host: Host, *, certificates: bool) -> None:
+    """Remove old edges that have ended and, if asked, certificates that the backend does not use."""
+    sweep_ended(host.engine, host.placement.edge)
+    if certificates:
+        backend = host.edge.backend(host.backend)
+        sweep(host.session, f"certs/{host.backend}", "" if backend is None else backend.certificate)

@@ -1,4 +1,4 @@
-"""What the edge should do at each step of a rollout: candidates without traffic, then their share."""
+"""The edge's backend at each step of a rollout: candidates without traffic, then their share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.edge.state import Backend, as_backup, sorted_servers
 from deploy_action.platforms.docker.edge.transition import weights
-from deploy_action.platforms.docker.replicas import Replica, backend_for
+from deploy_action.platforms.docker.replicas import Placement, Replica, backend_for
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
@@ -17,13 +17,16 @@ __all__ = ["shift_traffic", "with_candidates"]
 
 
 def with_candidates(
-    environment: Environment, old: Backend | None, candidates: Sequence[Replica]
+    placement: Placement,
+    configuration: Environment,
+    old: Backend | None,
+    candidates: Sequence[Replica],
 ) -> Backend | None:
     """Add the candidates at weight 0; the old servers keep their weights.
 
     An old server is not judged by the new release's health check where the two differ.
     """
-    new = backend_for(environment, [(replica, 0) for replica in candidates])
+    new = backend_for(placement, configuration, [(replica, 0) for replica in candidates])
     if new is None or old is None:
         return new
     names = {replica.name for replica in candidates}
@@ -46,19 +49,23 @@ def with_candidates(
 
 
 def shift_traffic(
-    environment: Environment, old: Backend, new_names: Collection[str], percent: int
+    placement: Placement,
+    configuration: Environment,
+    old: Backend,
+    new_names: Collection[str],
+    percent: int,
 ) -> Backend:
     """Give the new servers together `percent` of the requests; with all of them comes their route.
 
-    What has no traffic, as what stands by, gets none by that.
+    Servers at weight 0 (standby) stay at 0.
     """
     names = {server.name for server in old.servers if server.name in new_names}
     serving = {server.name for server in old.servers if server.weight > 0} - names
     new, others = weights(percent, new=len(names), old=len(serving))
-    routed = backend_for(environment, []) if percent >= 100 else old
+    routed = backend_for(placement, configuration, []) if percent >= 100 else old
     told = dict.fromkeys(serving, others) | dict.fromkeys(names, new)
     moved = tuple(dataclasses.replace(s, weight=told.get(s.name, s.weight)) for s in old.servers)
     # While it is watched, the old release steps in at once where the new one drops out.
-    watched = percent >= 100 and environment.bake_seconds > 0
-    twins = (as_backup(s) for s in moved if watched and s.name in serving)
-    return dataclasses.replace(routed or old, servers=sorted_servers((*moved, *twins)))
+    watched = percent >= 100 and configuration.bake_seconds > 0
+    backups = (as_backup(s) for s in moved if watched and s.name in serving)
+    return dataclasses.replace(routed or old, servers=sorted_servers((*moved, *backups)))

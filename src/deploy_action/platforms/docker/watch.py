@@ -1,4 +1,4 @@
-"""Watch new replicas for a while: that they live, that the edge finds them healthy, how they serve."""
+"""Watches new replicas for a while: that they run, that they are healthy, how they serve."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from deploy_action.checks.bake import watch
 from deploy_action.checks.health import explain_exit, explain_unhealthy
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.events.progress import Progress
+from deploy_action.parallel import Cancel
 from deploy_action.platforms.docker.edge.state import ServerStatus
-from deploy_action.platforms.docker.health import Cancel
 from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.replicas import Replica
 from deploy_action.session.signals import OperatorCommand, read_command
@@ -24,13 +24,12 @@ __all__ = ["Watcher"]
 
 _ROUND_SECONDS = 0.5
 _NAP_SECONDS = 0.02
-_PROMOTED = "promoted"
-_LOOK = "look at the log of the new release below, mend it, and deploy again"
+_LOOK = "look at the log of the new release below, fix it, and deploy again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _LightSleeper:
-    """A clock for waits that are over as soon as the deployment is being undone."""
+class _CancellableClock:
+    """A clock whose waits end as soon as the rollout is cancelled."""
 
     clock: Clock
     cancel: Cancel
@@ -50,110 +49,130 @@ class _LightSleeper:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watcher:
-    """Watches what a deployment started on one host."""
+    """Watches what a deployment started on one host.
 
-    site: Host
-    environment: Environment
+    Attributes:
+        number: the deployment's, by which an operator promotes or aborts it.
+    """
+
+    host: Host
+    configuration: Environment
     replicas: tuple[Replica, ...]
     cancel: Cancel
-    progress: Progress
+    events: Progress
     number: int
-    """The deployment's, by which a person tells it to go on or to go back."""
 
     def watch(self, seconds: float, smoke: Callable[[], None]) -> OperatorCommand | None:
-        """Return when the time is over and nothing spoke against the replicas, or at once when a
-        person has promoted the deployment, which is returned then.
+        """Wait `seconds`. Returns early, with the command, if an operator promotes.
 
         Args:
             smoke: runs the smoke tests of one round and raises when they fail; they have their
-                own retries. A replica that ends or is unhealthy ends the watch at once.
+                own retries.
 
         Raises:
-            DeploymentFailed: a replica ended, is unhealthy, or serves worse than allowed, or a
-                person aborted it.
+            DeploymentFailed: a replica ended, is unhealthy or serves worse than allowed, or an
+                operator aborted the deployment.
         """
-        told: list[OperatorCommand] = []
+        promoted: list[OperatorCommand] = []
+        before = self._counters()
 
-        def round_of_checks() -> str | None:
+        def check_round() -> str | None:
             self.cancel.check()
-            told[:] = self._told()
-            if told:
-                # Any reason ends the watching; what it was is known here.
-                return _PROMOTED
-            self._look()
+            promoted[:] = self._promotion()
+            if promoted:
+                # Any reason ends the watch.
+                return promoted[0].action
+            self._require_healthy()
             try:
                 smoke()
             except DeploymentFailed:
-                # Where a replica has just ended, that is why; the warm release may have answered.
-                self._look()
+                # Where a replica has just ended, that is why; the old release may have answered.
+                self._require_healthy()
                 raise
             self._analyse(before, final=False)
             return None
 
-        before = self._counters()
-        clock = _LightSleeper(clock=self.site.clock, cancel=self.cancel)
-        watch(seconds, round_of_checks, clock, _ROUND_SECONDS)
-        if told:
-            return told[0]
+        clock = _CancellableClock(clock=self.host.clock, cancel=self.cancel)
+        watch(seconds, check_round, clock, _ROUND_SECONDS)
+        if promoted:
+            return promoted[0]
         self._analyse(before, final=True)
         return None
 
-    def _told(self) -> list[OperatorCommand]:
-        environment = self.environment
-        found = read_command(self.site.session, environment.service, environment.name, self.number)
-        if found is not None and found.wish == "abort":
+    def _promotion(self) -> list[OperatorCommand]:
+        placement = self.host.placement
+        command = read_command(
+            self.host.session, placement.service, placement.environment, self.number
+        )
+        if command is not None and command.action == "abort":
             raise DeploymentFailed(
-                f"{self.site.host}: {found}", remedy="ask whoever aborted it, then deploy again"
+                f"{self.host.name}: {command}",
+                remedy="ask whoever aborted it, then deploy again",
+                code=ErrorCode.ABORTED_BY_OPERATOR,
             )
-        return [] if found is None else [found]
+        return [] if command is None else [command]
 
     def _counters(self) -> Mapping[str, ServerStatus]:
-        if self.environment.route is None:
+        if self.configuration.route is None:
             return {}
-        return self.site.edge.servers(self.site.backend)
+        return self.host.edge.servers(self.host.backend)
 
-    def _look(self) -> None:
-        seen, host = self._counters(), self.site.host
+    def _require_healthy(self) -> None:
+        statuses, name = self._counters(), self.host.name
         for replica in self.replicas:
-            found = self.site.engine.container(replica.container.id)
-            if found is None or not found.running:
-                why = "it was removed" if found is None else explain_exit(found)
+            container = self.host.engine.container(replica.container.id)
+            if container is None or not container.running:
+                why = "it was removed" if container is None else explain_exit(container)
                 raise DeploymentFailed(
-                    f"{host}: {replica.name} ended while watched: {why}", remedy=_LOOK
+                    f"{name}: {replica.name} ended while watched: {why}",
+                    remedy=_LOOK,
+                    code=ErrorCode.REPLICA_EXITED,
                 )
-            status = seen.get(replica.name)
-            if found.health == "unhealthy" or (status is not None and not status.up):
-                why = explain_unhealthy(self.environment.health, status, found)
+            status = statuses.get(replica.name)
+            if container.health == "unhealthy" or (status is not None and not status.up):
+                why = explain_unhealthy(self.configuration.health, status, container)
                 raise DeploymentFailed(
-                    f"{host}: {replica.name} became unhealthy: {why}", remedy=_LOOK
+                    f"{name}: {replica.name} became unhealthy: {why}",
+                    remedy=_LOOK,
+                    code=ErrorCode.REPLICA_UNHEALTHY,
                 )
 
     def _analyse(self, before: Mapping[str, ServerStatus], *, final: bool) -> None:
         """Judge the replicas by the traffic that they had while they were watched.
 
-        What is bad is bad at once; too few requests are spoken of only at the end.
+        A bad verdict counts at once; too few requests are reported only at the end.
         """
-        after, host = self._counters(), self.site.host
-        mine = {replica.name for replica in self.replicas}
-        limits = self.environment.strategy.analysis
+        after, name = self._counters(), self.host.name
+        candidates = {replica.name for replica in self.replicas}
+        limits = self.configuration.strategy.analysis
         verdict = judge(
-            traffic(before, after, mine), traffic(before, after, after.keys() - mine), limits
+            traffic(before, after, candidates),
+            traffic(before, after, after.keys() - candidates),
+            limits,
         )
         match verdict:
             case Fine():
                 return
             case Bad():
-                raise DeploymentFailed(f"{host}: the edge saw that {verdict.why}", remedy=_LOOK)
+                raise DeploymentFailed(
+                    f"{name}: the edge saw that {verdict.why}",
+                    remedy=_LOOK,
+                    code=ErrorCode.ANALYSIS_FAILED,
+                )
             case Inconclusive() if not final:
                 return
             case Inconclusive():
-                seen = (
-                    f"{host}: only {verdict.traffic.requests} requests came while watching, "
+                few = (
+                    f"{name}: only {verdict.traffic.requests} requests came while watching, "
                     f"{verdict.needed} are needed for a judgement"
                 )
                 if limits.inconclusive == "fail":
-                    raise DeploymentFailed(seen, remedy="a longer pause, or analysis.requests")
-                if self.environment.route is not None:
-                    self.progress.say(seen)
+                    raise DeploymentFailed(
+                        few,
+                        remedy="a longer pause, or analysis.requests",
+                        code=ErrorCode.ANALYSIS_INCONCLUSIVE,
+                    )
+                if self.configuration.route is not None:
+                    self.events.say(few)
             case _:
                 assert_never(verdict)

@@ -8,7 +8,8 @@ import pytest
 from tests.fakes.engine import FakeEngine
 from tests.fakes.world import make_world
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import ErrorCode
+from deploy_action.platforms.docker.engine.error_hints import engine_error
 from deploy_action.results.outcome import Result
 
 
@@ -26,7 +27,7 @@ def test_an_address_that_somebody_took_first_is_replaced_by_another(
         found = engine.machine.find(container_id)
         if found is not None and "2.0.0" in found.spec.name and not refused:
             refused.append(found.addresses["deploy-action"])
-            raise DeploymentFailed("start: Address already in use")
+            raise engine_error(engine.host, "start", "Address already in use")
         start(engine, container_id)
 
     monkeypatch.setattr(FakeEngine, "start", taken_once)
@@ -52,13 +53,14 @@ def test_addresses_that_are_always_taken_end_the_deployment_and_not_the_service(
     def always_taken(engine: FakeEngine, container_id: str) -> None:
         found = engine.machine.find(container_id)
         if found is not None and "2.0.0" in found.spec.name:
-            raise DeploymentFailed("start: Address already in use")
+            raise engine_error(engine.host, "start", "Address already in use")
         start(engine, container_id)
 
     monkeypatch.setattr(FakeEngine, "start", always_taken)
     done = world.deploy("2.0.0")
     assert done.result is Result.FAILED
-    assert "take every address" in str(done.error)
+    assert done.error is not None
+    assert done.error.code is ErrorCode.ADDRESS_IN_USE
     assert [c.spec.name for _, c in world.replicas() if "2.0.0" in c.spec.name] == []
     assert list(world.troubles()) == []
     assert world.outages() == []

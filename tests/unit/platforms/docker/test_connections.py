@@ -10,7 +10,8 @@ from tests.fakes.process import Process
 from tests.fakes.world import World, make_world
 
 from deploy_action.config.model import EdgeOptions
-from deploy_action.errors import ExitCode
+from deploy_action.errors import ErrorCode, ExitCode, HostUnreachable
+from deploy_action.platforms.docker import connections
 from deploy_action.platforms.docker.edge.host import ensure_image, lock_spec
 from deploy_action.session.lock import Lock, acquire, lock_name
 
@@ -38,7 +39,7 @@ def locked(world: World) -> list[str]:
         host
         for host, machine in world.machines.items()
         if any(
-            c.spec.labels.get("deploy-action.role") == "lock" for c in machine.containers.values()
+            c.spec.labels.get("deploy-action.kind") == "lock" for c in machine.containers.values()
         )
     ]
 
@@ -59,3 +60,22 @@ def test_one_lock_that_somebody_holds_keeps_all_hosts_untouched(world: World, ho
     world.deployed("1.0.0")
     assert list(world.troubles()) == []
     assert len(list(world.replicas())) == len(HOSTS)
+
+
+def test_a_host_that_does_not_answer_leaves_no_connection_to_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over ssh each is a process and a temporary folder."""
+    engines: list[FakeEngine] = []
+
+    def connect(host: str) -> FakeEngine:
+        if host == HOSTS[1]:
+            raise HostUnreachable(f"{host}: timed out")
+        engines.append(world.connect(host))
+        return engines[-1]
+
+    monkeypatch.setattr(connections, "connect", connect)
+    refused = world.deploy("1.0.0")
+    assert refused.error is not None
+    assert refused.error.code is ErrorCode.HOST_UNREACHABLE
+    assert [engine.closed for engine in engines] == [True, True, True]

@@ -134,7 +134,7 @@ def test_a_hook_is_a_container_of_the_new_image_that_is_no_replica() -> None:
     """It is found by its role, and gets the same environment, secrets included."""
     hook = Hook(name="migrate the data", command=("./migrate", "up"))
     made = hook_spec(ENVIRONMENT, RELEASE, hook, number=7, secrets={"TOKEN": SECRET})
-    assert made.labels["deploy-action.role"] == "hook"
+    assert made.labels["deploy-action.kind"] == "hook"
     assert made.name == "shop-production-1.4.2-7-hook-migrate-the-data"
     assert made.env["TOKEN"] == SECRET
     assert made.image == RELEASE.reference

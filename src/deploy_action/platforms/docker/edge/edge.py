@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.queries import server_statuses, written_state
 from deploy_action.platforms.docker.edge.render import render
 from deploy_action.platforms.docker.edge.state import Backend, EdgeState, ServerStatus
@@ -19,7 +19,8 @@ from deploy_action.platforms.docker.edge.transition import (
     restore_health,
     transition,
 )
-from deploy_action.session.client import Conflict, Session
+from deploy_action.session.client import Session
+from deploy_action.session.queries import Conflict
 
 __all__ = ["Edge", "StateCache"]
 
@@ -53,12 +54,12 @@ class Edge:
 
     host: str
     session: Session
-    memory: StateCache = field(default_factory=StateCache)
+    cache: StateCache = field(default_factory=StateCache)
 
     def state(self) -> EdgeState:
         """Read what the edge should do, as its configuration file says."""
         state = self.session.ask(written_state())
-        self.memory.keep(state)
+        self.cache.keep(state)
         return state
 
     def backend(self, name: str) -> Backend | None:
@@ -74,7 +75,7 @@ class Edge:
 
         Args:
             make: computes the new backend from the present one; called again when another
-                service changed the edge in between. The present one is that of `memory`: who has
+                service changed the edge in between. The present one is that of `cache`: who has
                 the lock is the only one to change this backend.
 
         Raises:
@@ -152,14 +153,14 @@ class Edge:
         later: bool = False,
     ) -> Backend | None:
         for _ in range(_TRIES):
-            remembered = self.memory.state
+            remembered = self.cache.state
             state = remembered or self.state()
             old = state.backends.get(name)
             new = make(old)
             if old == new and not state.edited:
                 return new
             # What is refused, or never answered, is not known to be either.
-            self.memory.forget()
+            self.cache.forget()
             clash = self._clash(state, new)
             if clash and remembered is not None:
                 # Who had the port may have left it since.
@@ -182,7 +183,7 @@ class Edge:
                 )
             except Conflict:
                 continue
-            self.memory.keep(wanted)
+            self.cache.keep(wanted)
             if step.reload:
                 self.restore_health()
             elif _refused(answer):
@@ -201,7 +202,7 @@ class Edge:
                 self.session.change_edge(
                     render(following), generation=state.generation, reload=True, commands=""
                 )
-                self.memory.keep(following)
+                self.cache.keep(following)
                 self.restore_health()
                 return
 
@@ -222,6 +223,7 @@ class Edge:
         return DeploymentFailed(
             f"{self.host}: the edge cannot take {new.name} on port {new.port}: {clash}",
             remedy="give it another port (route.port) or the certificate (route.certificate)",
+            code=ErrorCode.PORT_TAKEN,
         )
 
     def servers(self, name: str) -> dict[str, ServerStatus]:

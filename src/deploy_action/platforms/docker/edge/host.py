@@ -45,7 +45,7 @@ def lock_spec(options: EdgeOptions, name: str, labels: Mapping[str, str]) -> Con
         image=edge_image(options),
         entrypoint=(_SESSION,),
         command=(str(LEASE_SECONDS),),
-        labels={"deploy-action.edge": options.name, "deploy-action.role": "lock"} | dict(labels),
+        labels={"deploy-action.edge": options.name, "deploy-action.kind": "lock"} | dict(labels),
         network_mode="host" if options.network == "host" else None,
         networks=() if options.network == "host" else (NetworkSpec(name=options.name),),
         binds=(f"{options.name}:/state",),
@@ -63,7 +63,7 @@ def reader_argv() -> tuple[str, ...]:
 def ensure_image(engine: Engine, options: EdgeOptions) -> None:
     """Have the image of edge and lock on the host; what is there stays as it is."""
     if options.image is None:
-        engine.load_edge_image(edge_image(options))
+        engine.build_image(edge_image(options), str(artifact.DIRECTORY))
     elif engine.image(options.image) is None:
         engine.pull(options.image, None)
 
@@ -170,7 +170,7 @@ def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
         image=edge_image(options),
         labels={
             "deploy-action.edge": options.name,
-            "deploy-action.role": "edge",
+            "deploy-action.kind": "edge",
             upgrade.REVISION: str(artifact.revision()),
         },
         network_mode="host" if host else None,

@@ -12,12 +12,12 @@ import io
 from collections import Counter
 from collections.abc import Mapping
 
-from deploy_action.session.requests import Request, before
+from deploy_action.session.queries import Query, old_workers
 
 __all__ = ["old_worker_sessions"]
 
 
-def old_worker_sessions(backend: str) -> Request[Mapping[str, int]]:
+def old_worker_sessions(backend: str) -> Query[Mapping[str, int]]:
     """Ask for the number of requests that are still under way there, by server."""
 
     def read(answer: str) -> Mapping[str, int]:
@@ -30,4 +30,4 @@ def old_worker_sessions(backend: str) -> Request[Mapping[str, int]]:
                     found[row["svname"]] += int(row["scur"] or 0)
         return found
 
-    return before(f"show stat {backend} 4 -1\n").then(read)
+    return old_workers(f"show stat {backend} 4 -1\n").map(read)

@@ -7,26 +7,26 @@ import io
 
 from deploy_action.platforms.docker.edge.render import parse
 from deploy_action.platforms.docker.edge.state import EdgeState, ServerStatus
-from deploy_action.session.requests import Request, get, haproxy
+from deploy_action.session.queries import Query, get, haproxy
 
 __all__ = ["server_statuses", "written_state"]
 
 _FILE = "edge/haproxy.cfg"
 
 
-def written_state() -> Request[EdgeState]:
+def written_state() -> Query[EdgeState]:
     """Ask what the edge should do, as its configuration file says."""
-    return get(_FILE).then(lambda file: EdgeState() if file is None else parse(file.decode()))
+    return get(_FILE).map(lambda file: EdgeState() if file is None else parse(file.decode()))
 
 
-def server_statuses(name: str) -> Request[dict[str, ServerStatus]]:
+def server_statuses(name: str) -> Query[dict[str, ServerStatus]]:
     """Ask the running edge how the servers of a backend are; a backend that is not there has none."""
 
     def read(answer: str) -> dict[str, ServerStatus]:
         rows = csv.DictReader(io.StringIO(answer.lstrip("# ")))
         return {row["svname"]: _status(row) for row in rows if row.get("svname")}
 
-    return haproxy(f"show stat {name} 4 -1\n").then(read)
+    return haproxy(f"show stat {name} 4 -1\n").map(read)
 
 
 def _status(row: dict[str, str]) -> ServerStatus:

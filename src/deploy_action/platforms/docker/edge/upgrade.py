@@ -129,7 +129,7 @@ def finish(engine: Engine, options: EdgeOptions, old: Container | None) -> bool:
 
 def sweep_ended(engine: Engine, options: EdgeOptions) -> None:
     """Remove older edges whose last connection has ended."""
-    ours = {"deploy-action.edge": options.name, "deploy-action.role": "edge"}
+    ours = {"deploy-action.edge": options.name, "deploy-action.kind": "edge"}
     for container in engine.containers(ours):
         if container.name.startswith(_before(options)) and not container.running:
             engine.remove(container.id)

@@ -1,11 +1,10 @@
 """The Docker Engine's HTTP API over any transport: JSON in, JSON out, connections kept.
 
-A deployment begins with these calls and makes some forty. The Docker SDK needs a tenth of a second
-before its first and a millisecond for each, which is why it is left to what only it knows: registries
-and their credentials, builds, archives of images (platforms/docker/engine/images.py).
+A deployment makes some forty of these calls. The Docker SDK takes 0.1 s to import and is only used
+for what it alone knows: registries and their credentials, builds, archives of images (images.py).
 
 Source: Docker Engine API 1.41 (https://docs.docker.com/reference/api/engine/). Without a version in
-the path an engine answers by its newest, as the SDK asks it to.
+the path an engine uses its newest.
 """
 
 from __future__ import annotations
@@ -27,12 +26,12 @@ _SECONDS = 60.0
 
 
 class EngineApiError(Exception):
-    """The engine answered with an error: its status, and its own words."""
+    """The engine answered with an error: HTTP status and message."""
 
-    def __init__(self, status: int, said: str) -> None:
-        super().__init__(said)
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
         self.status = status
-        self.said = said
+        self.message = message
 
 
 class _Connection(http.client.HTTPConnection):
@@ -50,27 +49,27 @@ class EngineApi:
     """Calls to one engine, from any number of threads."""
 
     def __init__(self, transport: Transport) -> None:
-        """Open nothing yet."""
         self.server = ""
-        """How the engine named itself in its last answer."""
+        """The Server header of the last response."""
         self._transport = transport
         self._idle: list[_Connection] = []
-        self._left: list[_Connection] = []
+        self._unanswered: list[_Connection] = []
         self._guard = threading.Lock()
 
     def close(self) -> None:
-        """Close the connections that wait for a next call."""
+        """Close all connections."""
         with self._guard:
-            unused, self._idle, self._left = [*self._idle, *self._left], [], []
+            unused = [*self._idle, *self._unanswered]
+            self._idle, self._unanswered = [], []
         for connection in unused:
             connection.close()
 
     def get(self, *path: str, **query: Any) -> Any:
-        """Ask for something; parameters as for `call`."""
+        """Send a GET request; parameters as for `call`."""
         return self.call("GET", *path, **query)
 
     def post(self, *path: str, body: object = None, seconds: float = _SECONDS, **query: Any) -> Any:
-        """Have something done; parameters as for `call`."""
+        """Send a POST request; parameters as for `call`."""
         return self.call("POST", *path, body=body, seconds=seconds, **query)
 
     def call(
@@ -81,13 +80,13 @@ class EngineApi:
         seconds: float = _SECONDS,
         **query: Any,
     ) -> Any:
-        """Make one call and return its answer: JSON as values, anything else as bytes.
+        """Make one call and return the response's content: JSON decoded, anything else as bytes.
 
         Args:
-            path: its parts; each is quoted, but for the slashes and colons of images' names.
+            path: its parts; each is quoted, except for the slashes and colons of image names.
             body: sent as JSON.
-            seconds: how long the engine may be silent.
-            query: dictionaries are sent as JSON, as the API takes filters.
+            seconds: the longest silence of the engine.
+            query: a mapping, such as filters, is sent as JSON.
 
         Raises:
             EngineApiError: the engine answered with an error.
@@ -97,75 +96,76 @@ class EngineApi:
         payload = None if body is None else json.dumps(body)
         headers = {} if payload is None else {"Content-Type": "application/json"}
         request = (method, target, payload, headers)
-        kept = self._kept()
+        idle = self._take_idle()
         try:
-            answer, content = self._exchange(kept or self._new(), seconds, *request)
+            response, content = self._exchange(idle or self._new(), seconds, *request)
         except ConnectionError:
-            # A connection may be ended while a call is on its way. To ask again is safe.
-            if kept is None or method != "GET":
+            # The engine may close an idle connection while a call is on its way; a GET is safe to
+            # repeat.
+            if idle is None or method != "GET":
                 raise
-            answer, content = self._exchange(self._new(), seconds, *request)
-        if answer.status >= 400:
-            raise EngineApiError(answer.status, _explanation(content))
-        if content and answer.headers.get_content_type() == "application/json":
+            response, content = self._exchange(self._new(), seconds, *request)
+        if response.status >= 400:
+            raise EngineApiError(response.status, _message(content))
+        if content and response.headers.get_content_type() == "application/json":
             return json.loads(content)
         return content
 
-    def leave(self, *path: str, **query: Any) -> None:
-        """Have something done whose answer nobody waits for; parameters as for `call`.
+    def post_async(self, *path: str, **query: Any) -> None:
+        """Send a POST request and do not wait for the response; parameters as for `call`.
 
-        It has reached the engine once a later call was answered: over ssh a connection that is open
-        needs no round trip before it carries something, and what is sent stays in order.
+        The request has reached the engine once a later call is answered: over ssh an open connection
+        carries it without another round trip, and in order.
 
         Raises:
             OSError: it could not be sent.
         """
-        connection = self._kept() or self._new()
+        connection = self._take_idle() or self._new()
         if connection.sock is None:
             connection.connect()
         connection.sock.settimeout(_SECONDS)
         connection.request("POST", _target(path, query))
         with self._guard:
-            self._left.append(connection)
+            self._unanswered.append(connection)
 
     def _exchange(
         self, connection: _Connection, seconds: float, *request: Any
     ) -> tuple[http.client.HTTPResponse, bytes]:
-        """Make a call on a connection, and keep that for the next if the call ended well."""
+        """Make a call on a connection, and keep it for the next call unless this one failed."""
         try:
             if connection.sock is None:
                 connection.connect()
             connection.sock.settimeout(seconds)
             connection.request(*request)
-            answer = connection.getresponse()
-            content = answer.read()
-            self.server = answer.headers.get("Server", "")
+            response = connection.getresponse()
+            content = response.read()
+            self.server = response.headers.get("Server", "")
         except BaseException:
             connection.close()
             raise
         with self._guard:
             self._idle.append(connection)
-        return answer, content
+        return response, content
 
     def _new(self) -> _Connection:
         return _Connection(self._transport)
 
-    def _kept(self) -> _Connection | None:
+    def _take_idle(self) -> _Connection | None:
         while True:
             with self._guard:
                 if not self._idle:
                     return None
                 connection = self._idle.pop()
-            if connection.sock is not None and not _ended(connection.sock):
+            if connection.sock is not None and not _closed(connection.sock):
                 return connection
             connection.close()
 
 
-def _ended(connection: socket.socket) -> bool:
-    """Tell whether the other side has closed it: nothing else can be there to read."""
-    waiting = select.poll()
-    waiting.register(connection, select.POLLIN)
-    return bool(waiting.poll(0))
+def _closed(connection: socket.socket) -> bool:
+    """Tell whether the engine has closed an idle connection: nothing else makes it readable."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _target(path: Sequence[str], query: Mapping[str, object]) -> str:
@@ -185,7 +185,7 @@ def _text(value: object) -> str:
             return str(value)
 
 
-def _explanation(content: bytes) -> str:
+def _message(content: bytes) -> str:
     try:
         return str(json.loads(content)["message"]).strip()
     except (ValueError, KeyError, TypeError):

@@ -1,7 +1,7 @@
-"""The images of one host's Docker engine: look up, fetch, name, forget, and bring the edge's.
+"""The images of one host's Docker engine: look up, pull, build, tag, remove.
 
-What needs a registry's credentials, a build or an archive goes through the Docker SDK for Python: it
-knows `docker login`, its helpers, and how a build's files are sent.
+What needs a registry's credentials, a build or an archive goes through the Docker SDK for Python,
+which knows `docker login`, its helpers, and how a build's files are sent.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from deploy_action.errors import DeploymentFailed, HostUnreachable
-from deploy_action.platforms.docker.edge import artifact
 from deploy_action.platforms.docker.engine.calls import DockerCalls
+from deploy_action.platforms.docker.engine.error_hints import engine_error
 from deploy_action.platforms.docker.engine.protocol import Image
 from deploy_action.platforms.docker.engine.transport import UnixEndpoint, open_transport
 
@@ -20,33 +20,33 @@ __all__ = ["DockerImages"]
 
 
 class DockerImages(DockerCalls):
-    """What the Engine protocol asks of images."""
+    """Images, by Docker's API and by its SDK."""
 
     def image(self, reference: str) -> Image | None:
-        """Look an image up; None when the engine lacks it."""
-        found = self._maybe(
+        """Inspect an image; None when the engine lacks it."""
+        data = self._optional(
             f"inspect image {reference}", lambda: self._api.get("images", reference, "json")
         )
-        if found is None:
+        if data is None:
             return None
-        config = found.get("Config") or {}
-        check = (config.get("Healthcheck") or {}).get("Test") or []
+        config = data.get("Config") or {}
+        healthcheck = (config.get("Healthcheck") or {}).get("Test") or []
         return Image(
-            id=found["Id"],
-            digests=tuple(found.get("RepoDigests") or ()),
-            architecture=found.get("Architecture", ""),
-            healthcheck=bool(check) and check[0] != "NONE",
+            id=data["Id"],
+            digests=tuple(data.get("RepoDigests") or ()),
+            architecture=data.get("Architecture", ""),
+            healthcheck=bool(healthcheck) and healthcheck[0] != "NONE",
             labels=config.get("Labels") or {},
         )
 
     def resolve(
         self, reference: str, credentials: tuple[str, str] | None
     ) -> tuple[str, frozenset[str]]:
-        """Ask the registry, through the engine, so that its mirrors and certificates apply."""
-        with self._by_sdk(f"resolve {reference}") as sdk:
-            found = sdk.inspect_distribution(reference, auth_config=_auth(credentials))
-        architectures = {p.get("architecture", "") for p in found.get("Platforms") or ()}
-        return found["Descriptor"]["digest"], frozenset(architectures - {"", "unknown"})
+        """Ask the registry through the engine, so that its mirrors and certificates apply."""
+        with self._sdk(f"resolve {reference}") as sdk:
+            data = sdk.inspect_distribution(reference, auth_config=_auth(credentials))
+        architectures = {p.get("architecture", "") for p in data.get("Platforms") or ()}
+        return data["Descriptor"]["digest"], frozenset(architectures - {"", "unknown"})
 
     def pull(
         self,
@@ -55,53 +55,53 @@ class DockerImages(DockerCalls):
         *,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Pull once: the engine itself tries every layer several times before it gives up."""
-        with self._by_sdk(f"pull {reference}") as sdk:
+        """Pull once: the engine itself retries every layer."""
+        with self._sdk(f"pull {reference}") as sdk:
             for line in sdk.pull(
                 reference, stream=True, decode=True, auth_config=_auth(credentials)
             ):
                 check()
                 if "error" in line:
-                    raise self._refused(f"pull {reference}", line["error"])
+                    raise engine_error(self.host, f"pull {reference}", line["error"])
 
-    def load_edge_image(self, tag: str) -> None:
-        """Bring our edge image: from this machine's engine when it is there, else by building."""
+    def build_image(self, tag: str, directory: str) -> None:
+        """Copy the image from this machine's engine where that has it, otherwise build it."""
         if self.image(tag) is not None:
             return
-        local = None
-        if not isinstance(self._transport, UnixEndpoint):
-            with contextlib.suppress(HostUnreachable):
-                local = DockerImages("local", open_transport("local"))
-        if local is not None and local.image(tag) is not None:
-            with self._by_sdk(f"load {tag}") as sdk, local._by_sdk(f"save {tag}") as source:
+        with contextlib.ExitStack() as stack:
+            local = None
+            if not isinstance(self._transport, UnixEndpoint):
+                with contextlib.suppress(HostUnreachable):
+                    local = DockerImages("local", open_transport("local"))
+                    stack.callback(local.close)
+            sdk = stack.enter_context(self._sdk(f"provide {tag}"))
+            if local is not None and local.image(tag) is not None:
+                source = stack.enter_context(local._sdk(f"save {tag}"))
                 sdk.load_image(source.get_image(tag))
-        else:
-            with self._by_sdk(f"build {tag}") as sdk:
-                said = list(sdk.build(path=str(artifact.DIRECTORY), tag=tag, rm=True, decode=True))
-            problem = next((line["error"] for line in said if "error" in line), None)
-            if problem:
-                raise DeploymentFailed(
-                    f"{self.host}: the edge's image could not be built: {problem}",
-                    remedy=f"build or load the image {tag} on the host by hand",
-                )
-        if local is not None:
-            local.close()
+                return
+            lines = list(sdk.build(path=directory, tag=tag, rm=True, decode=True))
+        problem = next((line["error"] for line in lines if "error" in line), None)
+        if problem:
+            raise DeploymentFailed(
+                f"{self.host}: the image {tag} could not be built: {problem}",
+                remedy=f"build or load the image {tag} on the host by hand",
+            )
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
-        """Give an image a name."""
-        with self._named(f"tag {repository}:{tag}"):
+        """Name an image."""
+        with self._errors(f"tag {repository}:{tag}"):
             self._api.post("images", image_id, "tag", repo=repository, tag=tag)
 
     def remove_image(self, reference: str) -> None:
-        """Remove a name; in use or absent is fine."""
+        """Remove a name of an image; one that is in use or absent is fine."""
         with contextlib.suppress(DeploymentFailed):
-            self._maybe(
+            self._optional(
                 f"remove image {reference}", lambda: self._api.call("DELETE", "images", reference)
             )
 
     @contextlib.contextmanager
-    def _by_sdk(self, doing: str) -> Iterator[Any]:
-        """Lend the SDK's client, its errors turned into ours."""
+    def _sdk(self, doing: str) -> Iterator[Any]:
+        """Open the SDK's client, with its errors translated into ours."""
         import docker.errors
         import requests.exceptions
 
@@ -111,7 +111,7 @@ class DockerImages(DockerCalls):
             with contextlib.closing(connected(self._transport)) as client:
                 yield client
         except docker.errors.APIError as error:
-            raise self._refused(doing, error.explanation or str(error)) from error
+            raise engine_error(self.host, doing, error.explanation or str(error)) from error
         except (
             requests.exceptions.RequestException,
             docker.errors.DockerException,
@@ -121,5 +121,5 @@ class DockerImages(DockerCalls):
 
 
 def _auth(credentials: tuple[str, str] | None) -> dict[str, str] | None:
-    """Return credentials as the SDK takes them; without any it looks where `docker login` puts them."""
+    """Convert credentials for the SDK; without any it uses those of `docker login`."""
     return {"username": credentials[0], "password": credentials[1]} if credentials else None

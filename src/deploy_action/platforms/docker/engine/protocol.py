@@ -7,27 +7,41 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 
 __all__ = [
     "Container",
     "ContainerSpec",
+    "Containers",
     "Engine",
     "EngineInfo",
     "Execution",
     "Image",
     "ImageMissing",
+    "Images",
     "NameTaken",
     "NetworkSpec",
+    "Networks",
+    "Streams",
 ]
 
 
-class NameTaken(Exception):
+class NameTaken(DeploymentFailed):
     """A container of that name exists already: creation by name is atomic."""
+
+    default_code = ErrorCode.NAME_TAKEN
+
+    def __init__(self, host: str, name: str) -> None:
+        super().__init__(
+            f"{host}: the container name {name} is taken",
+            remedy=f"rename that container: docker rename {name} NEW-NAME",
+        )
 
 
 class ImageMissing(DeploymentFailed):
-    """A container cannot be created, since the engine lacks its image."""
+    """A container cannot be created because the engine lacks its image."""
+
+    default_code = ErrorCode.IMAGE_NOT_FOUND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,17 +153,8 @@ class Execution:
     output: str
 
 
-class Engine(Protocol):
-    """One host's engine. Every call raises HostUnreachable when the host does not answer and
-    DeploymentFailed, with the engine's own words, when it refuses."""
-
-    host: str
-
-    def info(self) -> EngineInfo:
-        """Say who the engine is."""
-
-    def close(self) -> None:
-        """Let go of connections."""
+class Images(Protocol):
+    """An engine's images, and the registries that it reaches."""
 
     def image(self, reference: str) -> Image | None:
         """Look an image up by reference, digest reference or id."""
@@ -166,17 +171,21 @@ class Engine(Protocol):
         *,
         check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Fetch an image; `credentials` are (user name, password); `check` is called all the
-        while and may raise to end it."""
+        """Pull an image; `credentials` are (user name, password); `check` is called during the pull
+        and may raise to end it."""
 
-    def load_edge_image(self, tag: str) -> None:
-        """Bring the edge's image onto the host when it is not there."""
+    def build_image(self, tag: str, directory: str) -> None:
+        """Provide an image that a local directory describes, unless the engine has it."""
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
-        """Name an image, so that pruning by others leaves it."""
+        """Name an image, so that pruning by other users leaves it."""
 
     def remove_image(self, reference: str) -> None:
-        """Remove a name of an image, and the image with its last name; absent is fine."""
+        """Remove a name of an image, and the image with its last name; an absent one is fine."""
+
+
+class Containers(Protocol):
+    """An engine's containers."""
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
         """List containers, stopped ones too, that have all labels (empty value: any value)."""
@@ -195,17 +204,17 @@ class Engine(Protocol):
         """Stop it: the signal, then SIGKILL after the timeout; a stopped one is left alone."""
 
     def stop_async(self, container_id: str, *, timeout_seconds: float) -> None:
-        """Have it stopped by its own signal, as `stop` does, and wait for the end only where the
-        engine would not go on with it by itself."""
+        """Stop it as `stop` does, by its own signal, without waiting for the end where the engine
+        completes the stop by itself."""
 
     def kill(self, container_id: str, signal: str = "KILL") -> None:
         """Send a signal; an ended container is fine."""
 
     def remove(self, container_id: str) -> None:
-        """Remove it, running or not; absent is fine."""
+        """Remove it, running or not; an absent one is fine."""
 
     def rename(self, container_id: str, name: str) -> None:
-        """Give it another name; one that has it already is fine. Raises NameTaken."""
+        """Rename it; one that has the name already is fine. Raises NameTaken."""
 
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
         """Change what happens when it ends or the engine starts."""
@@ -216,12 +225,12 @@ class Engine(Protocol):
     def logs(self, container_id: str, *, lines: int = 50) -> str:
         """Return the last lines of both streams."""
 
+
+class Streams(Protocol):
+    """Commands in an engine's containers, and what they read and write."""
+
     def execute(
-        self,
-        container_id: str,
-        argv: Sequence[str],
-        *,
-        timeout_seconds: float,
+        self, container_id: str, argv: Sequence[str], *, timeout_seconds: float
     ) -> Execution:
         """Run a command in a running container."""
 
@@ -233,19 +242,36 @@ class Engine(Protocol):
         """Return a socket that is the standard input and output of a created container."""
 
     def output(self, container_id: str) -> socket.socket:
-        """Return a socket from which all that a created container will say can be read."""
+        """Return a socket that reads the standard output and error of a created container."""
+
+
+class Networks(Protocol):
+    """An engine's networks and volumes."""
 
     def networks(self) -> Mapping[str, str]:
-        """Name → subnet of every network."""
+        """Return the subnet of every network by name."""
 
     def addresses(self, network: str) -> frozenset[str]:
-        """Addresses on a network of all its containers, stopped ones too."""
+        """Return the addresses of all containers on a network, stopped ones too."""
 
     def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
         """Create a bridge network; False when the subnet or the name is taken."""
 
     def remove_network(self, name: str) -> None:
-        """Remove a network; absent or in use is fine."""
+        """Remove a network; one that is absent or in use is fine."""
 
     def remove_volume(self, name: str) -> None:
-        """Remove a volume; absent is fine."""
+        """Remove a volume; an absent one is fine."""
+
+
+class Engine(Images, Containers, Streams, Networks, Protocol):
+    """One host's engine. Every call raises HostUnreachable when the host does not answer, and
+    DeploymentFailed, with an ErrorCode and the engine's own message, when the engine refuses."""
+
+    host: str
+
+    def info(self) -> EngineInfo:
+        """Return version, architecture and identifier."""
+
+    def close(self) -> None:
+        """Close all connections."""

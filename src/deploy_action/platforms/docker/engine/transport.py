@@ -24,7 +24,7 @@ from deploy_action.errors import BadInput, HostUnreachable
 __all__ = ["SshTunnel", "TlsEndpoint", "Transport", "UnixEndpoint", "open_transport"]
 
 _CONNECT_SECONDS = 10.0
-_LOOK_SECONDS = 0.002
+_POLL_SECONDS = 0.002
 _REMOTE_SOCKET = "/var/run/docker.sock"
 
 
@@ -141,11 +141,18 @@ class SshTunnel:
         return None
 
     def start(self) -> None:
-        """Connect and wait until the forwarding stands.
+        """Connect, and wait until the forwarded socket accepts connections.
 
         Raises:
             HostUnreachable: with ssh's own last words.
         """
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _start(self) -> None:
         errors = self.directory / "errors"
         with errors.open("wb") as sink:
             # `cat` ends with our end of its input, so the connection cannot outlive us.
@@ -157,16 +164,23 @@ class SshTunnel:
                 start_new_session=True,
             )
         deadline = time.monotonic() + _CONNECT_SECONDS + 5
-        while not (self.directory / "docker.sock").exists():
+        while not self._accepts():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                said = errors.read_text(errors="replace").strip()
-                self.close()
+                output = errors.read_text(errors="replace").strip()
                 raise HostUnreachable(
-                    f"{self.host}: ssh did not connect: {said or 'no answer in time'}",
-                    cause=_ssh_cause(said),
+                    f"{self.host}: ssh did not connect: {output or 'timed out'}",
+                    cause=_ssh_cause(output),
                     remedy=f"try it by hand: ssh {self.host.removeprefix('ssh://')} docker version",
                 )
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
+
+    def _accepts(self) -> bool:
+        # The socket's file exists from `bind` on, and connections are refused until `listen`.
+        try:
+            self._local.open().close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        return True
 
     def open(self) -> socket.socket:
         """Connect through the tunnel."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_action.platforms.docker.engine.translation import stop_survives_disconnect
+from deploy_action.platforms.docker.engine.containers import stop_survives_disconnect
 
 
 @pytest.mark.parametrize(

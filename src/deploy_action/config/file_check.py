@@ -1,7 +1,8 @@
-"""The killable half of the configuration gate: one file against its schema and required keys.
+"""Checks one configuration file against a schema and required keys, as a program of its own.
 
-Reads what to do as JSON from standard input and answers with JSON. Runs as a script, because
-isolated mode finds this package only where it is installed.
+Reads a request as JSON from standard input and writes a report as JSON. The `config` gate runs it
+as a script, because isolated mode finds this package only where it is installed, and kills it when
+a pattern of the schema does not end.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,7 +23,6 @@ from deploy_action.config.document import (
     Format,
     KeyPath,
     Unreadable,
-    dotted,
     format_of,
     parse,
     read_bytes,
@@ -30,7 +30,7 @@ from deploy_action.config.document import (
 from deploy_action.config.merge import lookup
 from deploy_action.config.schema import violations
 from deploy_action.problem import Problem
-from deploy_action.suggest import closest
+from deploy_action.suggest import did_you_mean
 
 __all__ = ["main"]
 
@@ -39,7 +39,7 @@ _RECURSION = 10_000
 
 
 class _NotChecked(Exception):
-    """The file could not be checked; `problems` says why."""
+    """The file could not be checked; `problems` has the reasons."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__()
@@ -47,49 +47,49 @@ class _NotChecked(Exception):
 
 
 def main() -> None:
-    """Read the order, check, answer."""
+    """Read the request, check, write the report."""
     sys.setrecursionlimit(_RECURSION)
-    order = json.load(sys.stdin)
+    request = json.load(sys.stdin)
     findings: list[Problem] = []
     unchecked: tuple[Problem, ...] = ()
     try:
-        findings.extend(_check(order))
+        findings.extend(_check(request))
     except _NotChecked as reason:
         unchecked = reason.problems
-    answer = {
+    report = {
         "findings": [asdict(problem) for problem in findings],
         "unchecked": [asdict(problem) for problem in unchecked],
     }
-    json.dump(answer, sys.stdout)
+    json.dump(report, sys.stdout)
 
 
-def _check(order: Mapping[str, Any]) -> Iterator[Problem]:
-    file = order["file"]
+def _check(request: Mapping[str, Any]) -> Iterator[Problem]:
+    file = request["file"]
     try:
         content = read_bytes(Path(file), file=file)
     except Unreadable as error:
         raise _NotChecked(*error.problems) from None
-    schema = _schema(order["schema"]) if order["schema"] else None
+    schema = _schema(request["schema"]) if request["schema"] else None
     try:
-        document = parse(content, file=file, format=_format(order), strict=False)
+        document = parse(content, file=file, format=_format(request), strict=False)
     except Unreadable as error:
         yield from error.problems
         return
     yield from document.problems
-    for key in order["required"]:
+    for key in request["required"]:
         yield from _required(document, key)
     if schema is not None:
-        yield from _against(document, schema, order["schema"])
+        yield from _against(document, schema, request["schema"])
 
 
-def _format(order: Mapping[str, Any]) -> Format:
-    if order["format"]:
-        return cast("Format", order["format"])
-    return format_of(order["file"]) or "yaml"
+def _format(request: Mapping[str, Any]) -> Format:
+    if request["format"]:
+        return cast("Format", request["format"])
+    return format_of(request["file"]) or "yaml"
 
 
 def _schema(file: str) -> Document:
-    """Read a schema, written in JSON or YAML, and hold it against its own meta-schema."""
+    """Read a schema, written in JSON or YAML, and check it against its own meta-schema."""
     from jsonschema import Draft202012Validator, validators
 
     try:
@@ -102,26 +102,17 @@ def _schema(file: str) -> Document:
     known = draft is None or isinstance(draft, str)
     kind = validators.validator_for(schema if known else True, default=Draft202012Validator)
     if draft is not None and str(draft).rstrip("#") != kind.META_SCHEMA["$schema"].rstrip("#"):
-        message = f"the draft {draft} of JSON Schema is not known"
+        message = f"the draft {draft} of JSON Schema is unknown"
         hint = 'write "$schema": "https://json-schema.org/draft/2020-12/schema"'
         raise _NotChecked(Problem(file=file, message=message, hint=hint, rule="bad-schema"))
     errors = kind(kind.META_SCHEMA).iter_errors(schema)
-    wrong = tuple(_bad_schema(document, tuple(error.absolute_path)) for error in errors)
-    if wrong:
-        raise _NotChecked(*dict.fromkeys(wrong))
+    paths = dict.fromkeys(tuple(error.absolute_path) for error in errors)
+    if paths:
+        message = "this is not a valid JSON Schema"
+        raise _NotChecked(
+            *(document.problem(path, message, "bad-schema", at_key=True) for path in paths)
+        )
     return document
-
-
-def _bad_schema(document: Document, path: KeyPath) -> Problem:
-    at = document.key_at(path)
-    return Problem(
-        file=document.file,
-        line=at.line,
-        column=at.column,
-        where=dotted(path),
-        message="this is no valid JSON Schema",
-        rule="bad-schema",
-    )
 
 
 def _against(document: Document, schema: Document, file: str) -> Iterator[Problem]:
@@ -136,14 +127,14 @@ def _against(document: Document, schema: Document, file: str) -> Iterator[Proble
         message = f"the reference {error.ref} leads out of the schema"
         hint = "only references inside one file are followed; put it under $defs"
     except re.error as error:
-        message, hint = f"the pattern {error.pattern!r} is not valid: {error.msg}", "mend it"
+        message, hint = f"the pattern {error.pattern!r} is not valid: {error.msg}", "fix it"
     except RecursionError:
-        message, hint = "the schema refers to itself without end", "mend its $ref"
+        message, hint = "the schema refers to itself without end", "fix its $ref"
     raise _NotChecked(Problem(file=file, message=message, hint=hint, rule="bad-schema"))
 
 
 def _required(document: Document, key: str) -> Iterator[Problem]:
-    """Tell the first part of a dotted key that is not there, or that the whole has no value."""
+    """Yield a problem if a part of a dotted key is missing or the key has no value."""
     path: KeyPath = ()
     for part in key.split("."):
         here = lookup(document.data, path)
@@ -151,33 +142,16 @@ def _required(document: Document, key: str) -> Iterator[Problem]:
         known = [str(name) for name in here] if isinstance(here, dict) else []
         missing = object()
         if lookup(document.data, (*path, step), missing) is missing:
-            likely = closest(part, known)
-            yield _missing(
-                document,
-                path,
-                key,
-                message=f"the required key '{key}' is missing",
-                hint=f"did you mean '{likely}'?" if likely else "",
-            )
+            message = f"the required key '{key}' is missing"
+            hint = did_you_mean(part, known)
+            problem = document.problem(path, message, "missing-key", hint=hint, at_key=True)
+            yield replace(problem, where=key)
             return
         path = (*path, step)
     if lookup(document.data, path) is None:
-        yield _missing(document, path, key, message=f"the required key '{key}' has no value")
-
-
-def _missing(
-    document: Document, path: KeyPath, key: str, *, message: str, hint: str = ""
-) -> Problem:
-    at = document.key_at(path)
-    return Problem(
-        file=document.file,
-        line=at.line,
-        column=at.column,
-        where=key,
-        message=message,
-        hint=hint,
-        rule="missing-key",
-    )
+        message = f"the required key '{key}' has no value"
+        problem = document.problem(path, message, "missing-key", at_key=True)
+        yield replace(problem, where=key)
 
 
 if __name__ == "__main__":

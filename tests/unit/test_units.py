@@ -6,8 +6,8 @@ import pytest
 
 from deploy_action.config.hosts import HostAddress, parse_host
 from deploy_action.config.schema import deploy_schema, validator_for
-from deploy_action.config.units import parse_duration, parse_size
 from deploy_action.config.urls import Url, parse_url
+from deploy_action.units import parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

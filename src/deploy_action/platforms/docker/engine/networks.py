@@ -1,0 +1,70 @@
+"""The networks and volumes of one host's Docker engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.engine.api import EngineApiError
+from deploy_action.platforms.docker.engine.calls import DockerCalls
+from deploy_action.platforms.docker.engine.error_hints import find_hint
+
+__all__ = ["DockerNetworks", "endpoint_address"]
+
+
+class DockerNetworks(DockerCalls):
+    """Networks and volumes, by Docker's API."""
+
+    def networks(self) -> Mapping[str, str]:
+        """List names and first subnets."""
+        with self._errors("list networks"):
+            entries = self._api.get("networks")
+        return {
+            entry["Name"]: ((entry["IPAM"].get("Config") or [{}])[0]).get("Subnet", "")
+            for entry in entries
+        }
+
+    def addresses(self, network: str) -> frozenset[str]:
+        """List the addresses of containers; a stopped one has the address that it asked for."""
+        with self._errors(f"list containers of {network}"):
+            entries = self._api.get("containers", "json", all=True, filters={"network": [network]})
+        endpoints = (entry["NetworkSettings"]["Networks"].get(network) for entry in entries)
+        return frozenset(endpoint_address(e) for e in endpoints if e) - {""}
+
+    def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
+        """Create a bridge with a subnet; False when the name or the subnet is taken."""
+        body = {
+            "Name": name,
+            "Driver": "bridge",
+            "CheckDuplicate": True,
+            "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet, "IPRange": dynamic_range}]},
+            "Labels": {"deploy-action.edge": name},
+        }
+        with self._errors(f"create network {name}"):
+            try:
+                self._api.post("networks", "create", body=body)
+            except EngineApiError as error:
+                taken = find_hint(error.message).code is ErrorCode.ADDRESS_IN_USE
+                if taken or error.status in (403, 409):
+                    return False
+                raise
+        return True
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; one that is absent or in use is fine."""
+        with contextlib.suppress(DeploymentFailed):
+            self._optional(
+                f"remove network {name}", lambda: self._api.call("DELETE", "networks", name)
+            )
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; an absent one is fine."""
+        self._optional(f"remove volume {name}", lambda: self._api.call("DELETE", "volumes", name))
+
+
+def endpoint_address(endpoint: Mapping[str, Any]) -> str:
+    """Return a container's address on a network, or the one that it will have."""
+    fixed = endpoint.get("IPAMConfig") or {}
+    return endpoint.get("IPAddress") or fixed.get("IPv4Address") or ""

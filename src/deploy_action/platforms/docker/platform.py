@@ -1,0 +1,268 @@
+"""The Docker platform: the hosts of one environment, each an engine with an edge of its own."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from deploy_action.errors import DeployActionError
+from deploy_action.parallel import Cancel, run_parallel
+from deploy_action.platforms.docker.certificate_files import missing_certificate
+from deploy_action.platforms.docker.drift import differences
+from deploy_action.platforms.docker.engine import Engine, connect
+from deploy_action.platforms.docker.host import Host, observe, open_reader
+from deploy_action.platforms.docker.locking import lock_host
+from deploy_action.platforms.docker.observation import DockerObservation, HostObservation
+from deploy_action.platforms.docker.plan import plan_rollout
+from deploy_action.platforms.docker.probes import probes
+from deploy_action.platforms.docker.reconcile import reconcile_host, remove_orphaned_hooks
+from deploy_action.platforms.docker.replicas import Placement, of_release
+from deploy_action.platforms.docker.runtime import DockerRuntime
+from deploy_action.platforms.docker.store import DockerStore
+from deploy_action.platforms.docker.tls import renew_certificate
+from deploy_action.platforms.protocol import ReconcileResult
+from deploy_action.releases.model import Kind
+from deploy_action.session.lock import current, lock_name, read_holder
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from deploy_action.checks.request_probe import RouteProbe
+    from deploy_action.clock import Clock
+    from deploy_action.config.model import Environment
+    from deploy_action.inputs import Inputs
+    from deploy_action.platforms.docker.edge.certificates import Bundle
+    from deploy_action.platforms.protocol import Desired
+    from deploy_action.releases.model import Release
+    from deploy_action.results.answers import Difference
+    from deploy_action.rollout.plan import Plan
+    from deploy_action.session.lock import Holder, Lock
+
+__all__ = ["DockerPlatform", "connect_hosts"]
+
+
+@dataclass(slots=True, kw_only=True)
+class DockerPlatform:
+    """Open connections to every host of an environment.
+
+    Attributes:
+        engines: by host, in the order of deploy.yaml.
+        inputs: where a missing certificate is read from.
+        certificate: what the edge shall answer with after a deployment; None keeps what it has.
+        locked: the hosts while the lock is held; empty otherwise.
+        unreachable: why a host could not be connected to, where that is not an error.
+    """
+
+    placement: Placement
+    engines: Mapping[str, Engine]
+    inputs: Inputs
+    clock: Clock
+    certificate: Bundle | None = None
+    lock_wait_seconds: float = 0.0
+    locked: dict[str, Host] = field(default_factory=dict)
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts, in the order of deploy.yaml."""
+        return tuple(self.engines)
+
+    @property
+    def first(self) -> Engine:
+        """The engine that is asked where one answer is enough."""
+        return next(iter(self.engines.values()))
+
+    # The lock
+
+    @contextlib.contextmanager
+    def lock(self, holder: Holder) -> Iterator[DockerStore]:
+        """Hold the lock of every host: the first one's, and with it the right to take the others'.
+
+        All commands begin with the same host, so that one of many at a time gets them all. Two
+        whose lists of hosts differ may refuse each other, before either has changed anything.
+
+        Raises:
+            LockHeld: another user has one; those already taken are released.
+        """
+        taken: dict[str, tuple[Lock, Host]] = {}
+        cancel = Cancel()
+
+        def take(name: str) -> None:
+            taken[name] = self._lock_host(name, holder, cancel)
+
+        first, *others = sorted(self.engines)
+        try:
+            run_parallel(take, [first], cancel=cancel)
+            run_parallel(take, others, cancel=cancel)
+            self.locked = {name: taken[name][1] for name in self.engines}
+            yield DockerStore(self.locked)
+        finally:
+            self.locked = {}
+            # Those that were taken before one failed, too.
+            for lock, _ in taken.values():
+                lock.release()
+
+    def _lock_host(self, name: str, holder: Holder, cancel: Cancel) -> tuple[Lock, Host]:
+        return lock_host(
+            name,
+            self.engines[name],
+            self.placement,
+            labels=holder.labels,
+            wait_seconds=self.lock_wait_seconds,
+            clock=self.clock,
+            cancel=cancel,
+        )
+
+    def holders(self) -> Mapping[str, Holder]:
+        """Return who holds the lock, by host."""
+        name = lock_name(
+            self.placement.edge.name, self.placement.service, self.placement.environment
+        )
+        locks = {host: current(engine, name) for host, engine in self.engines.items()}
+        return {host: read_holder(lock) for host, lock in locks.items() if lock is not None}
+
+    def break_locks(self) -> None:
+        """Remove the lock on every host, whoever holds it."""
+        name = lock_name(
+            self.placement.edge.name, self.placement.service, self.placement.environment
+        )
+        for engine in self.engines.values():
+            lock = current(engine, name)
+            if lock is not None:
+                engine.remove(lock.id)
+
+    # Looking
+
+    def observe(self, images: Sequence[str] = ()) -> DockerObservation:
+        """Look at every host; one on which nothing was ever deployed is empty."""
+        if self.locked:
+            found = run_parallel(lambda host: observe(host, images), list(self.locked.values()))
+            return DockerObservation.of(found)
+        found = run_parallel(lambda name: self._observe_unlocked(name, images), self.hosts)
+        lost = [HostObservation(host=host, problem=why) for host, why in self.unreachable.items()]
+        return DockerObservation.of([*found, *lost])
+
+    def _observe_unlocked(self, name: str, images: Sequence[str]) -> HostObservation:
+        engine = self.engines[name]
+        with self.reader(name) as host:
+            if host is not None:
+                return observe(host, images)
+            ids = {image: found.id for image in images if (found := engine.image(image))}
+            return HostObservation(host=name, image_ids=ids)
+
+    def reader(self, name: str) -> contextlib.AbstractContextManager[Host | None]:
+        """Open a session on a host that takes no lock; None where nothing was deployed yet."""
+        return open_reader(name, self.engines[name], self.placement, self.clock)
+
+    def drift(self, seen: DockerObservation, now: datetime) -> tuple[Difference, ...]:
+        """Compare every host with the ledger."""
+        return tuple(
+            difference
+            for host in seen.hosts
+            for difference in differences(host, seen.ledger, self.placement, now=now)
+        )
+
+    def last_logs(self, release: Release) -> Mapping[str, str]:
+        """Return the last log lines of a release's replicas, by name and host."""
+        logs: dict[str, str] = {}
+        for name, host in self.locked.items():
+            try:
+                for replica in of_release(host.replicas(), release):
+                    logs[f"{replica.name} on {name}"] = host.engine.logs(replica.container.id)
+            except DeployActionError:
+                continue
+        return logs
+
+    # Changing
+
+    def plan(self, kind: Kind, release: Release, seen: DockerObservation) -> Plan:
+        """Return the steps that make `release` live."""
+        return plan_rollout(kind, release, self.hosts, seen)
+
+    def start_rollout(self) -> DockerRuntime:
+        """Return what the steps of a rollout share."""
+        return DockerRuntime(hosts=self.locked, certificate=self.certificate)
+
+    def probes(self, plan: Plan) -> Sequence[RouteProbe]:
+        """Return the probe requests that go through each host's edge."""
+        return [probe for host in self.locked.values() for probe in probes(plan, host)]
+
+    def require_certificate(self, release: Release, seen: DockerObservation) -> None:
+        """Read the release's certificate where a host has none.
+
+        Raises:
+            BadInput: a host has none, and none was given that can be used.
+        """
+        self.certificate = missing_certificate(release.configuration, seen, self.inputs)
+
+    def reconcile(self, desired: Desired, cancel: Cancel) -> ReconcileResult:
+        """Bring every host to what is desired, all of them in parallel."""
+
+        def bring(host: Host) -> ReconcileResult:
+            try:
+                remove_orphaned_hooks(host)
+                return reconcile_host(host, desired, cancel)
+            except (DeployActionError, OSError) as error:
+                return ReconcileResult(failures={host.name: error})
+
+        result = ReconcileResult()
+        for done in run_parallel(bring, list(self.locked.values()), cancel=cancel):
+            result.add(done)
+        return result
+
+    def renew_certificate(self, release: Release) -> tuple[str, ...]:
+        """Have every edge answer with a new certificate while the release stays; say what was done."""
+        route = release.configuration.route
+        return tuple(
+            note
+            for host in self.locked.values()
+            for note in renew_certificate(host, route, self.certificate)
+        )
+
+
+@contextlib.contextmanager
+def connect_hosts(
+    environment: Environment,
+    inputs: Inputs,
+    clock: Clock,
+    *,
+    certificate: Bundle | None = None,
+    partial: bool = False,
+) -> Iterator[DockerPlatform]:
+    """Connect to every host of an environment.
+
+    Args:
+        partial: go on with the hosts that answer, as long as one does.
+
+    Raises:
+        HostUnreachable: a host does not answer; none was touched.
+    """
+    unreachable: dict[str, str] = {}
+    engines: dict[str, Engine] = {}
+    failures: dict[str, DeployActionError] = {}
+
+    def open_engine(name: str) -> None:
+        try:
+            engines[name] = connect(name)
+        except DeployActionError as error:
+            failures[name] = error
+
+    try:
+        run_parallel(open_engine, environment.hosts)
+        if failures and not (partial and engines):
+            raise next(iter(failures.values()))
+        unreachable = {name: error.what for name, error in failures.items()}
+        yield DockerPlatform(
+            placement=Placement.of(environment),
+            engines={name: engines[name] for name in environment.hosts if name in engines},
+            inputs=inputs,
+            clock=clock,
+            certificate=certificate,
+            lock_wait_seconds=inputs.lock_wait_seconds,
+            unreachable=unreachable,
+        )
+    finally:
+        for engine in engines.values():
+            engine.close()

@@ -1,0 +1,78 @@
+"""Watches new replicas for a while: that they live, are healthy, and serve as well as the old."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from deploy_action.platforms.docker.smoke import SmokeRunner, require_passed
+from deploy_action.platforms.docker.watch import Watcher
+from deploy_action.rollout.step import StepId
+
+if TYPE_CHECKING:
+    from deploy_action.platforms.docker.runtime import DockerContext
+
+__all__ = ["Bake", "WatchCanary"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchCanary:
+    """Watches the canary beside the old release."""
+
+    id: ClassVar[StepId] = StepId.WATCH_CANARY
+    host: str
+    seconds: float
+    percent: int
+
+    def describe(self) -> str:
+        return f"watch the canary at {self.percent} % for {self.seconds:g} s"
+
+    def run(self, context: DockerContext) -> None:
+        _watch(context, self.host, self.seconds, alone=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bake:
+    """Watches the new release while the old one still runs."""
+
+    id: ClassVar[StepId] = StepId.BAKE
+    host: str
+    seconds: float
+
+    def describe(self) -> str:
+        return (
+            f"bake: watch health and smoke tests for {self.seconds:g} s, the old release still runs"
+        )
+
+    def run(self, context: DockerContext) -> None:
+        _watch(context, self.host, self.seconds, alone=True)
+
+
+def _watch(context: DockerContext, host_name: str, seconds: float, *, alone: bool) -> None:
+    """Watch one host.
+
+    Args:
+        alone: the release has all of the traffic, so every answer must be its own.
+    """
+    host, plan = context.runtime.hosts[host_name], context.plan
+    runner = SmokeRunner.of(context, host)
+    reachable = host_name not in plan.closed and (alone or not plan.moves_route)
+
+    def smoke() -> None:
+        if plan.configuration.route is not None and plan.configuration.smoke and reachable:
+            results = runner.edge(alone=alone)
+            if not all(result.passed for result in results):
+                require_passed(results, context.log)
+
+    watcher = Watcher(
+        host=host,
+        configuration=plan.configuration,
+        replicas=tuple(context.runtime.on(host_name)),
+        cancel=context.cancel,
+        events=context.events,
+        number=plan.number,
+    )
+    promoted = watcher.watch(seconds, smoke)
+    if promoted is not None:
+        context.events.say(str(promoted), host=host_name)
+        context.log.note(str(promoted))

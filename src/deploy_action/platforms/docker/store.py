@@ -1,0 +1,72 @@
+"""The ledger of one environment on its Docker hosts, written through the sessions of the lock."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy_action.errors import DeployActionError
+from deploy_action.parallel import run_parallel
+from deploy_action.session.client import SessionLost
+
+if TYPE_CHECKING:
+    from deploy_action.platforms.docker.host import Host
+    from deploy_action.platforms.docker.observation import DockerObservation
+    from deploy_action.releases.model import Deployment
+
+__all__ = ["DockerStore"]
+
+_REPLICATED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DockerStore:
+    """Writes the same entries to every host."""
+
+    hosts: Mapping[str, Host]
+
+    def begin(self, deployment: Deployment) -> None:
+        """Reserve room for an outcome, forget old operator commands, and write the entry."""
+        run_parallel(lambda host: host.ledger.begin(deployment), list(self.hosts.values()))
+
+    def write(self, deployment: Deployment, *, hosts: Collection[str] | None = None) -> None:
+        """Add an entry or replace it, on all hosts or on these."""
+        chosen = [host for name, host in self.hosts.items() if hosts is None or name in hosts]
+        run_parallel(lambda host: host.ledger.write(deployment), chosen)
+
+    def replicate(self, entries: Sequence[Deployment], seen: DockerObservation) -> None:
+        """Give every host the entries that it lacks or has in an older state."""
+        for name, host in self.hosts.items():
+            known = {entry.number: entry for entry in seen.host(name).ledger.entries}
+            for entry in entries[-_REPLICATED:]:
+                if known.get(entry.number) != entry:
+                    host.ledger.write(entry)
+
+    def fingerprint_key(self, seen: DockerObservation) -> bytes:
+        """Return the key of secret fingerprints, made on first use and the same on every host."""
+        known = {name: seen.host(name).fingerprint_key for name in self.hosts}
+        key = next((value for value in known.values() if value), None) or secrets.token_bytes(32)
+        for name, host in self.hosts.items():
+            if known[name] != key:
+                host.session.put(host.key_path, key)
+        return key
+
+    def require_held(self) -> None:
+        """Make sure that the lock is still held on at least one host.
+
+        Raises:
+            SessionLost: no lock is left.
+        """
+        lost: list[SessionLost] = []
+        for host in self.hosts.values():
+            try:
+                host.session.ping()
+            except SessionLost as error:
+                lost.append(error)
+            except DeployActionError:
+                # It answers, though not well: the undo will tell.
+                continue
+        if lost and len(lost) == len(self.hosts):
+            raise lost[0]
