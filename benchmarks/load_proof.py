@@ -24,13 +24,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.load_probe import upper_bound
 from tests.support.sandbox import Finished, Sandbox, free_port, sandbox
 from tests.support.traffic import FULL, Total, Traffic
 
 from benchmarks import results
 from benchmarks.measuring import Numbers, machine, save, spread, table
 from benchmarks.results import Benchmark
-from deploy_action.checks.probe import upper_bound
 
 ACTS = ("deployment", "failed", "rollback", "reload")
 SHORT = dict(zip(ACTS, (5, 1, 1, 1), strict=True))

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from tests.load_probe import Load, Probe, ProbeResult
 from tests.support.hosts import Host, hosts
 from tests.support.sandbox import Sandbox, sandbox
 
 from benchmarks.chart import Bar, bars
 from benchmarks.measuring import Numbers, seconds, seconds_of, table, wait_until
 from benchmarks.results import Benchmark
-from deploy_action.checks.probe import Load, Probe, ProbeResult
 from deploy_action.platforms.docker.edge import artifact
 
 ROOT = Path(__file__).resolve().parents[1]

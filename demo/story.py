@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tests.load_probe import Load, Probe
+
 from demo.command import Show, ask, run
 from demo.stage import Stage
 from demo.teller import Teller
-from deploy_action.checks.probe import Load, Probe
 
 __all__ = ["StoryFailed", "tell"]
 

@@ -65,6 +65,8 @@ class Inputs:
     """run: bypass the image's entry point."""
     timeout_seconds: float = 3600.0
     """run: stop the command after this long."""
+    github_record: bool = False
+    """deploy, promote, rollback: keep the deployment in GitHub's own list of them."""
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     """The process environment, from which declared secrets are taken; never shown."""
     proof: str | None = None

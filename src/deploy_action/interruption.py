@@ -10,7 +10,7 @@ from types import FrameType
 
 from deploy_action.errors import Interrupted
 
-__all__ = ["interruptible", "postponed"]
+__all__ = ["interruptible", "postponed", "uninterrupted"]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Used in the main thread alone, where signal handlers run.
@@ -65,3 +65,17 @@ def postponed() -> Iterator[None]:
         _postponing.pop()
     if _waiting and not _postponing:
         raise _waiting.pop()
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ignore SIGINT and SIGTERM, for what takes seconds at most and must not be cut short."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in kept.items():
+            signal.signal(number, old)

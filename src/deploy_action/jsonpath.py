@@ -1,4 +1,4 @@
-"""Where in a JSON document to look: ``items[0].id``, ``$.a["key.with.dots"]``, ``$``.
+"""Paths into a JSON document: ``items[0].id``, ``$.a["key.with.dots"]``, ``$``.
 
 The syntax is the part of RFC 9535 that names exactly one value, with the leading ``$.`` optional:
 member names after a dot or in ``["…"]``, indexes in ``[0]``, negative ones from the end.
@@ -22,7 +22,7 @@ _SEGMENT = re.compile(
 
 
 class Missing(LookupError):
-    """A document has nothing at a path; the message says from where on."""
+    """A document has no value at a path; the message names the first step that fails."""
 
 
 def parse_path(text: str) -> tuple[str | int, ...]:

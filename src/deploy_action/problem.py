@@ -40,8 +40,17 @@ class Problem:
     rule: str = ""
     severity: Severity = Severity.ERROR
 
-    def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+    @property
+    def place(self) -> str:
+        """The file, with line and column as far as they are known."""
+        return ":".join(str(part) for part in (self.file, self.line, self.column) if part)
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong and how to fix it."""
         where = f"{self.where}: " if self.where else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{place}: {self.severity}: {where}{self.message}{hint}"
+        return f"{where}{self.message}{hint}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.severity}: {self.sentence}"

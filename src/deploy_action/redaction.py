@@ -1,4 +1,4 @@
-"""Makes text from outside fit to be shown: without secrets, also encoded ones, and harmless."""
+"""Makes text from outside fit to be shown: without secrets or their encoded forms, and escaped."""
 
 from __future__ import annotations
 
@@ -13,18 +13,16 @@ from deploy_action.inputs import Secret
 __all__ = ["Redactor", "escape", "excerpt"]
 
 _MASK = "***"
-_EXCERPT_CHARACTERS = 200
-_NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ENCODED_FROM = 4
 """Shorter secrets are masked as they stand only: their encodings would match everywhere."""
+_EXCERPT_CHARACTERS = 200
+_NAMED_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class Redactor:
-    """Masks every known form of a set of secrets.
-
-    Known are the value itself, each of its lines, and these URL-, JSON-, HTML-, hex- and
-    base64-encoded, base64 at each of the three alignments that it can have inside a longer text
-    (as in ``Authorization: Basic``).
+    """Masks secrets: each value, each of its lines, and both in URL, JSON, HTML, hex and base64
+    encoding, base64 at each of the three alignments that it can have inside a longer text (as in
+    ``Authorization: Basic``).
     """
 
     __slots__ = ("_forms",)
@@ -41,25 +39,25 @@ class Redactor:
         return text
 
     def excerpt(self, text: str) -> str:
-        """Make the beginning of outside text fit to be shown: masked first, so that no secret is
-        cut in two, then shortened, then escaped."""
+        """Return the beginning of a text, masked and escaped; masked first, so that no secret is
+        cut in two."""
         return excerpt(self(text))
 
     def quote(self, text: str) -> str:
-        """Return that in quotation marks."""
+        """Return the excerpt in quotation marks."""
         return f'"{self.excerpt(text)}"'
 
 
 def escape(text: str) -> str:
     """Make every character visible that could move a cursor, colour a terminal or end a line."""
     return "".join(
-        character if character.isprintable() else _NAMED.get(character, _code(character))
+        character if character.isprintable() else _NAMED_ESCAPES.get(character, _code(character))
         for character in text
     )
 
 
 def excerpt(text: str, limit: int = _EXCERPT_CHARACTERS) -> str:
-    """Return at most `limit` characters of outside text, escaped, and show when there is more."""
+    """Return at most `limit` characters of a text, escaped, and show when there is more."""
     return escape(text[:limit]) + ("…" if len(text) > limit else "")
 
 
@@ -79,7 +77,7 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _lines(value: str) -> Iterable[str]:
-    """A line of one to three characters (a brace of a JSON key file) is not a secret."""
+    """Leave out lines of one to three characters, such as a brace of a JSON key file."""
     return (line for line in value.splitlines() if len(line.strip()) >= _ENCODED_FROM)
 
 
@@ -107,7 +105,7 @@ def _lower_escapes(form: str) -> str:
 
 
 def _inside(encoded: bytes, padding: int, length: int) -> str:
-    """Return the characters of a base64 text that depend on the secret alone."""
+    """Return the characters of a base64 text that depend only on the secret."""
     first = -(-padding * 8 // 6)
     last = (padding + length) * 8 // 6
     return encoded[first:last].decode("ascii")

@@ -142,7 +142,7 @@ def test_docs_writes_a_page_about_this_repository(repository: Path) -> None:
     printed = deploy_action("docs", cwd=repository)
     assert printed.stdout.startswith("# How shop is deployed\n")
     written = deploy_action("docs", "--output", "D.md", cwd=repository)
-    assert written.stdout == "wrote D.md\n"
+    assert written.stdout == "✓ wrote D.md\n"
     assert (repository / "D.md").read_text(encoding="utf-8") == printed.stdout
 
 

@@ -19,12 +19,11 @@ from tests.fakes.process import Died, Process
 
 from deploy_action.commands import perform
 from deploy_action.errors import BadInput
-from deploy_action.events.progress import Silent
 from deploy_action.inputs import Inputs
 from deploy_action.releases.ledger import current_deployment, decode
 from deploy_action.releases.model import Deployment, Kind, State
-from deploy_action.results.answers import Report
 from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Report
 
 __all__ = ["BACKEND", "World", "make_world"]
 
@@ -89,7 +88,7 @@ class World:
         self.process = process or Process()
         given = Inputs(config=self.directory / "deploy.yaml", actor="ada", **inputs)
         try:
-            answer = perform(command, given, Silent())
+            answer = perform(command, given)
         except Died:
             answer = None
         self.process.ended()

@@ -143,7 +143,7 @@ def test_an_old_release_that_ignores_sigterm_is_killed_and_noted(box: Sandbox) -
         box.configure(env={"NUMBER": "2"})
         done = box.deploy("2.0.0")
     assert done.exit_code == 0, done.text
-    told = [note for note in done.json["notes"] if "was killed" in note]
+    told = [n["text"] for n in done.json["notes"] if "was killed" in n["text"]]
     assert len(told) == 1
     assert stubborn in told[0]
 

@@ -289,7 +289,7 @@ def test_a_torn_ledger_entry_is_named_and_the_others_are_intact(shop: Sandbox) -
     history = shop.run("history")
     assert history.exit_code == 0, history.text
     assert [e["release"]["version"] for e in history.json["deployments"]] == ["1.0.0"]
-    assert any("00000002" in note for note in history.json["notes"])
+    assert any("00000002" in note["text"] for note in history.json["notes"])
     with shop.load() as stop:
         done = shop.deploy("1.0.0")
         assert done.exit_code == 0, done.text

@@ -67,7 +67,7 @@ def test_a_person_promotes_or_aborts_a_canary_from_elsewhere(box: Sandbox) -> No
     with box.unbroken():
         process = _at_the_canary(box, "2.0.0", 10)
         who = ("--actor", "octocat", "--reason", "checkout fails")
-        assert box.run("canary", "abort", *who).json["result"] == "told"
+        assert box.run("canary", "abort", *who).json["result"] == "signalled"
         out, err = process.communicate(timeout=30)
         assert process.returncode == 4, out + err
         assert box.serving() == "1.0.0"

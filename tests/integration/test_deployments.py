@@ -164,7 +164,7 @@ def test_an_edge_whose_file_somebody_edited_is_drift_and_the_same_version_again_
     with box.unbroken():
         again = box.deploy("1.0.0")
         assert again.json["result"] == "unchanged", again.text
-        assert "written anew" in " ".join(again.json["notes"])
+        assert "written anew" in " ".join(note["text"] for note in again.json["notes"])
     assert "connect 2s" in docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
     assert box.run("drift").exit_code == 0
 
@@ -251,7 +251,7 @@ def test_stop_first_says_the_gap_and_keeps_to_it(box: Sandbox) -> None:
     box.configure(strategy={"order": "stop-first"})
     box.deployed("1.0.0")
     plan = box.run("plan", "--version", "2.0.0")
-    assert any("gap" in note for note in plan.json["notes"]), plan.text
+    assert any("gap" in note["text"] for note in plan.json["notes"]), plan.text
     done = box.deploy("2.0.0")
     assert done.exit_code == 0, done.text
     assert box.serving() == "2.0.0"

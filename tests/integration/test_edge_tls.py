@@ -128,7 +128,7 @@ def test_a_certificate_is_renewed_without_a_lost_request(box: Sandbox) -> None:
     with Clients(box=box, context=trusting(box)) as clients:
         done = box.deploy("1.0.0")
     assert done.json["result"] == "unchanged", done.text
-    assert any("new certificate" in note for note in done.json["notes"])
+    assert any("new certificate" in note["text"] for note in done.json["notes"])
     assert clients.lost == []
     assert get(box)[2] != first
     listed = docker("exec", box.edge, "ls", "/state/certs/shop-production").split()
@@ -213,11 +213,11 @@ def test_maintenance_outlives_deployments(box: Sandbox) -> None:
     assert get(box)[:2] == (503, page.read_bytes())
     box.deployed("2.0.0")
     assert get(box)[0] == 503
-    assert any("maintenance is on" in note for note in box.run("status").json["notes"])
+    assert any("maintenance is on" in note["text"] for note in box.run("status").json["notes"])
     seen = box.run("monitor").json
     assert seen["result"] == "healthy"
     assert "certificate" in {check["name"] for check in seen["checks"]}
-    assert any("maintenance is on" in note for note in seen["notes"])
+    assert any("maintenance is on" in note["text"] for note in seen["notes"])
     off = box.run("maintenance", "off")
     assert (off.json["result"], off.json["changed"]) == ("open", True), off.text
     assert json.loads(get(box)[1])["version"] == "2.0.0"

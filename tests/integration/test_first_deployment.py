@@ -65,7 +65,7 @@ def apart(reader: Sandbox) -> None:
 def live(reader: Sandbox) -> str:
     with urllib.request.urlopen(f"{reader.url}/status/200", timeout=10) as answer:
         assert answer.status == 200
-    return str(reader.run("status", "-e", "production").json["live"]["release"]["version"])
+    return str(reader.run("status", "-e", "production").json["current"]["release"]["version"])
 
 
 def test_four_commands_lead_to_production_within_five_minutes(reader: Sandbox) -> None:

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.load_probe import Kind, Load, Probe, ProbeResult
 from tests.support.sandbox import Sandbox, docker, sandbox, until
-
-from deploy_action.checks.probe import Kind, Load, Probe, ProbeResult
 
 pytestmark = pytest.mark.docker
 

@@ -26,7 +26,7 @@ def _roles(box: Sandbox) -> dict[str, list[str]]:
     roles: dict[str, list[str]] = {}
     for replica in host["replicas"]:
         weight = "-" if replica["weight"] is None else f"{replica['weight']:g} %"
-        roles.setdefault(replica["role"], []).append(f"{replica['version']} {weight}")
+        roles.setdefault(replica["stage"], []).append(f"{replica['version']} {weight}")
     return {role: sorted(found) for role, found in roles.items()}
 
 

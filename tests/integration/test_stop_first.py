@@ -16,5 +16,5 @@ def test_the_announced_gap_does_not_undo_the_deployment(tmp_path: Path) -> None:
         box.deployed("1.0.0")
         done = box.deploy("2.0.0")
         assert done.exit_code == 0, done.text
-        assert any("stop-first" in note for note in done.json["notes"]), done.text
+        assert any("stop-first" in note["text"] for note in done.json["notes"]), done.text
         assert box.serving() == "2.0.0"

@@ -19,8 +19,7 @@ from typing import Any
 from uuid import uuid4
 
 import yaml
-
-from deploy_action.checks.probe import Load, Probe, ProbeResult
+from tests.load_probe import Load, Probe, ProbeResult
 
 __all__ = [
     "Finished",

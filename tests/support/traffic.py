@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlsplit
 
-from deploy_action.checks.probe import Load, Probe
+from tests.load_probe import Load, Probe
 
 __all__ = ["FULL", "Mix", "Total", "Traffic"]
 

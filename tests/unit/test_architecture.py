@@ -10,7 +10,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[2] / "src" / "deploy_action"
 MODULES = {path.relative_to(SOURCE).as_posix(): path for path in sorted(SOURCE.rglob("*.py"))}
 
-MOST_LINES = 300
+MOST_LINES = 600
 # The vocabularies of deploy.yaml and of the command line: values only, best read in one piece.
 LONG = {"config/model.py"}
 MOST_FUNCTION_LINES = 60
@@ -134,7 +134,6 @@ def test_workflow_commands_are_written_in_one_place() -> None:
 
 # Entry points, workers that answer their parent, and the generators of documents.
 PRINTERS = {
-    "checks/probe/__main__.py",
     "cli/manual.py",
     "config/file_check.py",
     "config/reference.py",

@@ -6,10 +6,11 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["add_summary", "set_outputs", "shortened"]
+from deploy_action.render.markdown import shortened
+
+__all__ = ["add_summary", "set_outputs"]
 
 _MOST_BYTES = 1024 * 1024
-_MOST_FENCE = 256
 _CUT = "\n\n*This page was cut at GitHub's limit of 1 MiB.*\n"
 
 
@@ -38,21 +39,3 @@ def add_summary(environ: Mapping[str, str], markdown: str) -> None:
     with Path(name).open("ab") as file:
         room = _MOST_BYTES - file.tell()
         file.write(shortened(markdown, room, _CUT) if len(content) > room else content)
-
-
-def shortened(markdown: str, room: int, note: str) -> bytes:
-    """Cut a page that is longer than so many bytes, and end it with a note that says so."""
-    cut = note.encode()
-    kept = markdown.encode()[: max(room - len(cut) - _MOST_FENCE, 0)].decode(errors="ignore")
-    return (kept.encode() + _end_of_fence(kept) + cut)[: max(room, 0)]
-
-
-def _end_of_fence(markdown: str) -> bytes:
-    """Return what ends a code block that was cut, or the note below would be a part of it."""
-    fence = ""
-    for line in markdown.splitlines():
-        if not fence and line.startswith("```"):
-            fence = line[: len(line) - len(line.lstrip("`"))]
-        elif line == fence:
-            fence = ""
-    return f"\n{fence}".encode()[:_MOST_FENCE] if fence else b""

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deploy_action.action.context import Context
 from deploy_action.commands import describe
 from deploy_action.errors import BadInput
+from deploy_action.github.context import Context
+from deploy_action.github.publishing import PublishOptions
 from deploy_action.suggest import suggestion
 
-__all__ = ["COMMANDS", "INPUTS", "action_inputs", "arguments", "command_of", "is_true"]
+__all__ = [
+    "COMMANDS",
+    "INPUTS",
+    "action_inputs",
+    "arguments",
+    "command_of",
+    "is_true",
+    "publish_options",
+]
 
 COMMANDS = (
     "deploy",
@@ -65,6 +74,14 @@ _OURS = (
 INPUTS = (*_OURS, *_PASSED_ON)
 """Every input; those that are passed on are called as the command line's flag is."""
 
+_DEPLOYING = ("deploy", "promote", "rollback")
+_PUBLISH: Mapping[str, tuple[str, ...]] = {
+    "live-tag": _DEPLOYING,
+    "release-notes": _DEPLOYING,
+    "comment": ("plan",),
+    "issue": ("monitor",),
+}
+"""What may be written on GitHub, by the commands that it goes with."""
 _VERBATIM = ("INPUT_SSH-KEY", "INPUT_SECRETS")
 
 
@@ -115,7 +132,38 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
             )
         if value:
             argv.append(f"--{name}" if name in _SWITCHES else f"--{name}={value}")
+    on_github = context.on_github and bool(context.repository)
+    if on_github and command in _DEPLOYING and inputs.get("github-record") != "off":
+        argv.append("--github-record")
     return [*argv, *_words(command, inputs.get("arguments", ""))]
+
+
+def publish_options(inputs: Mapping[str, str]) -> PublishOptions:
+    """Read what the step asks to be written on GitHub.
+
+    Raises:
+        BadInput: a value that is none, or something that this command cannot write.
+    """
+    record = inputs.get("github-record") or "auto"
+    if record not in ("auto", "off"):
+        raise BadInput(
+            f"input github-record: {record!r} is neither auto nor off",
+            remedy="github-record: auto",
+        )
+    command, asked = command_of(inputs), {}
+    for name, commands in _PUBLISH.items():
+        asked[name] = is_true(name, inputs.get(name, ""))
+        if asked[name] and command not in commands:
+            raise BadInput(
+                f"input {name}: the command {command} does not take it",
+                remedy=f"leave it out, or use one of: {', '.join(commands)}",
+            )
+    return PublishOptions(
+        live_tag=asked["live-tag"],
+        release_notes=asked["release-notes"],
+        comment=asked["comment"],
+        issue=asked["issue"],
+    )
 
 
 def _words(command: str, text: str) -> list[str]:

@@ -12,21 +12,23 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from deploy_action.action.context import Context
 from deploy_action.action.files import add_summary, set_outputs
-from deploy_action.action.inputs import COMMANDS, action_inputs, arguments
+from deploy_action.action.inputs import COMMANDS, action_inputs, arguments, publish_options
 from deploy_action.action.masking import declared_secrets, handed_secrets
 from deploy_action.action.outputs import outputs
 from deploy_action.action.ssh import ssh_files
 from deploy_action.action.workflow_commands import Commands
 from deploy_action.cli.main import bug
 from deploy_action.errors import BadInput, ExitCode
+from deploy_action.github.context import Context
+from deploy_action.inputs import Secret
+from deploy_action.interruption import uninterrupted
 
 if TYPE_CHECKING:
     from deploy_action.github.publishing import Publisher
     from deploy_action.problem import Problem
-    from deploy_action.results.answers import Report
     from deploy_action.results.outcome import Outcome
+    from deploy_action.results.reports import Report
 
 __all__ = ["main"]
 
@@ -68,37 +70,33 @@ def _run(environ: Mapping[str, str], commands: Commands) -> int:
             os.environ.update(_git_trust(environ))
             os.environ.update(stack.enter_context(ssh_files(action_inputs(environ))))
             publisher = _publisher(environ)
-            report = _perform(environ, commands, publisher)
+            report = _perform(environ, commands)
         except BadInput as error:
             from deploy_action.results.outcome import Outcome
 
             report = Outcome.of_error(error)
-        with _undisturbed():
+        with uninterrupted():
             report = _show(report, commands, environ, publisher)
     return int(report.exit_code)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let signals wait no more: what was done is told to the end, which takes milliseconds."""
-    kept = {n: signal.signal(n, signal.SIG_IGN) for n in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in kept.items():
-            signal.signal(number, old)
 
 
 def _publisher(environ: Mapping[str, str]) -> Publisher:
     from deploy_action.github.publishing import Publisher
 
-    return Publisher(_with_secrets(environ))
+    inputs = action_inputs(environ)
+    return Publisher(
+        Context.read(environ),
+        publish_options(inputs),
+        Secret(_with_secrets(environ).get("GITHUB_TOKEN", "")),
+        config=Path(inputs.get("config") or "deploy.yaml"),
+        environment=inputs.get("environment", ""),
+    )
 
 
-def _perform(environ: Mapping[str, str], commands: Commands, publisher: Publisher) -> Report:
+def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     from deploy_action.cli.arguments import Call, parse
     from deploy_action.commands import perform
-    from deploy_action.events.console import Console
+    from deploy_action.events.observers import ObserverContext, observers
     from deploy_action.inputs import Inputs
     from deploy_action.render.text import Style
 
@@ -112,17 +110,14 @@ def _perform(environ: Mapping[str, str], commands: Commands, publisher: Publishe
     inputs = Inputs(**{**fields, **call.fields}, environ=_with_secrets(environ))
     # The progress quotes containers' logs, so all of it is kept from being a command.
     with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:
-        progress = publisher.watching(Console(log, Style(False)))
-        try:
-            return perform(call.command.name, inputs, progress)
-        except Exception:
-            publisher.broke()
-            raise
+        told = observers(ObserverContext(inputs=inputs, log=log, style=Style(False)))
+        return perform(call.command.name, inputs, told)
 
 
 def _show(
     report: Report, commands: Commands, environ: Mapping[str, str], publisher: Publisher | None
 ) -> Report:
+    from deploy_action.render.report_view import report_view
     from deploy_action.render.summary import summary
     from deploy_action.results.outcome import Outcome
 
@@ -141,7 +136,7 @@ def _show(
             commands.notice("not all are shown here", more)
         _write_sarif(action_inputs(environ).get("sarif-file", ""), report)
     elif report.exit_code is not ExitCode.DONE:
-        commands.error(report.result, _text(report)[0])
+        commands.error(report.result, report_view(report).title)
     with commands.no_commands() as log:
         log.write("".join(f"{line}\n" for line in _text(report)))
     set_outputs(environ, outputs(report, news))
@@ -167,14 +162,10 @@ def _write_sarif(path: str, report: Outcome) -> None:
 
 def _text(report: Report) -> list[str]:
     from deploy_action.cli import screen
-    from deploy_action.render.answers_text import show_answer
-    from deploy_action.render.terminal import show_outcome
-    from deploy_action.results.outcome import Outcome
+    from deploy_action.render.terminal import show_report
 
-    paper = screen.render_context({"COLUMNS": "100", "NO_COLOR": "1"}, sys.stdout, report=report)
-    return (
-        show_outcome(report, paper) if isinstance(report, Outcome) else show_answer(report, paper)
-    )
+    environ = {"COLUMNS": "100", "NO_COLOR": "1"}
+    return show_report(report, screen.render_context(environ, sys.stdout, report=report))
 
 
 def _with_secrets(environ: Mapping[str, str]) -> dict[str, str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deploy_action.results.acts import Built
-from deploy_action.results.answers import Drift, Monitoring, Report, Status
 from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Built, Drift, Monitoring, Report, Status
 
 __all__ = ["OUTPUTS", "outputs"]
 
@@ -58,14 +57,14 @@ def outputs(report: Report, release_notes: str = "") -> Mapping[str, str]:
             }
     elif isinstance(report, Status):
         values["restorable"] = " ".join(report.restorable)
-        if report.live is not None:
-            release = report.live.release
+        if report.current is not None:
+            release = report.current.release
             values |= {
                 "release": release.id,
                 "version": release.version,
                 "digest": release.digest,
                 "serving": release.version,
-                "deployment-id": report.live.id,
+                "deployment-id": report.current.id,
             }
     elif isinstance(report, Built):
         values |= {

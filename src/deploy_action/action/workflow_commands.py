@@ -87,9 +87,7 @@ class Commands:
             properties["line"] = str(problem.line)
         if problem.line and problem.column:
             properties["col"] = str(problem.column)
-        where = f"{problem.where}: " if problem.where else ""
-        hint = f" ({problem.hint})" if problem.hint else ""
-        self._annotation(problem.severity, properties, f"{where}{problem.message}{hint}")
+        self._annotation(problem.severity, properties, problem.sentence)
 
     def error(self, title: str, message: str) -> None:
         """Show an error that belongs to no file; before the problems, or it may be one too many."""

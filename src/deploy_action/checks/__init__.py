@@ -1,1 +1,1 @@
-"""Checks of what answers: smoke tests, identity, the bake, and the load probe."""
+"""Checks of what answers: health, identity, smoke tests, analysis, and requests through the edge."""

@@ -1,20 +1,23 @@
-"""Judge a release by its real traffic, from the edge's own counters: pure, asks nobody."""
+"""Judges a release by its real traffic, from the edge's counters; pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deploy_action.config.model import Analysis
-from deploy_action.platforms.docker.edge.state import ServerStatus
+
+if TYPE_CHECKING:
+    from deploy_action.platforms.docker.edge.state import ServerStatus
 
 __all__ = ["Bad", "Fine", "Inconclusive", "Traffic", "Verdict", "judge", "traffic"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traffic:
-    """What some servers did between two looks. `milliseconds` is the mean of the slowest one's
-    last 1,024 answers (HAProxy's rtime)."""
+    """What some servers served between two looks. `milliseconds` is the slowest server's mean over
+    its last 1,024 answers (HAProxy's rtime)."""
 
     requests: int
     failed: int
@@ -23,14 +26,14 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fine:
-    """Enough requests, and within the limits."""
+    """There were enough requests, and they are within the limits."""
 
     traffic: Traffic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inconclusive:
-    """Too few requests to say anything; never the same as fine."""
+    """There were too few requests for a verdict; never the same as fine."""
 
     traffic: Traffic
     needed: int
@@ -38,7 +41,7 @@ class Inconclusive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bad:
-    """Over a limit; `why` says which, with both numbers."""
+    """A limit is exceeded; `why` says which, with both numbers."""
 
     traffic: Traffic
     why: str
@@ -50,9 +53,9 @@ Verdict = Fine | Inconclusive | Bad
 def traffic(
     before: Mapping[str, ServerStatus], after: Mapping[str, ServerStatus], names: Iterable[str]
 ) -> Traffic:
-    """Count what the named servers did since `before`.
+    """Count what the named servers served since `before`.
 
-    A reload of the edge starts its counters again; a counter that fell is taken from zero.
+    A reload of the edge resets its counters, so a counter that fell counts from zero.
     """
     requests = failed = milliseconds = 0
     for name in names:
@@ -68,10 +71,9 @@ def traffic(
 
 
 def judge(new: Traffic, old: Traffic, limits: Analysis) -> Verdict:
-    """Hold the new release's traffic against the limits and against the old release's.
+    """Compare the new release's traffic with the limits and with the old release's.
 
-    A failure rate that the old release has too is not the new one's fault: the limit is how much
-    worse it may be.
+    The limit on errors is how much higher the failure rate may be than the old release's.
     """
     if new.requests < limits.requests:
         return Inconclusive(traffic=new, needed=limits.requests)
@@ -80,7 +82,7 @@ def judge(new: Traffic, old: Traffic, limits: Analysis) -> Verdict:
     if rate - usual > limits.errors:
         return Bad(
             traffic=new,
-            why=f"{new.failed} of {new.requests} requests failed ({rate:.1%}; the release before: "
+            why=f"{new.failed} of {new.requests} requests failed ({rate:.1%}; the previous release: "
             f"{usual:.1%}; allowed: {limits.errors:.1%} more)",
         )
     if limits.latency_seconds is not None and new.milliseconds > limits.latency_seconds * 1000:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from deploy_action.checks.result import CheckResult
+from deploy_action.checks.result import CheckFailure, CheckResult
 from deploy_action.clock import Clock
 from deploy_action.config.model import Retry
 
@@ -15,30 +15,29 @@ _MIN_INTERVAL_SECONDS = 0.01
 
 
 def attempt(
-    name: str, where: str, *, retry: Retry, clock: Clock, one_try: Callable[[], str]
+    name: str,
+    where: str,
+    *,
+    retry: Retry,
+    clock: Clock,
+    one_try: Callable[[], tuple[CheckFailure, ...]],
 ) -> CheckResult:
     """Try until one try passes, or until the next would begin after the deadline.
 
-    A try that has begun may use its own timeout to the full, so that the reason it gives is the
-    application's and not our hurry: in all it takes at most the deadline and one timeout.
+    A try that has begun may use its own timeout to the full, so that it fails for the
+    application's reason and not for lack of time: in all it takes at most the deadline and one
+    timeout.
 
     Args:
-        one_try: makes one try and returns why it failed, without secrets; empty when it passed.
+        one_try: makes one try and returns what failed, without secrets.
     """
     started = clock.monotonic()
     interval = max(retry.interval_seconds, _MIN_INTERVAL_SECONDS)
     attempts = 0
     while True:
-        detail = one_try()
+        failures = one_try()
         attempts += 1
         seconds = clock.monotonic() - started
-        if not detail or seconds + interval > retry.deadline_seconds:
-            return CheckResult(
-                name=name,
-                where=where,
-                passed=not detail,
-                seconds=seconds,
-                attempts=attempts,
-                detail=detail,
-            )
+        if not failures or seconds + interval > retry.deadline_seconds:
+            return CheckResult.of(name, where, failures, seconds=seconds, attempts=attempts)
         clock.sleep(interval)

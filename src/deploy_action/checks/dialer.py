@@ -1,22 +1,20 @@
-"""How a connection is opened: from here, or from wherever somebody else's dialer stands."""
+"""How checks open connections, and which addresses they may connect to."""
 
 from __future__ import annotations
 
 import errno
 import ipaddress
 import socket
-import threading
-import time
-from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Dialer", "Direct", "LinkLocalRefused"]
+__all__ = ["AddressNotAllowed", "Dialer", "require_allowed"]
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _METADATA = ipaddress.IPv6Address("fd00:ec2::254")
-"""Where AWS answers over IPv6; it is not link-local but the same thing.
+"""Where AWS serves metadata over IPv6; a unique local address, not a link-local one.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html"""
+_UNIX = "unix:"
 
 
 class Dialer(Protocol):
@@ -24,72 +22,41 @@ class Dialer(Protocol):
 
     def dial(self, host: str, port: int, timeout_seconds: float) -> socket.socket:
         """Connect within `timeout_seconds`; raise OSError (TimeoutError, ConnectionRefusedError,
-        …) when it does not come about."""
+        …) when that fails."""
 
 
-class LinkLocalRefused(OSError):
-    """The address belongs to the machine's own link, where clouds serve credentials."""
+class AddressNotAllowed(OSError):
+    """Checks do not connect to this address."""
 
 
-@dataclass(frozen=True, slots=True)
-class Direct:
-    """Connects from this machine, never to a link-local address.
+def require_allowed(address: str) -> None:
+    """Refuse the addresses where clouds serve credentials to machines: link-local ones (RFC 3927,
+    RFC 4291) and AWS's, also when mapped into IPv6.
 
-    The check is made on the very address that is connected to, after resolving, so that a name
-    cannot point elsewhere in between. The range is RFC 3927's and RFC 4291's.
+    Names are refused too: the dialer would resolve them elsewhere, after this check. Sockets
+    (``unix:PATH``) are allowed.
+
+    Raises:
+        AddressNotAllowed: with a message that names the address.
     """
-
-    def dial(self, host: str, port: int, timeout_seconds: float) -> socket.socket:
-        """Connect to the first address of `host` that accepts."""
-        deadline = time.monotonic() + timeout_seconds
-        failure: OSError = OSError(errno.EHOSTUNREACH, f"{host} has no address")
-        for address in _resolve(host, timeout_seconds):
-            if _is_link_local(ipaddress.ip_address(address)):
-                raise LinkLocalRefused(errno.EACCES, f"{host} is the link-local address {address}")
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                raise TimeoutError(errno.ETIMEDOUT, "timed out")
-            try:
-                return socket.create_connection((address, port), remaining)
-            except OSError as error:
-                failure = error
-        raise failure
-
-
-def _resolve(host: str, timeout_seconds: float) -> tuple[str, ...]:
-    """Return the addresses of a name; the system's resolver takes no timeout, a thread does."""
+    if address.startswith(_UNIX):
+        return
     try:
-        return (str(ipaddress.ip_address(host)),)
+        # A zone ("fe80::1%eth0") does not change what kind of address it is.
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        pass
-    answer: list[tuple[str, ...] | OSError] = []
-
-    def look_up() -> None:
-        try:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            answer.append(error if isinstance(error, OSError) else OSError(str(error)))
-        else:
-            # A zone ("fe80::1%eth0") is only ever on a link-local address.
-            names = (str(entry[4][0]) for entry in found)
-            answer.append(tuple(dict.fromkeys(name.partition("%")[0] for name in names)))
-
-    thread = threading.Thread(target=look_up, name=f"resolve {host}", daemon=True)
-    thread.start()
-    thread.join(timeout_seconds)
-    if not answer:
-        raise TimeoutError(errno.ETIMEDOUT, f"the name {host} was not resolved in time")
-    result = answer[0]
-    if isinstance(result, OSError):
-        raise result
-    return result
+        message = f"{address!r} is not an IP address"
+        raise AddressNotAllowed(errno.EACCES, message) from None
+    if _serves_metadata(parsed):
+        message = f"{address} is a link-local address, where clouds serve credentials"
+        raise AddressNotAllowed(errno.EACCES, message)
 
 
-def _is_link_local(address: _Address) -> bool:
+def _serves_metadata(address: _Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
-            return _is_link_local(address.ipv4_mapped)
+            return _serves_metadata(address.ipv4_mapped)
         if address in _NAT64:
-            return _is_link_local(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+            return _serves_metadata(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
         return address.is_link_local or address == _METADATA
     return address.is_link_local

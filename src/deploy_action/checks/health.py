@@ -1,15 +1,34 @@
-"""When a replica counts as healthy, and what to tell a person when it does not become so."""
+"""Health checks: what each kind looks at, when a replica is healthy, and why it is not.
+
+Pure: whoever watches a replica asks the engine, the edge and the clock, and decides here.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
 
 from deploy_action.config.model import Health
 from deploy_action.errors import ErrorCode
-from deploy_action.platforms.docker.edge.state import ServerStatus
-from deploy_action.platforms.docker.engine.protocol import Container
 
-__all__ = ["Streak", "explain_exit", "explain_unhealthy", "start_failure"]
+if TYPE_CHECKING:
+    from deploy_action.platforms.docker.edge.state import ServerStatus
+    from deploy_action.platforms.docker.engine.protocol import Container
+
+__all__ = [
+    "HEALTH_CHECKS",
+    "HealthCheck",
+    "HealthSource",
+    "HealthWatch",
+    "Look",
+    "Streak",
+    "explain_exit",
+    "explain_unhealthy",
+    "health_check",
+    "start_failure",
+]
 
 _CODES = {
     0: "it ended without an error, but a service has to keep running; does the command go into "
@@ -27,19 +46,125 @@ _START_FAILURES = {
     ErrorCode.ENTRYPOINT_NOT_EXECUTABLE: "exit code 126: the entry point is not executable",
     ErrorCode.WRONG_ARCHITECTURE: "the image is for another architecture",
 }
+_MIN_UPTIME_SECONDS = 1.0
+_POLL_SECONDS = (0.02, 0.2)
+_POLL_SHARE = 0.1
+"""Each look costs a host's cores some milliseconds, just when its replicas need them to start. So a
+replica that has waited long is looked at less often: a tenth of that time later, at most 0.2 s."""
+
+
+class HealthSource(StrEnum):
+    """Where the health of a replica is seen."""
+
+    EDGE = "edge"
+    """The edge's own checks of the replica's address."""
+    CONTAINER = "container"
+    """The image's HEALTHCHECK, which the engine runs."""
+    COMMAND = "command"
+    """A command that we run in the container."""
+    UPTIME = "uptime"
+    """That the container stays up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What one look at a running replica shows; what its kind does not look at is None.
+
+    Attributes:
+        server: the edge's status of the replica.
+        exit_code: of the health command.
+        watched_seconds: since the replica is watched.
+    """
+
+    container: Container
+    server: ServerStatus | None = None
+    exit_code: int | None = None
+    watched_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthCheck:
+    """One kind of health check.
+
+    Attributes:
+        edge_check: how the edge itself checks the replica's address; kinds that HAProxy cannot
+            check become a connect.
+        keys: keys below `health` of deploy.yaml that only this kind uses.
+        describe: says what must hold; its second argument marks values of the configuration.
+        explain: says what the last look showed, with a hint where there is a usual cause.
+    """
+
+    kind: Literal["http", "tcp", "command", "docker", "running"]
+    source: HealthSource
+    edge_check: Literal["http", "tcp"] = "tcp"
+    needs_port: bool = False
+    keys: frozenset[str] = frozenset()
+    describe: Callable[[Health, Callable[[object], str]], str]
+    explain: Callable[[Health, Look], str]
+
+    def probe_path(self, health: Health) -> str:
+        """Return the path that requests besides the health check ask for, if none is configured."""
+        return health.path if self.edge_check == "http" else "/"
 
 
 @dataclass(slots=True)
 class Streak:
-    """Counts consecutive successes; a failure starts again from nothing."""
+    """Counts consecutive successes; a failure starts again at zero."""
 
     needed: int
     count: int = field(default=0)
 
     def add(self, passed: bool) -> bool:
-        """Note one look and say whether it is enough now."""
+        """Count one look and tell whether the streak is long enough."""
         self.count = self.count + 1 if passed else 0
         return self.count >= self.needed
+
+
+@dataclass(slots=True)
+class HealthWatch:
+    """Decides whether one replica has become healthy, from look to look.
+
+    Make the looks while the container runs, `pause_seconds` apart.
+    """
+
+    health: Health
+    _streak: Streak = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._streak = Streak(self.health.successes)
+
+    def is_healthy(self, look: Look) -> bool:
+        """Note one look and tell whether the replica is healthy now."""
+        match health_check(self.health).source:
+            case HealthSource.EDGE:
+                # HAProxy counts a server as up before its first check.
+                return look.server is not None and look.server.up and look.server.checked
+            case HealthSource.CONTAINER:
+                return look.container.health == "healthy"
+            case HealthSource.COMMAND:
+                return self._streak.add(look.exit_code == 0)
+            case HealthSource.UPTIME:
+                needed = self.health.successes * self.health.interval_seconds
+                return look.watched_seconds >= max(_MIN_UPTIME_SECONDS, needed)
+
+    def pause_seconds(self, watched_seconds: float) -> float:
+        """Return how long to wait for the next look: the configured interval where the look is
+        the check itself, else less, since it only reads what others have checked."""
+        if health_check(self.health).source is HealthSource.COMMAND:
+            return self.health.interval_seconds
+        least, most = _POLL_SECONDS
+        return min(max(watched_seconds * _POLL_SHARE, least), most)
+
+
+def health_check(health: Health) -> HealthCheck:
+    """Return the kind of a configured health check."""
+    return HEALTH_CHECKS[health.kind]
+
+
+def explain_unhealthy(health: Health, server: ServerStatus | None, container: Container) -> str:
+    """Say what the last health check saw, with a hint where there is a usual cause."""
+    look = Look(container=container, server=server)
+    return health_check(health).explain(health, look)
 
 
 def explain_exit(container: Container) -> str:
@@ -52,8 +177,8 @@ def explain_exit(container: Container) -> str:
             "raise resources.memory or let it use less"
         )
     reason = _CODES.get(code, "see its last log lines")
-    said = f" ({container.error})" if container.error else ""
-    return f"exit code {code}: {reason}{said}"
+    message = f" ({container.error})" if container.error else ""
+    return f"exit code {code}: {reason}{message}"
 
 
 def start_failure(code: ErrorCode) -> str:
@@ -61,21 +186,71 @@ def start_failure(code: ErrorCode) -> str:
     return _START_FAILURES.get(code, "")
 
 
-def explain_unhealthy(health: Health, status: ServerStatus | None, container: Container) -> str:
-    """Say what the last health check saw, with a hint where there is a usual cause."""
-    if health.kind == "docker":
-        return f"the image's HEALTHCHECK says {container.health}: {container.health_log or '-'}"
-    if status is None or not status.last_check:
+def _explain_edge(health: Health, look: Look) -> str:
+    if look.server is None or not look.server.last_check:
         return "no health check has answered"
-    said = status.last_check
-    if "refused" in said.lower() or said.startswith("L4CON"):
+    message = look.server.last_check
+    if "refused" in message.lower() or message.startswith("L4CON"):
         return (
-            f"connection refused ({said}): nothing listens on that port of the container's "
+            f"connection refused ({message}): nothing listens on that port of the container's "
             "address; it must listen on 0.0.0.0, not on 127.0.0.1, and on the port that "
             "deploy.yaml names"
         )
-    if said.startswith(("L7TOUT", "L4TOUT", "L6TOUT")):
-        return f"no answer within {health.timeout_seconds:g} s ({said})"
-    if said.startswith("L7STS"):
-        return f"GET {health.path} did not answer 2xx, and a redirect does not count ({said})"
-    return said
+    if message.startswith(("L7TOUT", "L4TOUT", "L6TOUT")):
+        return f"no answer within {health.timeout_seconds:g} s ({message})"
+    if message.startswith("L7STS"):
+        return f"GET {health.path} did not answer 2xx, and a redirect does not count ({message})"
+    return message
+
+
+def _explain_container(_health: Health, look: Look) -> str:
+    container = look.container
+    return f"the image's HEALTHCHECK says {container.health}: {container.health_log or '-'}"
+
+
+def _explain_command(health: Health, look: Look) -> str:
+    if look.exit_code is None:
+        return _explain_edge(health, look)
+    return f"the command {' '.join(health.command)} ended with exit code {look.exit_code}"
+
+
+HEALTH_CHECKS: dict[str, HealthCheck] = {
+    check.kind: check
+    for check in (
+        HealthCheck(
+            kind="http",
+            source=HealthSource.EDGE,
+            edge_check="http",
+            needs_port=True,
+            keys=frozenset({"path", "headers", "identity"}),
+            describe=lambda health, code: f"{code(f'GET {health.path}')} answers 2xx",
+            explain=_explain_edge,
+        ),
+        HealthCheck(
+            kind="tcp",
+            source=HealthSource.EDGE,
+            needs_port=True,
+            describe=lambda _health, _code: "the port accepts",
+            explain=_explain_edge,
+        ),
+        HealthCheck(
+            kind="command",
+            source=HealthSource.COMMAND,
+            keys=frozenset({"command"}),
+            describe=lambda health, code: f"{code(' '.join(health.command))} exits 0",
+            explain=_explain_command,
+        ),
+        HealthCheck(
+            kind="docker",
+            source=HealthSource.CONTAINER,
+            describe=lambda _health, _code: "the image's HEALTHCHECK passes",
+            explain=_explain_container,
+        ),
+        HealthCheck(
+            kind="running",
+            source=HealthSource.UPTIME,
+            describe=lambda _health, _code: "the container stays up",
+            explain=_explain_edge,
+        ),
+    )
+}

@@ -1,39 +1,58 @@
 """One HTTP request to a target: bounded in time and size, never retried, never sent elsewhere.
 
-Proxies, netrc and other settings of the environment are ignored; every connection comes from the
+The environment's proxies, netrc and other settings are ignored; every connection comes from the
 target's dialer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import re
+import socket
 import ssl
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
-from urllib.parse import SplitResult, urljoin, urlsplit
-
-import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.exceptions import HTTPError
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from deploy_action import __version__
-from deploy_action.checks import wire
-from deploy_action.checks.body import BODY_LIMIT, read_body
-from deploy_action.checks.refusal import NoAnswer, explain
+from deploy_action.checks.exchange import Deadline, NoAnswer, explain
+from deploy_action.checks.result import CheckFailureKind
 from deploy_action.checks.target import DEFAULT_PORTS, Target
 from deploy_action.clock import Clock
 
-__all__ = ["BODY_LIMIT", "Answer", "NoAnswer", "Request", "send"]
+if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
 
+__all__ = [
+    "BODY_LIMIT",
+    "Headers",
+    "HttpRequest",
+    "HttpResponse",
+    "NoAnswer",
+    "http_connection",
+    "merge_headers",
+    "send",
+]
+
+BODY_LIMIT = 4 * 1024 * 1024
+"""Bytes of a body that are read, counted after decompression."""
+_WIRE_LIMIT = 2 * BODY_LIMIT
+"""Bytes of an answer that are taken from the connection: headers, chunk sizes and body."""
+_CHUNK = 65536
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 5
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """RFC 9110, 5.6.2 and 5.5."""
-_OUR_HEADERS: dict[str, str | bytes] = {
+_PATH_SAFE = "!$&'()*+,;=:@/-._~%"
+"""What may stand in a path as it is (RFC 3986, 3.3), and escapes that are there already."""
+_HALF_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_DEFAULT_HEADERS = {
     "User-Agent": f"deploy-action/{__version__}",
     "Accept": "*/*",
     "Accept-Encoding": "identity",
@@ -41,7 +60,7 @@ _OUR_HEADERS: dict[str, str | bytes] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class HttpRequest:
     """What to send. `path` may have a query; it is relative to the target's base path."""
 
     path: str = "/"
@@ -50,137 +69,315 @@ class Request:
     body: bytes | None = None
 
 
+class Headers(Mapping[str, str]):
+    """Headers by name in any case; several of one name are joined by commas (RFC 9110, 5.3)."""
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self._values: dict[str, str] = {}
+        for name, value in pairs:
+            before = self._values.get(name.lower())
+            self._values[name.lower()] = value if before is None else f"{before}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What came back.
+class HttpResponse:
+    """A complete answer.
 
     Attributes:
-        headers: by name in any case.
         body: decoded from gzip or deflate; at most BODY_LIMIT bytes.
-        cut: the body was longer and only its beginning was read.
+        truncated: the body was longer and only its beginning was read.
         seconds: from the request's first byte to the body's last, without connecting.
     """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
-    cut: bool
+    truncated: bool
     seconds: float
 
     @property
     def text(self) -> str:
         """The body in the character set that it names, UTF-8 when it names none or a wrong one."""
-        charset = requests.utils.get_encoding_from_headers(self.headers)
-        named = "charset" in self.headers.get("Content-Type", "").lower()
-        try:
-            return self.body.decode(charset if named and charset else "utf-8", "replace")
-        except LookupError:
-            return self.body.decode("utf-8", "replace")
+        charset = _CHARSET.search(self.headers.get("Content-Type", ""))
+        with contextlib.suppress(LookupError, UnicodeError):
+            return self.body.decode(charset[1] if charset else "utf-8", "replace")
+        return self.body.decode("utf-8", "replace")
 
 
 def send(
-    request: Request,
+    request: HttpRequest,
     target: Target,
     *,
     clock: Clock,
     timeout_seconds: float,
     redirects: Literal["none", "same-host"] = "none",
-) -> Answer:
+) -> HttpResponse:
     """Send one request and read its whole answer.
 
     Args:
-        clock: measures `Answer.seconds`; the timeout is the machine's.
+        clock: measures `HttpResponse.seconds`; the timeout is the machine's.
         timeout_seconds: for all of it, from connecting to the last byte, redirects included, so
             that a server which drips a byte a second cannot hold us.
         redirects: "same-host" follows up to five to the same host, port and scheme, or from http
-            up to https on that host; any other is an error. "none" returns the redirect itself.
+            up to https on that host, and keeps cookies; any other is an error. "none" returns the
+            redirect itself.
 
     Raises:
-        NoAnswer: nothing complete came back; the message says why.
+        NoAnswer: no complete answer came; it says why.
     """
     url = target.url(request.path)
-    with wire.Cutoff(timeout_seconds) as cutoff, requests.Session() as session:
-        session.trust_env = False
-        session.headers.clear()
+    with Deadline(timeout_seconds) as deadline:
+        if redirects == "none":
+            return _send_once(request, url, target, deadline, clock, None)
+        from http.cookiejar import CookieJar
+
+        cookies = CookieJar()
         for _ in range(_MAX_REDIRECTS + 1):
-            route = wire.Route(target, urlsplit(url), cutoff, clock)
-            answer = _send_once(session, request, url, route)
-            if redirects == "none" or answer.status not in _REDIRECTS:
-                return answer
-            url = _follow(url, answer)
-            request = _redirected(request, answer.status)
-    raise NoAnswer(f"more than {_MAX_REDIRECTS} redirects")
+            response = _send_once(request, url, target, deadline, clock, cookies)
+            if response.status not in _REDIRECTS:
+                return response
+            url = _redirect_url(url, response)
+            request = _redirected(request, response.status)
+    raise NoAnswer(CheckFailureKind.TOO_MANY_REDIRECTS, f"more than {_MAX_REDIRECTS} redirects")
 
 
-def _send_once(session: requests.Session, request: Request, url: str, route: wire.Route) -> Answer:
-    _check(request)
-    adapter = _Adapter(route)
+def http_connection(connection: socket.socket) -> http.client.HTTPConnection:
+    """Speak HTTP over an open connection, and over no other: it is never opened again."""
+    client = http.client.HTTPConnection("target")
+    client.auto_open = 0
+    client.sock = connection
+    # A body is sent after its header, and would wait for the header's acknowledgement: 40 ms.
+    # Connections that a dialer opened through an engine are not TCP.
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return client
+
+
+def merge_headers(base: Mapping[str, str], override: Mapping[str, str]) -> dict[str, str]:
+    """Return both; where a header is in both, in whatever case, only the second's."""
+    names = {name.lower() for name in override}
+    return {name: value for name, value in base.items() if name.lower() not in names} | dict(
+        override
+    )
+
+
+def _send_once(
+    request: HttpRequest,
+    url: str,
+    target: Target,
+    deadline: Deadline,
+    clock: Clock,
+    cookies: CookieJar | None,
+) -> HttpResponse:
+    _require_valid(request)
     try:
-        prepared = session.prepare_request(
-            requests.Request(
-                request.method,
-                url,
-                headers=_OUR_HEADERS | {k: _encode(v) for k, v in request.headers.items()},
-                data=request.body,
-            )
-        )
-        # Not by the session: it would look into a redirect even where none is followed.
-        response = adapter.send(
-            prepared,
-            stream=True,
-            timeout=route.cutoff.socket_seconds,
-            verify=route.target.ca_file or True,
-        )
-        session.cookies.update(response.cookies)
-        with response:
-            body, cut = read_body(response)
-        seconds = route.seconds()
-    except (requests.RequestException, HTTPError, http.client.HTTPException, OSError) as error:
-        raise NoAnswer(_late(route) or explain(error, route.port)) from error
+        parts = urlsplit(url)
+        # A redirect up to https leads to another port of the same address.
+        first = (parts.scheme, parts.netloc) == (target.scheme, target.authority)
+        port = target.port if first else parts.port or DEFAULT_PORTS[parts.scheme]
+        path = _escape_path(parts.path or "/")
+        if parts.query:
+            path = f"{path}?{_escape_path(parts.query, '?')}"
+        headers = _headers(request, parts, cookies)
     except ValueError as error:
-        # The library's message repeats the URL that it refuses: not for everybody's eyes.
-        raise NoAnswer("the request's URL is not allowed in HTTP") from error
-    finally:
-        adapter.close()
-    if _late(route):
-        # An answer without a length ends where the connection does: here by our own hand.
-        raise NoAnswer(_late(route))
-    return Answer(
-        status=response.status_code,
-        headers=response.headers,
+        # The error's message repeats the URL, which may hold a secret.
+        message = "the request's URL is not allowed in HTTP"
+        raise NoAnswer(CheckFailureKind.INVALID_REQUEST, message) from error
+    try:
+        with _connect(target, parts, port, deadline) as connection:
+            started = clock.monotonic()
+            answer = _exchange(connection, request, path, headers)
+            if cookies is not None:
+                cookies.extract_cookies(answer, _cookie_request(url))
+            body, truncated = _read_body(answer)
+            seconds = clock.monotonic() - started
+    except (OSError, http.client.HTTPException, NoAnswer) as error:
+        _require_in_time(deadline, error)
+        raise error if isinstance(error, NoAnswer) else explain(error, port) from error
+    # A body without a length ends where the connection does: perhaps at the deadline.
+    _require_in_time(deadline, None)
+    return HttpResponse(
+        status=answer.status,
+        headers=Headers(answer.getheaders()),
         body=body,
-        cut=cut,
+        truncated=truncated,
         seconds=seconds,
     )
 
 
-def _check(request: Request) -> None:
+def _require_in_time(deadline: Deadline, error: BaseException | None) -> None:
+    if deadline.expired:
+        message = f"no complete answer within {deadline.seconds:g} s"
+        raise NoAnswer(CheckFailureKind.TIMED_OUT, message) from error
+
+
+def _require_valid(request: HttpRequest) -> None:
     """Refuse what HTTP does not allow; a value is never repeated, it may be a secret."""
+    problem = ""
     if not _TOKEN.fullmatch(request.method):
-        raise NoAnswer(f"{request.method!r} is not an HTTP method")
+        problem = f"{request.method!r} is not an HTTP method"
     for name, value in request.headers.items():
         if not _TOKEN.fullmatch(name):
-            raise NoAnswer(f"{name!r} is not the name of a header")
-        if _CONTROL.search(value):
-            raise NoAnswer(
+            problem = f"{name!r} is not the name of a header"
+        elif _CONTROL.search(value):
+            problem = (
                 f"the header {name} would hold a line break or another control character: "
                 "is there one in a secret?"
             )
+    if problem:
+        raise NoAnswer(CheckFailureKind.INVALID_REQUEST, problem)
 
 
-def _late(route: wire.Route) -> str:
-    cutoff = route.cutoff
-    return f"no complete answer within {cutoff.seconds:g} s" if cutoff.expired else ""
+def _headers(request: HttpRequest, url: SplitResult, cookies: CookieJar | None) -> dict[str, bytes]:
+    default_port = url.port is None or url.port == DEFAULT_PORTS[url.scheme]
+    host = url.netloc.rpartition(":")[0] if url.port and default_port else url.netloc
+    # The host is ASCII; a UnicodeEncodeError is a ValueError like those of a malformed URL.
+    headers = {"Host": host.encode("ascii").decode()} | _DEFAULT_HEADERS
+    if cookies is not None:
+        asking = _cookie_request(url.geturl())
+        cookies.add_cookie_header(asking)
+        if cookie := asking.get_header("Cookie"):
+            headers["Cookie"] = cookie
+    merged = merge_headers(headers, request.headers)
+    # Values beyond ASCII are sent as UTF-8 (RFC 9110, 5.5).
+    return {name: value.encode() for name, value in merged.items()}
 
 
-def _encode(value: str) -> str | bytes:
-    """Header values are bytes; ours are UTF-8 where ASCII does not do (RFC 9110, 5.5)."""
-    return value if value.isascii() else value.encode()
+def _cookie_request(url: str) -> Any:
+    """Return what the standard library's cookie jar takes for a request."""
+    from urllib.request import Request
+
+    return Request(url)  # noqa: S310 - never opened
 
 
-def _follow(url: str, answer: Answer) -> str:
-    location = answer.headers.get("Location", "")
-    elsewhere = NoAnswer(f"status {answer.status} redirects to another host: {location}")
+@contextlib.contextmanager
+def _connect(
+    target: Target, url: SplitResult, port: int, deadline: Deadline
+) -> Iterator[socket.socket]:
+    with target.dial(port, deadline.seconds) as plain:
+        plain.settimeout(deadline.socket_seconds)
+        deadline.guard(plain)
+        if url.scheme == "http":
+            yield plain
+            return
+        context = ssl.create_default_context(cafile=target.ca_file)
+        context.set_alpn_protocols(["http/1.1"])
+        name = (url.hostname or "").rstrip(".")
+        with context.wrap_socket(plain, server_hostname=name) as secure:
+            yield secure
+
+
+def _exchange(
+    connection: socket.socket, request: HttpRequest, path: str, headers: Mapping[str, bytes]
+) -> http.client.HTTPResponse:
+    """Send the request and read the head of its answer."""
+    # A server may answer, and close, before it has read the whole body.
+    with contextlib.suppress(BrokenPipeError):
+        http_connection(connection).request(
+            request.method, path, body=request.body, headers=headers
+        )
+    answer = http.client.HTTPResponse(
+        cast("socket.socket", _Bounded(connection)), method=request.method
+    )
+    answer.begin()
+    return answer
+
+
+def _escape_path(text: str, also_safe: str = "") -> str:
+    return quote(_HALF_ESCAPE.sub("%25", text), safe=_PATH_SAFE + also_safe)
+
+
+class _Bounded(io.RawIOBase):
+    """A connection's answer, ended by an error after _WIRE_LIMIT bytes."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._left = _WIRE_LIMIT
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return the stream that http.client asks a socket for."""
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._connection.recv_into(buffer)
+        self._left -= count
+        if self._left < 0:
+            message = f"the answer is longer than {_WIRE_LIMIT // 2**20} MiB"
+            raise NoAnswer(CheckFailureKind.TOO_LARGE, message)
+        return count
+
+
+def _read_body(answer: http.client.HTTPResponse) -> tuple[bytes, bool]:
+    """Read at most BODY_LIMIT bytes, counted after decompression; tell whether there was more."""
+    body = bytearray()
+    for piece in _decompressed(answer):
+        body += piece
+        if len(body) > BODY_LIMIT:
+            return bytes(body[:BODY_LIMIT]), True
+    return bytes(body), False
+
+
+def _decompressed(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    encoding = (answer.getheader("Content-Encoding") or "").lower()
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        yield from _raw(answer)
+        return
+    decoder = zlib.decompressobj(wbits=47)
+    empty = True
+    for piece in _raw(answer):
+        empty = False
+        packed = piece
+        while packed and not decoder.eof:
+            try:
+                yield decoder.decompress(packed, _CHUNK)
+            except zlib.error as error:
+                message = "the body is not what its Content-Encoding says"
+                raise NoAnswer(CheckFailureKind.BAD_ENCODING, message) from error
+            packed = decoder.unconsumed_tail
+    yield decoder.flush()
+    if not (decoder.eof or empty):
+        raise NoAnswer(CheckFailureKind.INCOMPLETE, "the compressed body ends too early")
+
+
+def _raw(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Read the body as it was sent, without its chunks.
+
+    A body that is shorter than its length is an error; http.client tells only for chunks.
+    """
+    received = 0
+    try:
+        while piece := answer.read(_CHUNK):
+            received += len(piece)
+            yield piece
+    except http.client.IncompleteRead as error:
+        raise _incomplete(received + len(error.partial)) from error
+    if answer.length:
+        raise _incomplete(received)
+
+
+def _incomplete(received: int) -> NoAnswer:
+    message = f"the body ended too early, after {received} bytes"
+    return NoAnswer(CheckFailureKind.INCOMPLETE, message)
+
+
+def _redirect_url(url: str, response: HttpResponse) -> str:
+    location = response.headers.get("Location", "")
+    elsewhere = NoAnswer(
+        CheckFailureKind.REDIRECT_ELSEWHERE,
+        f"status {response.status} redirects to another host: {location}",
+    )
     try:
         there, here = urlsplit(urljoin(url, location)), urlsplit(url)
         upwards = (here.scheme, there.scheme) == ("http", "https")
@@ -196,27 +393,9 @@ def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
     return url.scheme, url.hostname, url.port or DEFAULT_PORTS.get(url.scheme)
 
 
-def _redirected(request: Request, status: int) -> Request:
+def _redirected(request: HttpRequest, status: int) -> HttpRequest:
     """Change to GET where RFC 9110 (15.4.2 to 15.4.4) and every browser do."""
     if status in (307, 308) or request.method in ("GET", "HEAD"):
         return request
     headers = {k: v for k, v in request.headers.items() if not k.lower().startswith("content-")}
     return replace(request, method="GET", headers=headers, body=None)
-
-
-class _Adapter(HTTPAdapter):
-    """Has every connection made by the route."""
-
-    def __init__(self, route: wire.Route) -> None:
-        self._route = route
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Replace the connections and trust the machine's authorities too."""
-        if self._route.scheme == "https":
-            kwargs["ssl_context"] = ssl.create_default_context(cafile=self._route.target.ca_file)
-        plain, tls = wire.connections(self._route)
-        http_pool = type("_HttpPool", (HTTPConnectionPool,), {"ConnectionCls": plain})
-        https_pool = type("_HttpsPool", (HTTPSConnectionPool,), {"ConnectionCls": tls})
-        self.poolmanager = PoolManager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": http_pool, "https": https_pool}

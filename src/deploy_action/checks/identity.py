@@ -1,4 +1,4 @@
-"""Is it really this release that answers? The application itself has to say so."""
+"""Identity: the application itself must name the release that it is."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy_action.checks.attempt import ONCE, attempt
-from deploy_action.checks.result import CheckResult
+from deploy_action.checks.health import health_check
+from deploy_action.checks.http import HttpRequest, HttpResponse, NoAnswer, send
+from deploy_action.checks.result import CheckFailure, CheckFailureKind, CheckResult
 from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import Health, Retry
@@ -20,7 +22,7 @@ __all__ = ["IdentityExpectation", "check_identity"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdentityExpectation:
-    """Where a release says its name, and the name it must say.
+    """Where the application names its release, and what it must say.
 
     Exactly one of `header` and `json` is not empty.
     """
@@ -29,7 +31,7 @@ class IdentityExpectation:
     json: str = ""
     path: str = "/"
     headers: Mapping[str, str]
-    """Sent along, as for the health check."""
+    """Sent with the request, as with the health check."""
     expected: str
 
     @classmethod
@@ -48,18 +50,38 @@ class IdentityExpectation:
         return cls(
             header=identity.header or "",
             json=identity.json or "",
-            path=identity.path or (health.path if health.kind == "http" else "/"),
+            path=identity.path or health_check(health).probe_path(health),
             headers=health.headers,
             expected=expected,
         )
 
-    def refute_header(self, answer: Mapping[str, str], redact: Redactor) -> str:
+    def check_header(
+        self, headers: Mapping[str, str], redact: Redactor
+    ) -> tuple[CheckFailure, ...]:
         """Return why an answer to any request is another release's; an answer that does not
         carry the header (a static file) proves nothing and passes."""
-        said = answer.get(self.header) if self.header else None
-        if said is None or said == self.expected:
-            return ""
-        return f"another release answered: {self.header} is {redact.quote(said)}, expected {self.expected}"
+        got = headers.get(self.header) if self.header else None
+        if got is None or got == self.expected:
+            return ()
+        return (self._wrong_release(self.header, got, redact),)
+
+    def check_json(self, response: HttpResponse, redact: Redactor) -> tuple[CheckFailure, ...]:
+        """Return why the release that a JSON answer names is not the expected one."""
+        try:
+            got = str(look_up(json.loads(response.body), self.json))
+        except Missing as error:
+            detail = f"the answer from {self.path}: {error}"
+            return (CheckFailure(CheckFailureKind.NO_RELEASE, detail),)
+        except (ValueError, RecursionError):
+            detail = f"the answer from {self.path} is not JSON: {redact.quote(response.text)}"
+            return (CheckFailure(CheckFailureKind.NOT_JSON, detail),)
+        return () if got == self.expected else (self._wrong_release(self.json, got, redact),)
+
+    def _wrong_release(self, where: str, got: str, redact: Redactor) -> CheckFailure:
+        detail = (
+            f"another release answered: {where} is {redact.quote(got)}, expected {self.expected}"
+        )
+        return CheckFailure(CheckFailureKind.WRONG_RELEASE, detail)
 
 
 def check_identity(
@@ -75,7 +97,7 @@ def check_identity(
 
     Args:
         timeout_seconds: for one try.
-        redact: makes text from outside fit to be shown.
+        redact: masks secrets in the details.
     """
     return attempt(
         "identity",
@@ -92,29 +114,18 @@ def _try(
     clock: Clock,
     timeout_seconds: float,
     redact: Redactor,
-) -> str:
-    from deploy_action.checks import http
-
-    request = http.Request(path=expectation.path, headers=expectation.headers)
+) -> tuple[CheckFailure, ...]:
+    request = HttpRequest(path=expectation.path, headers=expectation.headers)
     try:
-        answer = http.send(request, target, clock=clock, timeout_seconds=timeout_seconds)
-    except http.NoAnswer as error:
-        return redact.excerpt(str(error))
-    if not 200 <= answer.status < 300:
-        return f"status {answer.status} from {expectation.path}"
-    if expectation.header:
-        if expectation.header not in answer.headers:
-            return f"the answer from {expectation.path} has no header {expectation.header}"
-        return expectation.refute_header(answer.headers, redact)
-    try:
-        said = look_up(json.loads(answer.body), expectation.json)
-    except Missing as error:
-        return f"the answer from {expectation.path}: {error}"
-    except (ValueError, RecursionError):
-        return f"the answer from {expectation.path} is not JSON: {redact.quote(answer.text)}"
-    if str(said) == expectation.expected:
-        return ""
-    return (
-        f"another release answered: {expectation.json} is {redact.quote(str(said))}, "
-        f"expected {expectation.expected}"
-    )
+        response = send(request, target, clock=clock, timeout_seconds=timeout_seconds)
+    except NoAnswer as error:
+        return (error.failure(redact),)
+    if not 200 <= response.status < 300:
+        detail = f"status {response.status} from {expectation.path}"
+        return (CheckFailure(CheckFailureKind.WRONG_STATUS, detail),)
+    if not expectation.header:
+        return expectation.check_json(response, redact)
+    if expectation.header not in response.headers:
+        detail = f"the answer from {expectation.path} has no header {expectation.header}"
+        return (CheckFailure(CheckFailureKind.NO_RELEASE, detail),)
+    return expectation.check_header(response.headers, redact)

@@ -1,57 +1,92 @@
-"""Gentle requests along the public way while a deployment goes on: the proof that none was lost.
+"""Gentle requests through the edge while a deployment goes on, to prove that none is lost.
 
-Nothing can be lost where nothing is served: failures before the first good answer belong to what
-was there before (a release that had died, and that this deployment may be about to repair). They
-count only as long as no good answer has come at all.
+Failures before the first good answer are not counted as lost: the service was down before this
+deployment, which may be about to repair it. They count if no good answer comes at all.
 
-Two clients ask the edge of a host with GET: one keeps its connection, one makes a new connection for
-every request. A third, where it is wanted, sends a POST over a kept connection. None ever tries a
-request again. A kept connection that the edge has closed while it was idle is replaced without
-counting: HTTP allows that, and nothing had been sent (RFC 9112, 9.5).
+Two clients send GET to the edge of a host: one keeps its connection, the other makes a new one for
+every request. A third, if configured, sends POST over a kept connection. No request is retried. A
+kept connection that the edge has closed while it was idle is replaced without counting: HTTP allows
+that, and nothing had been sent (RFC 9112, 9.5).
 """
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import math
 import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from string import punctuation
 from urllib.parse import quote
 
+from deploy_action.checks.http import http_connection, merge_headers
 from deploy_action.config.model import ProbePost
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.redaction import escape
 
-__all__ = ["RequestStats", "RouteProbe"]
+__all__ = [
+    "LossKind",
+    "RequestLoss",
+    "RequestStats",
+    "RouteProbe",
+    "require_no_lost_requests",
+    "stats",
+]
 
 _TIMEOUT_SECONDS = 10.0
 _EXAMPLES = 5
-_FRESH_SHARE = 0.25
+_DETAIL_CHARACTERS = 200
+_NEW_CONNECTION_SHARE = 0.25
 _POST_SHARE = 0.25
+
+
+class LossKind(StrEnum):
+    """In which way a request was lost."""
+
+    BAD_STATUS = "bad-status"
+    NO_ANSWER = "no-answer"
+    """The connection was closed before an answer."""
+    NOT_HTTP = "not-http"
+    """The answer is not HTTP, or incomplete."""
+    REFUSED = "refused"
+    RESET = "reset"
+    TIMED_OUT = "timed-out"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestLoss:
+    """One way in which requests were lost; `where` names the host and the request."""
+
+    kind: LossKind
+    where: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.detail}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestStats:
-    """What the probe saw.
+    """The counts of a probe.
 
     Attributes:
         sent, lost: requests from the first good answer on.
-        losses: the first few different ones, in words.
-        unserved: requests before, when nothing was served.
+        losses: the first few different ones.
+        unserved: failed requests before the first good answer.
     """
 
     sent: int = 0
     lost: int = 0
-    losses: tuple[str, ...] = ()
+    losses: tuple[RequestLoss, ...] = ()
     unserved: int = 0
 
     def __add__(self, other: RequestStats) -> RequestStats:
-        """Join what was seen on two hosts."""
+        """Add the counts of another host or client."""
         return RequestStats(
             sent=self.sent + other.sent,
             lost=self.lost + other.lost,
@@ -60,13 +95,37 @@ class RequestStats:
         )
 
 
+def stats(probes: Iterable[RouteProbe]) -> RequestStats:
+    """Add up the counts of all probes so far."""
+    return sum((probe.stats() for probe in probes), RequestStats())
+
+
+def require_no_lost_requests(probes: Iterable[RouteProbe], *, allowed: int = 0) -> None:
+    """Refuse a release under which more requests were lost than allowed.
+
+    Raises:
+        DeploymentFailed: with the code REQUESTS_LOST.
+    """
+    probes = tuple(probes)
+    for probe in probes:
+        probe.ensure_answered()
+    counted = stats(probes)
+    if counted.lost > allowed:
+        raise DeploymentFailed(
+            f"{counted.lost} of {counted.sent} probe requests through the edge failed: "
+            + "; ".join(map(str, counted.losses)),
+            remedy="does the new release answer what the probe asks? (probe in deploy.yaml)",
+            code=ErrorCode.REQUESTS_LOST,
+        )
+
+
 @dataclass(slots=True, kw_only=True)
 class RouteProbe:
-    """Asks one host's edge until it is stopped.
+    """Sends requests to one host's edge until it is stopped.
 
     Attributes:
         dial: opens a connection to the edge, as its clients do.
-        path: what is asked for with GET; an answer below 500 counts as served.
+        path: what GET asks for; an answer below 500 counts as served.
         headers: the Host header, without which the edge does not know the service.
         post: what is sent with POST as well.
         rate_per_second: requests in all.
@@ -81,114 +140,111 @@ class RouteProbe:
     rate_per_second: float
     ahead: Callable[[], None] | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
-    _get: _Way = field(init=False)
-    _post: _Way | None = field(init=False)
+    _get: _RequestCounter = field(init=False)
+    _post: _RequestCounter | None = field(init=False, default=None)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Make the requests, which stay the same."""
-        asked = _Request.make("GET", self.path, self.headers)
-        self._get = _Way(where=self.where, request=asked)
-        self._post = None
+        get = _Request.make("GET", self.path, self.headers)
+        self._get = _RequestCounter(where=self.where, request=get)
         if self.post is not None:
-            headers = _joined(self.headers, self.post.headers)
-            sent = _Request.make("POST", self.post.path, headers, self.post.body.encode())
-            self._post = _Way(where=f"{self.where}: POST {escape(self.post.path)}", request=sent)
+            headers = merge_headers(self.headers, self.post.headers)
+            post = _Request.make("POST", self.post.path, headers, self.post.body.encode())
+            where = f"{self.where}: POST {escape(self.post.path)}"
+            self._post = _RequestCounter(where=where, request=post)
 
     def start(self) -> None:
         """Begin, in threads of its own."""
         if self.ahead is not None:
             threading.Thread(target=self.ahead, daemon=True).start()
-        fresh = self.rate_per_second * _FRESH_SHARE
-        kept = self.rate_per_second - fresh
+        on_new = self.rate_per_second * _NEW_CONNECTION_SHARE
+        on_kept = self.rate_per_second - on_new
         if self._post is not None:
             posts = self.rate_per_second * _POST_SHARE
-            kept -= posts
-            self._begin(self._post, posts, keep=True)
-        self._begin(self._get, fresh, keep=False)
-        self._begin(self._get, kept, keep=True)
+            on_kept -= posts
+            self._start_client(self._post, posts, keep=True)
+        self._start_client(self._get, on_new, keep=False)
+        self._start_client(self._get, on_kept, keep=True)
 
     def stop(self) -> RequestStats:
-        """End, let requests under way finish, and return what was seen."""
+        """End, let requests under way finish, and return the counts."""
         self._stop.set()
         for thread in self._threads:
             thread.join(_TIMEOUT_SECONDS + 1)
-        return self.seen()
+        return self.stats()
 
-    def seen(self) -> RequestStats:
-        """Return what was seen so far."""
-        return sum((way.seen() for way in self._ways()), RequestStats())
+    def stats(self) -> RequestStats:
+        """Return the counts so far."""
+        return sum((counter.stats() for counter in self._counters()), RequestStats())
 
-    def make_sure(self) -> None:
-        """Ask once more, right now, where no good answer has come yet: requests that were sent
-        while nothing was served may have waited for many seconds, and say nothing about now."""
-        for way in self._ways():
-            if not way.answered():
-                connection = self._once(way, None)
+    def ensure_answered(self) -> None:
+        """Send one more request where no good answer has come yet: earlier ones may have waited
+        for many seconds while the service was down, and say nothing about now."""
+        for counter in self._counters():
+            if not counter.answered():
+                connection = self._send_once(counter, None)
                 if connection is not None:
                     connection.close()
 
-    def _ways(self) -> tuple[_Way, ...]:
+    def _counters(self) -> tuple[_RequestCounter, ...]:
         return (self._get,) if self._post is None else (self._get, self._post)
 
-    def _begin(self, way: _Way, rate: float, *, keep: bool) -> None:
-        thread = threading.Thread(target=self._ask, args=(way, rate, keep), daemon=True)
+    def _start_client(self, counter: _RequestCounter, rate: float, *, keep: bool) -> None:
+        thread = threading.Thread(target=self._run_client, args=(counter, rate, keep), daemon=True)
         thread.start()
         self._threads.append(thread)
 
-    def _ask(self, way: _Way, rate: float, keep: bool) -> None:
+    def _run_client(self, counter: _RequestCounter, rate: float, keep: bool) -> None:
         connection: http.client.HTTPConnection | None = None
         while not self._stop.wait(1 / rate):
-            if connection is not None and (not keep or _closed(connection)):
+            if connection is not None and (not keep or _is_closed(connection)):
                 connection.close()
                 connection = None
-            connection = self._once(way, connection)
+            connection = self._send_once(counter, connection)
         if connection is not None:
             connection.close()
 
-    def _once(
-        self, way: _Way, connection: http.client.HTTPConnection | None
+    def _send_once(
+        self, counter: _RequestCounter, connection: http.client.HTTPConnection | None
     ) -> http.client.HTTPConnection | None:
         """Send one request and count it; return the connection if it can be used again."""
-        problem, begun = "", time.monotonic()
+        loss: tuple[LossKind, str] | None = None
+        begun = time.monotonic()
         try:
             if connection is None:
                 connection = self._connect()
-            problem = way.request.exchange(connection)
+            status = counter.request.exchange(connection)
+            if status >= 500:
+                loss = LossKind.BAD_STATUS, f"status {status}"
         except (OSError, http.client.HTTPException) as error:
-            problem = escape(f"{type(error).__name__}: {error}")[:200]
-        way.count(problem, begun)
-        if problem and connection is not None:
+            detail = escape(f"{type(error).__name__}: {error}")[:_DETAIL_CHARACTERS]
+            loss = _loss_kind(error), detail
+        counter.count(loss, begun)
+        if loss is not None and connection is not None:
             connection.close()
             return None
         return connection
 
     def _connect(self) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection("edge", timeout=_TIMEOUT_SECONDS)
-        connection.auto_open = 0
-        connection.sock = self.dial(_TIMEOUT_SECONDS)
-        connection.sock.settimeout(_TIMEOUT_SECONDS)
-        # A body goes out by itself, and would wait for its head to be acknowledged: 40 ms. Only TCP
-        # can be told so, and a dialer may have come another way.
-        with contextlib.suppress(OSError):
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connection
+        connection = self.dial(_TIMEOUT_SECONDS)
+        connection.settimeout(_TIMEOUT_SECONDS)
+        return http_connection(connection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What is sent again and again."""
+    """A request that is sent again and again."""
 
     method: str
     path: str
-    headers: Mapping[str, str | bytes]
+    headers: Mapping[str, bytes]
     body: bytes | None
 
     @classmethod
     def make(
         cls, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> _Request:
-        """Make it of texts, which may hold more than HTTP's characters."""
+        """Encode texts, which may hold characters beyond HTTP's."""
         return cls(
             method=method,
             path=quote(path, safe=punctuation),
@@ -196,58 +252,68 @@ class _Request:
             body=body,
         )
 
-    def exchange(self, connection: http.client.HTTPConnection) -> str:
-        """Send it and read its whole answer; return what was wrong with it."""
+    def exchange(self, connection: http.client.HTTPConnection) -> int:
+        """Send it, read its whole answer and return the status."""
         connection.request(self.method, self.path, body=self.body, headers=self.headers)
         answer = connection.getresponse()
         answer.read()
-        return f"status {answer.status}" if answer.status >= 500 else ""
+        return answer.status
 
 
 @dataclass(slots=True, kw_only=True)
-class _Way:
-    """One kind of request, which may be served while another is not, and what was seen of it."""
+class _RequestCounter:
+    """Counts one kind of request, which may be served while another is not."""
 
     where: str
     request: _Request
     _guard: threading.Lock = field(default_factory=threading.Lock)
-    _seen: RequestStats = field(default_factory=RequestStats)
-    _first_good: float = math.inf
+    _stats: RequestStats = field(default_factory=RequestStats)
+    _first_answer: float = math.inf
 
-    def seen(self) -> RequestStats:
-        """Return what was seen so far."""
+    def stats(self) -> RequestStats:
+        """Return the counts so far."""
         with self._guard:
-            return self._seen
+            return self._stats
 
     def answered(self) -> bool:
         """Tell whether a good answer has come."""
         with self._guard:
-            return self._first_good < math.inf
+            return self._first_answer < math.inf
 
-    def count(self, problem: str, begun: float) -> None:
-        """Count a request that was sent at `begun` and had this problem, or none."""
+    def count(self, loss: tuple[LossKind, str] | None, begun: float) -> None:
+        """Count a request that was sent at `begun` and was lost in this way, or not lost."""
         with self._guard:
-            if not problem and self._first_good == math.inf:
-                self._first_good = time.monotonic()
-                self._seen = RequestStats(unserved=self._seen.lost)
-            elif problem and begun < self._first_good < math.inf:
-                # Sent while nothing was served, and given up only now.
-                self._seen = self._seen + RequestStats(unserved=1)
-                return
-            self._seen = self._seen + RequestStats(
-                sent=1,
-                lost=1 if problem else 0,
-                losses=(f"{self.where}: {problem}",) if problem else (),
-            )
+            if loss is None:
+                if self._first_answer == math.inf:
+                    self._first_answer = time.monotonic()
+                    self._stats = RequestStats(unserved=self._stats.lost)
+                self._stats += RequestStats(sent=1)
+            elif begun < self._first_answer < math.inf:
+                # Sent while the service was down, and given up only now.
+                self._stats += RequestStats(unserved=1)
+            else:
+                kind, detail = loss
+                example = RequestLoss(kind=kind, where=self.where, detail=detail)
+                self._stats += RequestStats(sent=1, lost=1, losses=(example,))
 
 
-def _joined(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
-    """Return both; where a header is in both, in whatever case, theirs alone."""
-    given = {name.lower() for name in theirs}
-    return {name: value for name, value in ours.items() if name.lower() not in given} | dict(theirs)
+def _loss_kind(error: OSError | http.client.HTTPException) -> LossKind:
+    match error:
+        case http.client.RemoteDisconnected():
+            return LossKind.NO_ANSWER
+        case http.client.HTTPException():
+            return LossKind.NOT_HTTP
+        case ConnectionRefusedError():
+            return LossKind.REFUSED
+        case ConnectionResetError() | BrokenPipeError():
+            return LossKind.RESET
+        case TimeoutError():
+            return LossKind.TIMED_OUT
+        case _:
+            return LossKind.UNREACHABLE
 
 
-def _closed(connection: http.client.HTTPConnection) -> bool:
+def _is_closed(connection: http.client.HTTPConnection) -> bool:
     """Tell whether the other side has closed an idle connection."""
     if connection.sock is None:
         return True

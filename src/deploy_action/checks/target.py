@@ -1,12 +1,13 @@
-"""What a check asks: one replica or the edge, and the way to it."""
+"""What a check asks, a replica or the edge, and how it connects there."""
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from deploy_action.checks.dialer import Dialer
+from deploy_action.checks.dialer import Dialer, require_allowed
 
 __all__ = ["DEFAULT_PORTS", "Target"]
 
@@ -19,7 +20,8 @@ class Target:
 
     Attributes:
         where: as people call it ("replica 1 on web-1", "edge").
-        address: what the dialer connects to; names and certificates do not depend on it.
+        address: the IP address or ``unix:PATH`` that the dialer connects to; host names and
+            certificates do not depend on it.
         host_header: ``name`` or ``name:port``, also the name that a certificate must have;
             the address when empty.
         base_path: put before every path ("/shop").
@@ -51,3 +53,13 @@ class Target:
         base = self.base_path.strip("/")
         rest = path if path.startswith("/") else f"/{path}"
         return f"{self.scheme}://{self.authority}{f'/{base}' if base else ''}{rest}"
+
+    def dial(self, port: int, timeout_seconds: float) -> socket.socket:
+        """Connect to a port of the address.
+
+        Raises:
+            AddressNotAllowed: checks must not connect there, whatever the dialer is.
+            OSError: the connection failed.
+        """
+        require_allowed(self.address)
+        return self.dialer.dial(self.address, port, timeout_seconds)

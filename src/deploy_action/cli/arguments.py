@@ -19,7 +19,7 @@ __all__ = ["COMMON", "Call", "Help", "OutputOptions", "VersionAsked", "parse"]
 COMMON = (
     option("-c --config", "FILE", "the configuration file (default: deploy.yaml)", kind="path"),
     option("--json", "", "print one JSON document instead of text"),
-    option("-v --verbose", "", "show the traceback when deploy-action itself fails"),
+    option("-v --verbose", "", "show the time of day, and tracebacks of internal errors"),
     option("--no-color", "", "no colours; NO_COLOR=1 does the same"),
     option("-h --help", "", "show this help"),
 )
@@ -32,6 +32,7 @@ class OutputOptions:
 
     json: bool = False
     no_color: bool = False
+    verbose: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +121,9 @@ def _parse_command(
         )
     values = {**before, **vars(namespace)}
     values |= _arguments(called, values, after_dashes)
-    for name in ("help", "verbose"):
-        values.pop(name, None)
-    output = OutputOptions(json=values.pop("json", False), no_color=values.pop("no_color", False))
+    del values["help"]
+    names = [name for name in ("json", "no_color", "verbose") if name in values]
+    output = OutputOptions(**{name: values.pop(name) for name in names})
     return Call(command=called, fields=values, output=output)
 
 

@@ -18,13 +18,12 @@ from deploy_action.cli.arguments import Call, Help, OutputOptions, VersionAsked,
 from deploy_action.cli.manual import overview, page
 from deploy_action.commands import perform
 from deploy_action.errors import BadInput, ExitCode
-from deploy_action.events.console import Console
+from deploy_action.events.observers import ObserverContext, observers
 from deploy_action.inputs import Inputs
-from deploy_action.render.answers_text import show_answer
 from deploy_action.render.as_json import serialize
-from deploy_action.render.terminal import RenderContext, show_outcome
-from deploy_action.results.answers import Report
+from deploy_action.render.terminal import RenderContext, show_report
 from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Report
 
 __all__ = ["bug", "main"]
 
@@ -91,8 +90,14 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
 
 def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
     no_color = call.output.no_color
-    progress = Console(err, screen.style(environ, err, no_color=no_color))
-    report = perform(call.command.name, _inputs(call, environ), progress)
+    inputs = _inputs(call, environ)
+    watching = ObserverContext(
+        inputs=inputs,
+        log=err,
+        style=screen.style(environ, err, no_color=no_color),
+        verbose=call.output.verbose,
+    )
+    report = perform(call.command.name, inputs, observers(watching))
     stream = err if _is_error(report) else out
     context = screen.render_context(environ, stream, no_color=no_color, report=report)
     return _write(report, call.command.name, call.output, context, out, err)
@@ -125,10 +130,7 @@ def _write(
     if output.json:
         document = json.dumps(serialize(report, command=command), indent=2, ensure_ascii=False)
         return _say(f"{document}\n", out, report.exit_code)
-    if isinstance(report, Outcome):
-        lines = show_outcome(report, context)
-    else:
-        lines = show_answer(report, context)
+    lines = show_report(report, context)
     stream = err if _is_error(report) else out
     text = "".join(f"{line}\n" for line in lines)
     # A terminal that is not UTF-8 must not turn a success into a crash.

@@ -10,8 +10,8 @@ from typing import TextIO
 
 from deploy_action.render.terminal import RenderContext
 from deploy_action.render.text import Style
-from deploy_action.results.answers import Report
 from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Report
 
 __all__ = ["render_context", "style", "width"]
 
@@ -30,7 +30,7 @@ def render_context(
     """Describe the terminal and the files that the report may quote."""
     return RenderContext(
         width=width(environ, stream),
-        palette=style(environ, stream, no_color=no_color),
+        style=style(environ, stream, no_color=no_color),
         sources=_sources(report),
     )
 

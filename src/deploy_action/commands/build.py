@@ -11,11 +11,11 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
 from deploy_action.images.build import build_image
 from deploy_action.images.resolve import credentials, requested_image
-from deploy_action.results.acts import Built
+from deploy_action.results.reports import Built
 
 if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -35,7 +35,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Built:
+def run(inputs: Inputs, progress: EventStream) -> Built:
     """Build once for all environments, which then deploy this digest.
 
     Raises:

@@ -22,7 +22,7 @@ from deploy_action.results.outcome import Outcome, Result
 from deploy_action.session.signals import OperatorCommand, send_command
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms import Connection
     from deploy_action.releases.model import Deployment
@@ -54,7 +54,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Leave the command on every host; the deployer finds it within a second.
 
     The end of the deployment is told where it runs; nobody waits for it here.
@@ -80,7 +80,7 @@ def run(inputs: Inputs, progress: Progress) -> Outcome:
         run_parallel(send, connection.platform.hosts)
     does = "goes on at once" if command.action == "promote" else "rolls back"
     return Outcome(
-        result=Result.TOLD,
+        result=Result.SIGNALLED,
         service=target.service,
         environment=target.name,
         url=target.url or "",

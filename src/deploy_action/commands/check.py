@@ -13,7 +13,7 @@ from deploy_action.results.outcome import Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Inputs
 
@@ -33,7 +33,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Run the gates of one environment, or those of all, equal ones once.
 
     Raises:

@@ -114,6 +114,11 @@ RECORDED = (
     option("--run-url", "URL", "a page about this run; kept in the ledger"),
     LOCK_WAIT,
     option("--dry-run", "", "print the plan and change nothing"),
+    option(
+        "--github-record",
+        "",
+        "list it among GitHub's deployments (GITHUB_REPOSITORY, GITHUB_TOKEN)",
+    ),
 )
 """Options of every command that makes a deployment."""
 PROOF = (

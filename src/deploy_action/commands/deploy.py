@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.gates.result import GateResult
     from deploy_action.images.resolve import ResolvedImage
     from deploy_action.inputs import Inputs
@@ -77,7 +77,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Make the requested version live, or leave everything as it was.
 
     Raises:
@@ -94,7 +94,7 @@ def deploy_image(
     config: DeployConfig,
     target: Environment,
     inputs: Inputs,
-    events: Progress,
+    events: EventStream,
     kind: Kind,
     image: ResolvedImage | None = None,
 ) -> Outcome:
@@ -204,7 +204,7 @@ def registry_login(target: Environment, inputs: Inputs, image: str) -> Credentia
 
 
 def ledger_before(
-    config: DeployConfig, target: Environment, inputs: Inputs, events: Progress
+    config: DeployConfig, target: Environment, inputs: Inputs, events: EventStream
 ) -> Sequence[Deployment]:
     """Ask the hosts of the environment named by `after` for its ledger."""
     before = select_environment(config, target.after or "")

@@ -8,10 +8,10 @@ from deploy_action.commands.command import Command, option
 from deploy_action.config import load
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.render.team_page import team_page
-from deploy_action.results.answers import Page
+from deploy_action.results.reports import Page
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -28,7 +28,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Page:  # noqa: ARG001
+def run(inputs: Inputs, progress: EventStream) -> Page:  # noqa: ARG001
     """Return the page, and write it where `inputs.output` says.
 
     Raises:

@@ -12,13 +12,13 @@ from deploy_action.config import check, select_environments
 from deploy_action.config.model import EdgeOptions
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.process import run as run_program
-from deploy_action.results.answers import Check, CheckState, DoctorReport
+from deploy_action.results.reports import Check, CheckState, DoctorReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from deploy_action.config.model import DeployConfig, Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -40,7 +40,7 @@ _TOOL_SECONDS = 10.0
 _HOSTS_AT_ONCE = 16
 
 
-def run(inputs: Inputs, progress: Progress) -> DoctorReport:
+def run(inputs: Inputs, progress: EventStream) -> DoctorReport:
     """Check this machine, then all hosts in parallel.
 
     Without a valid deploy.yaml only the local engine is checked.
@@ -59,7 +59,7 @@ def run(inputs: Inputs, progress: Progress) -> DoctorReport:
     with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
         for of_host in pool.map(lambda pair: host_checks(*pair), targets):
             checks += of_host
-    return DoctorReport(needs=tuple(checks))
+    return DoctorReport(checks=tuple(checks))
 
 
 def _python() -> Check:

@@ -10,13 +10,13 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import ExitCode, LockHeld
 from deploy_action.platforms import connect_platform
 from deploy_action.releases.ledger import current_deployment
-from deploy_action.results.answers import Drift
+from deploy_action.results.reports import Drift
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.config.model import Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -34,7 +34,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Drift:
+def run(inputs: Inputs, progress: EventStream) -> Drift:
     """Compare every host with the ledger.
 
     Raises:

@@ -8,10 +8,10 @@ from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command, opt
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms import connect_platform
-from deploy_action.results.answers import History
+from deploy_action.results.reports import History
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -29,7 +29,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> History:
+def run(inputs: Inputs, progress: EventStream) -> History:
     """Return the newest deployments first; a damaged entry is named, the others are intact."""
     target = select_environment(load(inputs.config), inputs.environment)
     with connect_platform(target, inputs, progress) as connection:

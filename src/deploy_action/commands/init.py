@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import Command, option
 from deploy_action.init import initialise
-from deploy_action.results.answers import Written, WrittenPath
+from deploy_action.results.reports import Written, WrittenPath
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -28,7 +28,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Written:  # noqa: ARG001
+def run(inputs: Inputs, progress: EventStream) -> Written:  # noqa: ARG001
     """Return the files that were written and what they were guessed from.
 
     Raises:

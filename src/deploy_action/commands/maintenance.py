@@ -24,11 +24,11 @@ from deploy_action.parallel import run_parallel
 from deploy_action.platforms import connect_platform
 from deploy_action.platforms.docker.edge.certificates import sweep
 from deploy_action.releases.ledger import current_deployment
-from deploy_action.results.acts import Maintained
+from deploy_action.results.reports import Maintained
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.host import Host
 
@@ -77,7 +77,7 @@ _PAGE = b"""\
 """
 
 
-def run(inputs: Inputs, progress: Progress) -> Maintained:
+def run(inputs: Inputs, progress: EventStream) -> Maintained:
     """Close or open the environment on every host, under the lock.
 
     Raises:

@@ -18,11 +18,11 @@ from deploy_action.platforms.docker.smoke import SmokeRunner
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.render.metrics import textfile
-from deploy_action.results.answers import Monitoring
+from deploy_action.results.reports import Monitoring
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment, Route
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.platform import DockerPlatform
@@ -57,7 +57,7 @@ _DAY_SECONDS = 86400
 _SOON_DAYS = 14
 
 
-def run(inputs: Inputs, progress: Progress) -> Monitoring:
+def run(inputs: Inputs, progress: EventStream) -> Monitoring:
     """Look at the live release on every host; write the metrics where a textfile is asked for.
 
     Raises:

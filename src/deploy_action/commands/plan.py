@@ -28,7 +28,7 @@ from deploy_action.releases.model import Kind
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -59,7 +59,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Return `planned` with the steps, or `unchanged`; with `offline` nothing is contacted."""
     if inputs.offline:
         return _offline(inputs)

@@ -23,7 +23,7 @@ from deploy_action.releases.model import Kind
 from deploy_action.releases.promotion import passed_image
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.results.outcome import Outcome
 
@@ -44,7 +44,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Make the release of the environment named by `after` live in this one.
 
     Raises:

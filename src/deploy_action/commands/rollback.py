@@ -24,7 +24,7 @@ from deploy_action.results.outcome import Outcome, Result
 from deploy_action.rollout.deploy import Attempt, deploy_release, plan_release
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms import Connection
     from deploy_action.platforms.docker.observation import DockerObservation
@@ -56,7 +56,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Restore the release before the present one, or the one that was asked for.
 
     Raises:

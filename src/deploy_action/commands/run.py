@@ -18,13 +18,13 @@ from deploy_action.platforms import connect_platform
 from deploy_action.platforms.docker.replicas import of_release, task_spec
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
-from deploy_action.results.acts import TaskRun
+from deploy_action.results.reports import TaskRun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.clock import Clock
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.engine.protocol import Engine
     from deploy_action.platforms.docker.observation import HostObservation
@@ -69,7 +69,7 @@ _TOLD_EVERY_SECONDS = 0.5
 _LONGEST_LINE = 64 * 1024
 
 
-def run(inputs: Inputs, progress: Progress) -> TaskRun:
+def run(inputs: Inputs, progress: EventStream) -> TaskRun:
     """Run `inputs.argv` on the first host, beside whatever is deployed meanwhile.
 
     Raises:
@@ -149,7 +149,7 @@ def _remove_ended_tasks(engine: Engine, placement: Placement) -> None:
 class _Listener:
     """Tells the output as it comes, half a second's worth at a time, and keeps its end."""
 
-    def __init__(self, progress: Progress, title: str, clock: Clock) -> None:
+    def __init__(self, progress: EventStream, title: str, clock: Clock) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._progress, self._title, self._clock = progress, title, clock
         self._fresh: list[str] = []

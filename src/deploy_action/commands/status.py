@@ -11,10 +11,10 @@ from deploy_action.platforms import connect_platform
 from deploy_action.platforms.docker.observation import is_on_standby
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.rollback_target import rollback_candidates
-from deploy_action.results.answers import HostStatus, ReplicaStatus, Status
+from deploy_action.results.reports import HostStatus, ReplicaStage, ReplicaStatus, Status
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.observation import HostObservation
     from deploy_action.platforms.docker.replicas import Replica
@@ -32,7 +32,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Status:
+def run(inputs: Inputs, progress: EventStream) -> Status:
     """Look at every host of the environment; one that does not answer is shown as unknown."""
     target = select_environment(load(inputs.config), inputs.environment)
     with connect_platform(target, inputs, progress, partial=True) as connection:
@@ -45,7 +45,7 @@ def run(inputs: Inputs, progress: Progress) -> Status:
         service=target.service,
         environment=target.name,
         url=target.url or "",
-        live=current,
+        current=current,
         hosts=tuple(_host(host, current, succeeded) for host in seen.hosts),
         restorable=rollback_candidates(seen),
         lock=next((str(holder) for holder in holders.values()), ""),
@@ -65,7 +65,7 @@ def _host(host: HostObservation, current: Deployment | None, succeeded: set[str]
     if host.problem:
         return HostStatus(host=host.host, problem=host.problem)
     replicas = tuple(_replica(replica, host, current, succeeded) for replica in host.replicas)
-    versions = {replica.version for replica in replicas if replica.role == "serving"}
+    versions = {replica.version for replica in replicas if replica.stage is ReplicaStage.SERVING}
     return HostStatus(
         host=host.host,
         version=", ".join(sorted(versions)),
@@ -84,17 +84,18 @@ def _replica(
     is_current = current is not None and replica.release == current.release.id
     takes_traffic = weights.get(replica.name, 0) > 0 if host.backend else is_current
     if container.running and takes_traffic:
-        role = "serving"
+        stage = ReplicaStage.SERVING
     elif current is not None and is_on_standby(replica, current.standby):
-        role = "standby"
+        stage = ReplicaStage.STANDBY
     else:
-        role = "retained" if replica.release in succeeded else "candidate"
+        retained = replica.release in succeeded
+        stage = ReplicaStage.RETAINED if retained else ReplicaStage.CANDIDATE
     return ReplicaStatus(
         name=replica.name,
         version=replica.version,
         state=container.status,
         health=_health(replica, host),
-        role=role,
+        stage=stage,
         address=next(iter(container.addresses.values()), ""),
         weight=100 * weights[replica.name] / total if total and replica.name in weights else None,
     )

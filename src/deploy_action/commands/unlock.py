@@ -14,7 +14,7 @@ from deploy_action.platforms import connect_platform
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -38,7 +38,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:
+def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """Remove the lock of every host, by its id.
 
     Raises:

@@ -9,7 +9,7 @@ from deploy_action.config import check
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
 __all__ = ["COMMAND", "run"]
@@ -28,7 +28,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: Progress) -> Outcome:  # noqa: ARG001
+def run(inputs: Inputs, progress: EventStream) -> Outcome:  # noqa: ARG001
     """Return `valid` or `invalid` with every problem; needs no network and no Docker."""
     config, problems = check(inputs.config)
     return Outcome(

@@ -1,67 +1,83 @@
-"""The progress writer for a terminal or a log: elapsed seconds, host, text, one line a step."""
+"""The observer that writes to a terminal or a log: time, host, text, one line a step."""
 
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from deploy_action.events.model import (
+    Message,
+    QuotedOutput,
+    StepStarted,
+    WarningMessage,
+)
 from deploy_action.render.text import Style, printable
 
 if TYPE_CHECKING:
-    from deploy_action.releases.model import Deployment
+    from deploy_action.events.model import Event
+    from deploy_action.results.notes import Note
 
 __all__ = ["Console"]
 
 
 class Console:
-    """A Progress that writes to a stream; safe to call from several threads.
+    """Writes events as they come; the stream of events calls it from one thread at a time.
 
     Args:
         stream: where to write; stdout stays free for results.
-        palette: colours or none.
+        style: colours or none.
         clock: monotonic seconds, for the elapsed time.
+        time_of_day: written instead of the elapsed time when given.
     """
+
+    name = "the console"
 
     def __init__(
         self,
         stream: TextIO,
-        palette: Style,
+        style: Style,
         *,
         clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], str] | None = None,
     ) -> None:
         self._stream = stream
-        self._palette = palette
+        self._style = style
         self._clock = clock
         self._start = clock()
-        self._lock = threading.Lock()
+        self._time_of_day = time_of_day
 
-    def say(self, text: str, *, host: str = "") -> None:
-        """Write one step."""
-        self._write([self._line(printable(text), host)])
+    def notify(self, event: Event) -> None:
+        """Write messages, warnings, steps that begin, and quoted output; ignore the rest."""
+        match event:
+            case Message() | StepStarted():
+                self._write([self._line(printable(event.text), event.host)])
+            case WarningMessage():
+                text = self._style.warning(f"warning: {printable(event.text)}")
+                self._write([self._line(text, event.host)])
+            case QuotedOutput():
+                # The bar shows that the text is not ours.
+                bar = self._style.quiet("        │ ")
+                quoted = [bar + printable(line.rstrip("\r\n")) for line in event.lines]
+                self._write([self._line(f"{printable(event.title)}:", ""), *quoted])
+            case _:
+                pass
 
-    def warn(self, text: str, *, host: str = "") -> None:
-        """Write a warning."""
-        self._write([self._line(self._palette.warning(f"warning: {printable(text)}"), host)])
-
-    def quote(self, title: str, lines: Iterable[str]) -> None:
-        """Write text from outside, neutralised, behind a bar that shows that it is not ours."""
-        bar = self._palette.quiet("        │ ")
-        quoted = [bar + printable(line.rstrip("\r\n")) for line in lines]
-        self._write([self._line(f"{printable(title)}:", ""), *quoted])
-
-    def begin(self, deployment: Deployment) -> None:
-        """Write nothing: the steps that follow say it."""
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:  # noqa: ARG002
+        """Everything is written already."""
+        return ()
 
     def _line(self, text: str, host: str) -> str:
-        elapsed = self._palette.quiet(f"{self._clock() - self._start:6.1f}s ")
-        where = self._palette.strong(printable(host)) + " " if host else ""
-        return f"{elapsed} {where}{text}"
+        if self._time_of_day is not None:
+            stamp = f"{self._time_of_day()} "
+        else:
+            stamp = f"{self._clock() - self._start:6.1f}s "
+        where = self._style.strong(printable(host)) + " " if host else ""
+        return f"{self._style.quiet(stamp)} {where}{text}"
 
     def _write(self, lines: list[str]) -> None:
         # A reader that went away (a closed terminal, `| head`) must not undo a deployment.
-        with self._lock, contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
             self._stream.write("".join(f"{line}\n" for line in lines))
             self._stream.flush()

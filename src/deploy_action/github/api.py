@@ -202,7 +202,7 @@ class Api:
         limit = self._limit(response, words)
         if limit is not None:
             trouble = ApiError(
-                why=ErrorKind.LIMITED,
+                kind=ErrorKind.LIMITED,
                 what=f"GitHub's rate limit is used up for {limit:.0f} s: {words}",
             )
             return _Failure(trouble=trouble, wait_seconds=limit)
@@ -251,4 +251,4 @@ class Api:
 
     def _unreachable(self, detail: str) -> ApiError:
         host = urlsplit(self._url).hostname or self._url
-        return ApiError(why=ErrorKind.UNREACHABLE, what=f"{host} does not answer: {detail}")
+        return ApiError(kind=ErrorKind.UNREACHABLE, what=f"{host} does not answer: {detail}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from deploy_action.action.files import shortened
 from deploy_action.github.api import ApiError
+from deploy_action.render.markdown import shortened
 
 if TYPE_CHECKING:
     from deploy_action.github.api import Api

@@ -26,7 +26,7 @@ class ErrorKind(StrEnum):
 class ApiError:
     """A call that came to nothing, in words for a person; never holds the token."""
 
-    why: ErrorKind
+    kind: ErrorKind
     what: str
     remedy: str = ""
 
@@ -55,14 +55,14 @@ def refused(status: int, words: str, needs: str) -> ApiError:
     match status:
         case 401:
             return ApiError(
-                why=ErrorKind.NO_TOKEN, what=words, remedy="the token is not valid any more"
+                kind=ErrorKind.NO_TOKEN, what=words, remedy="the token is not valid any more"
             )
         case 403:
-            return ApiError(why=ErrorKind.PERMISSION, what=words, remedy=permission)
+            return ApiError(kind=ErrorKind.PERMISSION, what=words, remedy=permission)
         case 404:
             # What a token may not see in a private repository does not exist for it.
             return ApiError(
-                why=ErrorKind.MISSING, what=words, remedy=f"if it is there, {permission}"
+                kind=ErrorKind.MISSING, what=words, remedy=f"if it is there, {permission}"
             )
         case _:
-            return ApiError(why=ErrorKind.INVALID, what=words)
+            return ApiError(kind=ErrorKind.INVALID, what=words)

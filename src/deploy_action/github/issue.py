@@ -10,14 +10,14 @@ from deploy_action.errors import DeploymentFailed, Interrupted
 from deploy_action.github.api import Answer, ApiError
 from deploy_action.github.comments import escape_mentions, fitted, mark, ours
 from deploy_action.render.markdown import code, link, text
-from deploy_action.results.answers import Monitoring
 from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from deploy_action.github.api import Api
-    from deploy_action.results.answers import Report
+    from deploy_action.results.reports import Report
 
 __all__ = ["complaints", "keep_issue"]
 

@@ -31,7 +31,7 @@ def tag_live(api: Api, deployment: Deployment) -> str | ApiError:
     release, name = deployment.release, tag_name(deployment)
     if not is_commit(release.commit):
         return ApiError(
-            why=ErrorKind.MISSING, what="it is not known from which commit the release was built"
+            kind=ErrorKind.MISSING, what="it is not known from which commit the release was built"
         )
     lines = [
         f"{release.service} {release.version} went live in {release.environment}",

@@ -1,147 +1,171 @@
-"""All that a run writes on GitHub by its API; whatever comes of it, the report stays what it was."""
+"""Writes a report on GitHub by its API: tag, release notes, comment, issue.
+
+Whatever fails becomes a note of the report; the result and the exit code stay what they were.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy_action.action.context import Context
-from deploy_action.action.event import pull_request
-from deploy_action.action.inputs import action_inputs, command_of
 from deploy_action.clock import SystemClock
 from deploy_action.github.api import Api, ApiError, ErrorKind
 from deploy_action.github.comments import mark, write_comment
+from deploy_action.github.event import pull_request
 from deploy_action.github.issue import keep_issue
 from deploy_action.github.live_tag import tag_live
-from deploy_action.github.options import PublishOptions
 from deploy_action.github.release_notes import release_notes
-from deploy_action.github.reporter import DeploymentReporter, GitHubDeployment
-from deploy_action.inputs import Secret
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import with_notes
 
 if TYPE_CHECKING:
-    from deploy_action.events.progress import Progress
-    from deploy_action.results.answers import Report
+    from deploy_action.github.context import Context
+    from deploy_action.inputs import Secret
+    from deploy_action.results.reports import Report
 
-__all__ = ["Published", "Publisher"]
+__all__ = ["PublishOptions", "Published", "Publisher"]
 
 _SECONDS = 10.0
 _LIVE = (Result.DEPLOYED, Result.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishOptions:
+    """What to write besides log, outputs and summary page; each has to be asked for."""
+
+    live_tag: bool = False
+    release_notes: bool = False
+    comment: bool = False
+    issue: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A report with what became of the rest as notes, and the release notes as Markdown."""
+    """The report with notes on what could not be written, and the release notes as Markdown."""
 
     report: Report
     release_notes: str = ""
 
 
 class Publisher:
-    """Grants a step's wishes.
+    """Writes what the options ask for.
 
     Args:
-        environ: the step's environment, with the token as GITHUB_TOKEN where there is one.
-
-    Raises:
-        BadInput: a wish that cannot be granted.
+        token: empty where there is none.
+        config, environment: what the run is about, for reports that do not say it themselves.
     """
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        inputs = action_inputs(environ)
-        self._context = Context.read(environ)
-        self._wishes = PublishOptions.read(inputs, command_of(inputs))
-        self._config = Path(inputs.get("config") or "deploy.yaml")
-        self._environment = inputs.get("environment", "")
-        self._token = Secret(environ.get("GITHUB_TOKEN", ""))
-        self._record = GitHubDeployment(
-            self._context, self._api if self._token.reveal().strip() else None
-        )
-
-    def watching(self, progress: Progress) -> Progress:
-        """Let the record be opened when a deployment begins."""
-        wanted = self._wishes.record and self._context.on_github and self._context.repository
-        return DeploymentReporter(progress, self._record) if wanted else progress
-
-    def broke(self) -> None:
-        """Close the record of a deployment that a bug ended."""
-        self._record.end(None)
+    def __init__(
+        self,
+        context: Context,
+        options: PublishOptions,
+        token: Secret,
+        *,
+        config: Path,
+        environment: str,
+    ) -> None:
+        self._context = context
+        self._options = options
+        self._token = token
+        self._config = config
+        self._environment = environment
 
     def publish(self, report: Report, page: str) -> Published:
-        """Write what is wanted.
+        """Write everything that the options ask for.
 
         Args:
             page: the report as Markdown.
         """
-        notes, news = list[str](), list[str]()
-        if isinstance(report, Outcome):
-            notes += self._record.end(report, report.url)
-            if report.result in _LIVE and self._wishes.live_tag:
-                notes += _guarded("the tag", lambda: self._tag(report))
-            if report.result in _LIVE and self._wishes.release_notes:
-                notes += _guarded("the release notes", lambda: self._news(report, news))
-        if self._wishes.comment:
-            notes += _guarded("the comment", lambda: self._comment(report, page))
-        if self._wishes.issue:
-            notes += _guarded("the issue", lambda: self._issue(report, page))
-        return Published(report=_noted(report, notes), release_notes="".join(news))
+        options, notes, news = self._options, list[Note](), list[str]()
+        if isinstance(report, Outcome) and report.result in _LIVE:
+            if options.live_tag:
+                notes += _guarded(NoteCode.TAG_NOT_WRITTEN, lambda: self._tag(report))
+            if options.release_notes:
+                notes += _guarded(
+                    NoteCode.RELEASE_NOTES_NOT_WRITTEN, lambda: self._release_notes(report, news)
+                )
+        if options.comment:
+            notes += _guarded(NoteCode.COMMENT_NOT_WRITTEN, lambda: self._comment(report, page))
+        if options.issue:
+            notes += _guarded(NoteCode.ISSUE_NOT_WRITTEN, lambda: self._issue(report, page))
+        return Published(report=with_notes(report, notes), release_notes="".join(news))
 
-    def _tag(self, outcome: Outcome) -> list[str]:
+    def _tag(self, outcome: Outcome) -> list[Note]:
         if outcome.deployment is None:
             return []
-        with self._talk() as api:
-            done = api if isinstance(api, ApiError) else tag_live(api, outcome.deployment)
-        if isinstance(done, ApiError):
-            return [f"no tag was made for what went live: {done}"]
-        return [f"tagged as {done}"]
+        with self._connected() as api:
+            tag = api if isinstance(api, ApiError) else tag_live(api, outcome.deployment)
+        if isinstance(tag, ApiError):
+            return [Note(NoteCode.TAG_NOT_WRITTEN, f"no tag was made for what went live: {tag}")]
+        return [Note(NoteCode.TAGGED, f"tagged as {tag}")]
 
-    def _news(self, outcome: Outcome, news: list[str]) -> list[str]:
+    def _release_notes(self, outcome: Outcome, news: list[str]) -> list[Note]:
         own = outcome.deployment
         if own is None or not own.previous:
-            return ["no release notes: nothing served before"]
-        with self._talk() as api:
+            return [
+                Note(NoteCode.RELEASE_NOTES_NOT_WRITTEN, "no release notes: nothing served before")
+            ]
+        with self._connected() as api:
             if isinstance(api, ApiError):
-                return [f"no release notes: {api}"]
-            found = release_notes(
+                return [Note(NoteCode.RELEASE_NOTES_NOT_WRITTEN, f"no release notes: {api}")]
+            written = release_notes(
                 api,
                 base=outcome.previous_commit,
                 head=own.release.commit,
                 before=own.previous_version,
                 repository_url=self._context.repository_url,
             )
-        if isinstance(found, ApiError):
-            return [f"no release notes: {found}"]
-        news.append(found)
+        if isinstance(written, ApiError):
+            return [Note(NoteCode.RELEASE_NOTES_NOT_WRITTEN, f"no release notes: {written}")]
+        news.append(written)
         return []
 
-    def _comment(self, report: Report, page: str) -> list[str]:
+    def _comment(self, report: Report, page: str) -> list[Note]:
         request = pull_request(self._context)
         if request is None:
-            return ["no comment was written: this run is about no pull request"]
-        with self._talk() as api:
+            return [
+                Note(
+                    NoteCode.COMMENT_NOT_WRITTEN,
+                    "no comment was written: this run is about no pull request",
+                )
+            ]
+        with self._connected() as api:
             if isinstance(api, ApiError):
-                trouble: ApiError | None = api
+                error: ApiError | None = api
             else:
                 beginning = mark("plan", *self._subject(report))
-                trouble = write_comment(api, request.number, page, beginning)
-        if trouble is None:
+                error = write_comment(api, request.number, page, beginning)
+        if error is None:
             return []
-        if request.from_fork and trouble.why in (ErrorKind.PERMISSION, ErrorKind.NO_TOKEN):
-            return ["the plan is on this page alone: a fork's pull request gets a read-only token"]
-        return [f"the plan was not written as a comment: {trouble}"]
+        if request.from_fork and error.kind in (ErrorKind.PERMISSION, ErrorKind.NO_TOKEN):
+            return [
+                Note(
+                    NoteCode.COMMENT_NOT_WRITTEN,
+                    "the plan is on this page alone: a fork's pull request gets a read-only token",
+                )
+            ]
+        return [
+            Note(NoteCode.COMMENT_NOT_WRITTEN, f"the plan was not written as a comment: {error}")
+        ]
 
-    def _issue(self, report: Report, page: str) -> list[str]:
-        with self._talk() as api:
+    def _issue(self, report: Report, page: str) -> list[Note]:
+        with self._connected() as api:
             if isinstance(api, ApiError):
-                trouble: ApiError | None = api
+                error: ApiError | None = api
             else:
                 subject, run = self._subject(report), self._context.run_url
-                trouble = keep_issue(api, report, page, subject=subject, run_url=run)
-        return [] if trouble is None else [f"the issue was not brought up to date: {trouble}"]
+                error = keep_issue(api, report, page, subject=subject, run_url=run)
+        return (
+            []
+            if error is None
+            else [
+                Note(NoteCode.ISSUE_NOT_WRITTEN, f"the issue was not brought up to date: {error}")
+            ]
+        )
 
     def _subject(self, report: Report) -> tuple[str, str]:
         """Return service and environment, also of a report that an error ended early."""
@@ -156,39 +180,30 @@ class Publisher:
                 environment = environment or next(iter(config.environments))
         return service or str(self._config), environment
 
-    def _api(self, seconds: float) -> Api:
-        return Api(
-            url=self._context.api_url,
-            token=self._token,
-            repository=self._context.repository,
-            clock=SystemClock(),
-            seconds=seconds,
-        )
-
     @contextlib.contextmanager
-    def _talk(self) -> Iterator[Api | ApiError]:
+    def _connected(self) -> Iterator[Api | ApiError]:
         if not self._token.reveal().strip() or not self._context.repository:
             yield ApiError(
-                why=ErrorKind.NO_TOKEN,
+                kind=ErrorKind.NO_TOKEN,
                 what="there is no token",
                 remedy="leave the input github-token at its default",
             )
             return
-        with contextlib.closing(self._api(_SECONDS)) as api:
+        api = Api(
+            url=self._context.api_url,
+            token=self._token,
+            repository=self._context.repository,
+            clock=SystemClock(),
+            seconds=_SECONDS,
+        )
+        with contextlib.closing(api):
             yield api
 
 
-def _guarded(what: str, write: Callable[[], list[str]]) -> list[str]:
-    """Let an answer that nobody foresaw be a note: what was deployed is deployed."""
+def _guarded(code: NoteCode, write: Callable[[], list[Note]]) -> list[Note]:
+    """Turn an unforeseen response into a note: the deployment itself is done."""
     try:
         return write()
     except Exception as error:  # noqa: BLE001 - the exit code is the deployment's
-        return [f"{what} could not be written: {type(error).__name__}"]
-
-
-def _noted(report: Report, notes: list[str]) -> Report:
-    """Add notes to a report that has room for them."""
-    known = getattr(report, "notes", None)
-    if not notes or known is None:
-        return report
-    return dataclasses.replace(report, notes=(*known, *notes))  # type: ignore[arg-type]
+        what = code.removesuffix("-not-written").replace("-", " ")
+        return [Note(code, f"the {what} could not be written: {type(error).__name__}")]

@@ -26,7 +26,7 @@ def release_notes(
     """Return the notes, from commit `base`, which served before as version `before`, to `head`."""
     if not is_commit(base) or not is_commit(head):
         return ApiError(
-            why=ErrorKind.MISSING,
+            kind=ErrorKind.MISSING,
             what=f"the commits of {before or 'the release before'} and of this one are not both known",
         )
     ahead = _compare(api, base, head)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from deploy_action.config.model import Build
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.process import Completed
 
 __all__ = ["build_image", "build_steps"]
@@ -26,7 +26,7 @@ _PUSHED = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})\b")
 
 
 def build_image(
-    build: Build, reference: str, root: Path, progress: Progress, login: tuple[str, str] | None
+    build: Build, reference: str, root: Path, progress: EventStream, login: tuple[str, str] | None
 ) -> str | None:
     """Build the image, and push it if deploy.yaml says so.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.config.model import Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.engine.protocol import Engine
 
@@ -128,7 +128,7 @@ def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
 
 
 def resolve_image(
-    environment: Environment, inputs: Inputs, engine: Engine, progress: Progress
+    environment: Environment, inputs: Inputs, engine: Engine, progress: EventStream
 ) -> ResolvedImage:
     """Find or build the image and pin it by its digest; nothing is pulled yet.
 

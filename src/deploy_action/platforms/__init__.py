@@ -16,7 +16,7 @@ from deploy_action.session.lock import Holder
 if TYPE_CHECKING:
     from deploy_action.clock import Clock
     from deploy_action.config.model import Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.edge.certificates import Bundle
 
@@ -33,7 +33,7 @@ class Connection:
 
     environment: Environment
     inputs: Inputs
-    events: Progress
+    events: EventStream
     clock: Clock
     platform: DockerPlatform
     id: str
@@ -58,7 +58,7 @@ class Connection:
 def connect_platform(
     environment: Environment,
     inputs: Inputs,
-    events: Progress,
+    events: EventStream,
     *,
     certificate: Bundle | None = None,
     partial: bool = False,

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from deploy_action.errors import DeployActionError
-from deploy_action.results.answers import Report
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Page, Report
 
 __all__ = ["serialize"]
 
@@ -19,7 +20,7 @@ def serialize(report: Report, *, command: str) -> dict[str, Any]:
     """Return a report as data that JSON can hold.
 
     The keys `command`, `result` and `exit_code` are always there; the rest are the report's
-    own fields. An error is an object with `kind`, `what`, `cause` and `remedy`.
+    own fields. An error is an object with `code`, `what`, `cause` and `remedy`.
     """
     data = {
         "command": command,
@@ -28,15 +29,22 @@ def serialize(report: Report, *, command: str) -> dict[str, Any]:
     }
     data |= {field.name: _value(getattr(report, field.name)) for field in fields(report)}
     data["result"] = str(report.result)
+    if not isinstance(report, Page):
+        data["notes"] = [_note(note) for note in report.notes]
     if isinstance(report, Outcome):
         data["serving"] = report.serving
     return data
 
 
+def _note(note: Note | str) -> dict[str, str]:
+    code = note.code if isinstance(note, Note) else NoteCode.OTHER
+    return {"code": str(code), "text": str(note)}
+
+
 def _value(value: object) -> Any:
     if isinstance(value, DeployActionError):
         return {
-            "kind": type(value).__name__,
+            "code": str(value.code),
             "what": value.what,
             "cause": value.cause,
             "remedy": value.remedy,

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from deploy_action.render.text import printable
 
-__all__ = ["alert", "code", "details", "fenced", "link", "table", "text"]
+__all__ = ["alert", "code", "details", "fenced", "link", "shortened", "table", "text"]
+
+_MOST_FENCE = 256
 
 
 def text(said: str) -> str:
@@ -55,3 +57,21 @@ def fenced(lines: Iterable[str]) -> str:
     longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{content}\n{fence}"
+
+
+def shortened(markdown: str, room: int, note: str) -> bytes:
+    """Cut a page that is longer than so many bytes, and end it with a note that says so."""
+    cut = note.encode()
+    kept = markdown.encode()[: max(room - len(cut) - _MOST_FENCE, 0)].decode(errors="ignore")
+    return (kept.encode() + _end_of_fence(kept) + cut)[: max(room, 0)]
+
+
+def _end_of_fence(markdown: str) -> bytes:
+    """Return what ends a code block that was cut, or the note below would be a part of it."""
+    fence = ""
+    for line in markdown.splitlines():
+        if not fence and line.startswith("```"):
+            fence = line[: len(line) - len(line.lstrip("`"))]
+        elif line == fence:
+            fence = ""
+    return f"\n{fence}".encode()[:_MOST_FENCE] if fence else b""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deploy_action.results.answers import Monitoring
+from deploy_action.results.reports import Monitoring, Verdict
 
 __all__ = ["textfile"]
 
@@ -25,7 +25,7 @@ def _lines(found: Monitoring, now_seconds: float) -> Iterator[str]:
     base = {"service": found.service, "environment": found.environment}
     yield "# HELP deploy_action_healthy Whether everything that is live passed its checks."
     yield "# TYPE deploy_action_healthy gauge"
-    yield f"deploy_action_healthy{_labels(base)} {int(found.healthy)}"
+    yield f"deploy_action_healthy{_labels(base)} {int(found.result is Verdict.HEALTHY)}"
     yield "# HELP deploy_action_release_info The version that is live."
     yield "# TYPE deploy_action_release_info gauge"
     yield f"deploy_action_release_info{_labels(base | {'version': found.version})} 1"

@@ -10,13 +10,12 @@ from deploy_action.render.text import Style, printable, wrap
 
 __all__ = ["counted", "show_problems"]
 
+_CLIP = 100
+_LONGEST_LINE = 2000
+
 
 def show_problems(
-    problems: Sequence[Problem],
-    *,
-    sources: Mapping[str, Sequence[str]],
-    palette: Style,
-    width: int,
+    problems: Sequence[Problem], sources: Mapping[str, Sequence[str]], style: Style, width: int
 ) -> list[str]:
     """Return the problems as lines, in the order given, a blank line between two.
 
@@ -26,9 +25,7 @@ def show_problems(
     """
     lines: list[str] = []
     for problem in problems:
-        if lines:
-            lines.append("")
-        lines += _show(problem, sources.get(problem.file, ()), palette, width)
+        lines += [*([""] if lines else []), *_show(problem, sources, style, width)]
     return lines
 
 
@@ -42,37 +39,33 @@ def counted(problems: Sequence[Problem]) -> str:
     return ", ".join(words)
 
 
-def _show(problem: Problem, source: Sequence[str], palette: Style, width: int) -> list[str]:
-    place = ":".join(str(part) for part in (problem.file, problem.line, problem.column) if part)
-    paint = palette.bad if problem.severity is Severity.ERROR else palette.warning
-    rule = palette.quiet(f" [{printable(problem.rule)}]") if problem.rule else ""
-    lines = [f"{palette.strong(printable(place))}: {paint(str(problem.severity))}{rule}"]
+def _show(
+    problem: Problem, sources: Mapping[str, Sequence[str]], style: Style, width: int
+) -> list[str]:
+    paint = style.bad if problem.severity is Severity.ERROR else style.warning
+    rule = style.quiet(f" [{printable(problem.rule)}]") if problem.rule else ""
+    lines = [f"{style.strong(printable(problem.place))}: {paint(str(problem.severity))}{rule}"]
     where = f"{problem.where}: " if problem.where else ""
     lines += wrap(where + problem.message, width, first="  ")
-    lines += _excerpt(problem, source, palette)
+    lines += _excerpt(problem, sources.get(problem.file, ()), style)
     if problem.hint:
         lines += wrap(problem.hint, width, first="  help: ")
     return lines
 
 
-def _excerpt(problem: Problem, source: Sequence[str], palette: Style) -> list[str]:
+def _excerpt(problem: Problem, source: Sequence[str], style: Style) -> list[str]:
     if not 0 < problem.line <= len(source):
         return []
     raw = source[problem.line - 1].rstrip("\r\n")
     if len(raw) > _LONGEST_LINE:
         return []
     number = str(problem.line)
-    gutter = palette.quiet(f"  {number} │ ")
     text, column = _clip(*masked(raw, problem.where, max(problem.column, 1)))
-    lines = [gutter + text]
+    lines = [style.quiet(f"  {number} │ ") + text]
     if problem.column:
-        caret = " " * (column - 1) + palette.bad("^")
-        lines.append(palette.quiet(f"  {' ' * len(number)} │ ") + caret)
+        caret = " " * (column - 1) + style.bad("^")
+        lines.append(style.quiet(f"  {' ' * len(number)} │ ") + caret)
     return lines
-
-
-_CLIP = 100
-_LONGEST_LINE = 2000
 
 
 def _clip(line: str, column: int) -> tuple[str, int]:

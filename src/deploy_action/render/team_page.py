@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import assert_never
 
-from deploy_action.config.model import (
-    CommandSmoke,
-    DeployConfig,
-    Environment,
-    HttpSmoke,
-    SmokeTest,
-    TcpSmoke,
-)
+from deploy_action.checks.smoke import describe
+from deploy_action.config.model import DeployConfig, Environment
 from deploy_action.gates.registry import GATES
 from deploy_action.render.plain_docker import roll_back_by_hand
 from deploy_action.render.text import duration, printable
@@ -130,33 +123,13 @@ def _gates(environments: Sequence[Environment]) -> list[str]:
 
 def _smoke_tests(environments: Sequence[Environment]) -> list[str]:
     rows = [
-        (_text(each.name), _text(test.name), _smoke(test))
+        (_text(each.name), _text(test.name), describe(test, _code))
         for each in environments
         for test in each.smoke
     ]
     if not rows:
         return ["## Smoke tests", "", "None are configured: health checks alone decide."]
     return ["## Smoke tests", "", *_table(("environment", "test", "what must hold"), rows)]
-
-
-def _smoke(test: SmokeTest) -> str:
-    match test:
-        case HttpSmoke():
-            parts = [f"{_code(f'{test.method} {test.path}')} answers"]
-            parts.append(" or ".join(map(str, test.status)))
-            parts += [f"contains {_code(text)}" for text in test.contains]
-            parts += [f"matches {_code(test.matches)}"] if test.matches else []
-            parts += [f"{_code(path)} is {_code(value)}" for path, value in test.json.items()]
-            within = test.within_seconds
-            parts += [f"within {within * 1000:.0f} ms"] if within is not None else []
-            return f"{parts[0]} {', '.join(parts[1:])}"
-        case TcpSmoke():
-            port = f"port {test.port}" if test.port else "the port"
-            return f"{port} accepts" + (f" and says {_code(test.expect)}" if test.expect else "")
-        case CommandSmoke():
-            return f"{_code(' '.join(test.command))} exits 0 in the new container"
-        case _:
-            assert_never(test)
 
 
 def _secrets(environments: Sequence[Environment]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a command that judges or changes something came to: the value that every report shows."""
+"""The report of commands that judge or change something: result, deployment, checks, error."""
 
 from __future__ import annotations
 
@@ -6,16 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import (
-    BadInput,
-    ConfigError,
-    DeployActionError,
-    DeploymentFailed,
-    ExitCode,
-    GateRefused,
-    LockHeld,
-    RollbackFailed,
-)
+from deploy_action.errors import ConfigError, DeployActionError, ExitCode
 from deploy_action.releases.model import State
 
 if TYPE_CHECKING:
@@ -23,6 +14,7 @@ if TYPE_CHECKING:
     from deploy_action.gates.result import GateResult
     from deploy_action.problem import Problem
     from deploy_action.releases.model import Deployment
+    from deploy_action.results.notes import Note
 
 __all__ = ["Excerpt", "Outcome", "Result"]
 
@@ -41,19 +33,20 @@ class Result(StrEnum):
     UNCHANGED = "unchanged"
     """The release was live already, or a rollback's `--from` is no longer the current one."""
     ROLLED_BACK = "rolled-back"
-    """rollback, asked for by a person: the earlier release is live again."""
+    """rollback: the earlier release is live again."""
     UNLOCKED = "unlocked"
-    TOLD = "told"
+    SIGNALLED = "signalled"
+    """canary: the running deployment was told to promote or to abort."""
     INVALID = "invalid"
     """A flag, an input or a file is wrong; nothing was changed."""
     REFUSED = "refused"
     """A gate did not pass; nothing was changed."""
     FAILED = "failed"
-    """The attempt was undone; the release before serves."""
+    """The attempt was undone; the previous release serves."""
     UNRESOLVED = "unresolved"
-    """The way back failed too; a person is needed."""
+    """Automatic rollback also failed; manual intervention is required."""
     LOCKED = "locked"
-    """Somebody else is deploying; nothing was changed."""
+    """Another deployment holds the lock; nothing was changed."""
     ERROR = "error"
     """A bug of deploy-action."""
 
@@ -71,14 +64,7 @@ _EXIT_CODES = {
     Result.LOCKED: ExitCode.LOCK_HELD,
     Result.ERROR: ExitCode.BUG,
 }
-
-_RESULTS_BY_ERROR: tuple[tuple[type[DeployActionError], Result], ...] = (
-    (BadInput, Result.INVALID),
-    (GateRefused, Result.REFUSED),
-    (DeploymentFailed, Result.FAILED),
-    (RollbackFailed, Result.UNRESOLVED),
-    (LockHeld, Result.LOCKED),
-)
+_RESULTS = {code: result for result, code in _EXIT_CODES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,20 +78,21 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What `validate`, `check`, `plan`, `deploy`, `promote`, `rollback` and `unlock` came to.
+    """The report of `validate`, `check`, `plan`, `deploy`, `promote`, `rollback` and `unlock`.
 
     Attributes:
         deployment: the attempt as the ledger has it; for `unchanged` the one that is live.
         url: where the environment is reached.
         gates, checks: what was judged, passed or not, in the order in which it ran.
         problems: findings with file and line, warnings included.
-        notes: sentences that a person should read (a killed old replica, a rotated secret).
+        notes: what a person should read (a killed old replica, a rotated secret).
         error: why the result is not a good one; its exit code wins over the result's.
         restorable: versions that a rollback can bring back, the best one first.
         plan: the steps, one line each, for `planned`.
         planned_version: the version that they would make live.
+        repaired: for `unchanged`: hosts had drifted from the release and were repaired.
         excerpts: log lines of what failed.
-        previous_commit: what the release that served before was built from; empty when unknown.
+        previous_commit: commit of the previous release; empty when unknown.
         proof: a signed proof that the release went live, where there is a key to sign it.
     """
 
@@ -117,11 +104,12 @@ class Outcome:
     gates: tuple[GateResult, ...] = ()
     checks: tuple[CheckResult, ...] = ()
     problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note | str, ...] = ()
     error: DeployActionError | None = None
     restorable: tuple[str, ...] = ()
     plan: tuple[str, ...] = ()
     planned_version: str = ""
+    repaired: bool = False
     excerpts: tuple[Excerpt, ...] = ()
     proof: str = ""
     previous_commit: str = ""
@@ -150,6 +138,9 @@ class Outcome:
     @classmethod
     def of_error(cls, error: DeployActionError, *, environment: str = "") -> Outcome:
         """Return the outcome of a command that `error` ended before it had one of its own."""
-        result = next((r for kind, r in _RESULTS_BY_ERROR if isinstance(error, kind)), Result.ERROR)
-        problems = error.problems if isinstance(error, ConfigError) else ()
-        return cls(result=result, environment=environment, error=error, problems=problems)
+        return cls(
+            result=_RESULTS[error.exit_code],
+            environment=environment,
+            error=error,
+            problems=error.problems if isinstance(error, ConfigError) else (),
+        )

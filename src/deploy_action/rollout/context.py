@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from deploy_action.checks.request_probe import RequestStats
+from deploy_action.checks.request_probe import stats
 from deploy_action.parallel import Cancel
 
 if TYPE_CHECKING:
-    from deploy_action.checks.request_probe import RouteProbe
+    from deploy_action.checks.request_probe import RequestStats, RouteProbe
     from deploy_action.clock import Clock
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Secret
     from deploy_action.rollout.journal import Journal
     from deploy_action.rollout.log import RolloutLog
@@ -45,7 +45,7 @@ class RolloutContext(Generic[Runtime]):
     runtime: Runtime
     secrets: Mapping[str, Secret]
     credentials: Credentials | None
-    events: Progress
+    events: EventStream
     clock: Clock
     journal: Journal
     log: RolloutLog
@@ -54,4 +54,4 @@ class RolloutContext(Generic[Runtime]):
 
     def stats(self) -> RequestStats:
         """Return what the probes of all hosts have counted so far."""
-        return sum((probe.seen() for probe in self.probes), RequestStats())
+        return stats(self.probes)

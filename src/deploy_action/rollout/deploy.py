@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from deploy_action.clock import Clock
     from deploy_action.config.model import Environment
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.gates.result import GateResult
     from deploy_action.inputs import Secret
     from deploy_action.platforms.protocol import Platform, ReconcileResult, Seen, Store
@@ -81,7 +81,7 @@ def deploy_release(
     attempt: Attempt,
     *,
     clock: Clock,
-    events: Progress,
+    events: EventStream,
 ) -> Outcome:
     """Make a release live under the lock.
 
@@ -166,6 +166,7 @@ def _repair(platform: Platform[Seen], seen: Seen, plan: Plan, attempt: Attempt) 
         deployment=current_deployment(seen.ledger.entries),
         gates=attempt.gates,
         notes=(*plan.notes, *done.notes),
+        repaired=bool(done.notes),
     )
 
 

@@ -75,8 +75,11 @@ def _run_stage(stage: Stage, context: RolloutContext[Any]) -> None:
 def _call(step: Step, context: RolloutContext[Any]) -> Callable[[], None]:
     def call() -> None:
         context.cancel.check()
+        begun = context.clock.monotonic()
+        context.events.step_started(step.id, step.describe(), host=step.host)
         step.run(context)
-        context.events.say(step.describe(), host=step.host)
+        seconds = context.clock.monotonic() - begun
+        context.events.step_finished(step.id, seconds, host=step.host)
 
     return call
 

@@ -15,7 +15,7 @@ from deploy_action.session.client import SessionLost
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from deploy_action.events.progress import Progress
+    from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Secret
     from deploy_action.platforms.protocol import Platform, ReconcileResult, Seen, Store
     from deploy_action.releases.model import Release
@@ -31,7 +31,7 @@ def recover_interrupted(
     secrets: Callable[[Release], Mapping[str, Secret]],
     by: str,
     now: str,
-    events: Progress,
+    events: EventStream,
 ) -> Seen:
     """Settle what an earlier run left: its deployment failed, and the previous release serves.
 

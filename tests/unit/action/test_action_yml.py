@@ -88,7 +88,7 @@ def test_a_valid_configuration_is_a_good_end(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.log
     assert "outcome<<" in done.outputs
     assert "\nvalid\n" in done.outputs
-    assert "The configuration is valid" in done.summary
+    assert "the configuration is valid" in done.summary
     assert not any(line.startswith("::error") for line in done.log)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy_action.action.context import Context
+from deploy_action.github.context import Context
 
 PUSH = {
     "GITHUB_ACTOR": "ada",

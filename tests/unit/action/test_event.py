@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from deploy_action.action.context import Context
-from deploy_action.action.event import PullRequest, pull_request
+from deploy_action.github.context import Context
+from deploy_action.github.event import PullRequest, pull_request
 
 HERE = {"repo": {"full_name": "acme/shop"}}
 

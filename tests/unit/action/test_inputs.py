@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_action.action.context import Context
 from deploy_action.action.inputs import COMMANDS, action_inputs, arguments
 from deploy_action.cli.arguments import Call, parse
 from deploy_action.errors import BadInput
+from deploy_action.github.context import Context
 
 CONTEXT = Context(
     actor="ada", commit="0123456789abcdef", repository="a/b", repository_url="", run_url="", tag=""

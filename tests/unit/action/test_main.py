@@ -13,8 +13,8 @@ import pytest
 
 from deploy_action.action import main as action
 from deploy_action.inputs import Inputs
-from deploy_action.results.answers import Monitoring
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Monitoring
 
 VALID = "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nport: 8080\nsecrets: [TOKEN]\n"
 
@@ -42,7 +42,7 @@ def performed(monkeypatch: pytest.MonkeyPatch, report: Any = None) -> list[Input
     """Let nothing be done but remember what was asked for."""
     asked: list[Inputs] = []
 
-    def perform(command: str, inputs: Inputs, progress: object) -> Any:
+    def perform(command: str, inputs: Inputs, observers: object) -> Any:
         asked.append(inputs)
         if isinstance(report, BaseException):
             raise report

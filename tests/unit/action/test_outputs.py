@@ -10,15 +10,15 @@ from tests.unit.render.samples import DEPLOYED, RELEASE, failed
 
 from deploy_action.action.outputs import OUTPUTS, outputs
 from deploy_action.releases.model import Deployment
-from deploy_action.results.answers import Drift, History, Monitoring, Page, Report, Status
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Drift, History, Monitoring, Page, Report, Status
 
 ROOT = Path(__file__).parents[3]
 REPORTS: tuple[Report, ...] = (
     Outcome(result=Result.VALID),
     Outcome(result=Result.DEPLOYED, deployment=DEPLOYED),
     Outcome(result=Result.FAILED, deployment=failed()),
-    Status(environment="production", live=DEPLOYED),
+    Status(environment="production", current=DEPLOYED),
     Status(environment="production"),
     Monitoring(environment="production", version="1.4.2"),
     Drift(environment="production", version="1.4.2"),
@@ -89,7 +89,7 @@ def test_after_a_failure_the_old_version_serves() -> None:
 @pytest.mark.parametrize(
     "report",
     [
-        Status(environment="production", live=DEPLOYED),
+        Status(environment="production", current=DEPLOYED),
         Monitoring(environment="production", version="1.4.2"),
         Drift(environment="production", version="1.4.2"),
     ],
@@ -103,7 +103,7 @@ def test_commands_that_look_say_what_serves(report: Report) -> None:
 def test_status_names_what_can_be_restored() -> None:
     """A button can offer exactly the versions that a rollback can bring back."""
     live: Deployment = DEPLOYED
-    values = outputs(Status(environment="production", live=live, restorable=("1.4.1", "1.3.0")))
+    values = outputs(Status(environment="production", current=live, restorable=("1.4.1", "1.3.0")))
     assert values["restorable"] == "1.4.1 1.3.0"
     assert values["digest"] == RELEASE.digest
     assert values["deployment-id"] == "d-7"

@@ -3,70 +3,80 @@
 from __future__ import annotations
 
 import socket
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import pytest
 
-from deploy_action.checks.bake import Baked, Spoiled, watch
-from deploy_action.checks.dialer import Direct, LinkLocalRefused
+from deploy_action.checks.attempt import ONCE
+from deploy_action.checks.bake import watch
+from deploy_action.checks.dialer import AddressNotAllowed, require_allowed
 from deploy_action.checks.identity import IdentityExpectation, check_identity
-from deploy_action.config.model import Health, Identity
+from deploy_action.checks.result import CheckFailureKind as Kind
+from deploy_action.checks.smoke import run_smoke
+from deploy_action.checks.target import Target
+from deploy_action.config.model import Health, HttpSmoke, Identity, SmokeTest, TcpSmoke
 from deploy_action.inputs import Secret
 from deploy_action.jsonpath import Missing, equal, look_up, parse_path
+from deploy_action.platforms.docker.dialer import HostDialer
+from deploy_action.platforms.docker.engine.protocol import Engine
 from deploy_action.redaction import Redactor, excerpt
 from deploy_action.releases.model import Release
 
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "169.254.169.254",
-        "fe80::1",
-        "::ffff:169.254.169.254",
-        "64:ff9b::169.254.169.254",
-        "fd00:ec2::254",
-    ],
+METADATA_ADDRESSES = (
+    "169.254.169.254",
+    "fe80::1",
+    "fe80::1%eth0",
+    "::ffff:169.254.169.254",
+    "64:ff9b::169.254.169.254",
+    "fd00:ec2::254",
 )
-def test_link_local_addresses_are_refused(address: str) -> None:
+
+
+@pytest.mark.parametrize("address", [*METADATA_ADDRESSES, "metadata.example.com", ""])
+def test_link_local_addresses_and_names_are_refused(address: str) -> None:
     """However it is written, where clouds serve credentials is not connected to."""
-    with pytest.raises(LinkLocalRefused, match="link-local"):
-        Direct().dial(address, 80, 1)
+    with pytest.raises(AddressNotAllowed):
+        require_allowed(address)
 
 
-def test_a_name_is_judged_by_what_it_resolves_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name in somebody's zone that points at the metadata service is refused as well."""
-    entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 0))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [entry])
-    with pytest.raises(LinkLocalRefused):
-        Direct().dial("metadata.example.com", 80, 1)
+@pytest.mark.parametrize("address", ["127.0.0.1", "172.28.3.4", "::1", "fd00::2", "unix:/run/x"])
+def test_addresses_of_replicas_and_edges_are_allowed(address: str) -> None:
+    """Bridges, loopback and sockets."""
+    require_allowed(address)
 
 
-def test_the_next_address_is_tried(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name with a dead first address still connects."""
-    port = serve(lambda connection: None)
-    real = socket.getaddrinfo
+@dataclass
+class EngineThatMustNotConnect:
+    """Counts the connections that are asked for."""
 
-    def resolve(host: str, *arguments: Any, **options: Any) -> Any:
-        if host != "two.example.com":
-            return real(host, *arguments, **options)
-        return [(0, 0, 6, "", (address, 0)) for address in ("127.0.0.2", "127.0.0.1")]
+    connections: int = 0
 
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    with Direct().dial("two.example.com", port, 5) as connection:
-        assert connection.getpeername() == ("127.0.0.1", port)
+    def connect(self, *_: object) -> socket.socket:
+        self.connections += 1
+        raise AssertionError
 
 
-def test_a_name_that_does_not_exist_is_an_os_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also one that cannot even be encoded."""
-
-    def fail(*_: object, **__: object) -> None:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    with pytest.raises(OSError, match="label"):
-        Direct().dial("a" * 64 + ".example.com", 80, 5)
-    monkeypatch.setattr(socket, "getaddrinfo", fail)
-    with pytest.raises(socket.gaierror):
-        Direct().dial("no-such.example.com", 80, 5)
+@pytest.mark.parametrize("address", METADATA_ADDRESSES)
+@pytest.mark.parametrize("test", [HttpSmoke(name="a"), TcpSmoke(name="b"), None])
+def test_no_check_reaches_metadata_through_the_dialer_of_hosts(
+    clock: Any, address: str, test: SmokeTest | None
+) -> None:
+    """HTTP, TCP and identity checks refuse the address before the engine hears of it."""
+    engine = EngineThatMustNotConnect()
+    dialer = HostDialer(engine=cast("Engine", engine), container_id="lock")
+    target = Target(where="replica 1", dialer=dialer, address=address, port=80)
+    identity = IdentityExpectation(header="X-V", headers={}, expected="1")
+    (result,) = run_smoke(
+        [] if test is None else [replace(test, retry=ONCE)],
+        target,
+        secrets={},
+        identity=identity if test is None else None,
+        clock=clock,
+        only="replica",
+    )
+    assert result.failure_kinds == (Kind.ADDRESS_NOT_ALLOWED,)
+    assert engine.connections == 0
 
 
 @pytest.mark.parametrize(
@@ -170,70 +180,64 @@ def test_the_expected_identity_comes_from_the_release() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reply", "where", "detail"),
+    ("reply", "where", "kinds"),
     [
-        ((200, {"X-V": "2"}, b""), {"header": "x-v"}, ""),
-        ((200, {}, b'{"v": 2}'), {"json": "v"}, ""),
-        ((200, {"X-V": "1"}, b""), {"header": "X-V"}, "another release answered"),
-        ((200, {}, b'{"v": "1"}'), {"json": "v"}, 'v is "1", expected 2'),
-        ((200, {}, b""), {"header": "X-V"}, "has no header X-V"),
-        ((200, {}, b"{}"), {"json": "v"}, "there is no $.v"),
-        ((200, {}, b"<html>"), {"json": "v"}, "is not JSON"),
-        ((500, {"X-V": "2"}, b""), {"header": "X-V"}, "status 500"),
-        ((302, {"X-V": "2", "Location": "/"}, b""), {"header": "X-V"}, "status 302"),
+        ((200, {"X-V": "2"}, b""), {"header": "x-v"}, ()),
+        ((200, {}, b'{"v": 2}'), {"json": "v"}, ()),
+        ((200, {"X-V": "1"}, b""), {"header": "X-V"}, (Kind.WRONG_RELEASE,)),
+        ((200, {}, b'{"v": "1"}'), {"json": "v"}, (Kind.WRONG_RELEASE,)),
+        ((200, {}, b""), {"header": "X-V"}, (Kind.NO_RELEASE,)),
+        ((200, {}, b"{}"), {"json": "v"}, (Kind.NO_RELEASE,)),
+        ((200, {}, b"<html>"), {"json": "v"}, (Kind.NOT_JSON,)),
+        ((500, {"X-V": "2"}, b""), {"header": "X-V"}, (Kind.WRONG_STATUS,)),
+        ((302, {"X-V": "2", "Location": "/"}, b""), {"header": "X-V"}, (Kind.WRONG_STATUS,)),
     ],
 )
 def test_identity_is_what_the_application_says(
-    application: Any, clock: Any, reply: Any, where: dict[str, str], detail: str
+    application: Any, clock: Any, reply: Any, where: dict[str, str], kinds: tuple[Kind, ...]
 ) -> None:
     """Only a 2xx answer that carries the expected name is this release."""
     application.replies["/"] = reply
     expectation = IdentityExpectation(headers={}, expected="2", **where)
     result = check_identity(expectation, application.target(), clock=clock)
-    assert result.passed is (detail == "")
-    assert detail in result.detail
+    assert (result.passed, result.failure_kinds) == (not kinds, kinds)
 
 
 def test_a_bake_probes_at_its_beginning_and_end(clock: Any) -> None:
     """The rounds cover the whole time."""
     times: list[float] = []
-    outcome = watch(5, lambda: times.append(clock.time - 1000), clock, 2)
-    assert outcome == Baked(seconds=5, rounds=4, failed_rounds=0)
+    assert watch(5, lambda: times.append(clock.time - 1000), clock, 2) is None
     assert times == [0, 2, 4, 5]
 
 
 def test_a_bake_ends_at_the_first_failure(clock: Any) -> None:
     """Nobody waits for the rest of the time to learn it."""
     reasons = iter([None, "edge: status 500"])
-    outcome = watch(60, lambda: next(reasons), clock, 2)
-    assert outcome == Spoiled(seconds=2, rounds=2, reason="edge: status 500")
+    assert watch(60, lambda: next(reasons), clock, 2) == "edge: status 500"
+    assert clock.time == 1002
 
 
-def test_a_bake_tolerates_what_it_is_told_to(clock: Any) -> None:
-    """Failures count in a row only."""
-    reasons = iter(["a", "b", None, "c", None, None])
-    outcome = watch(5, lambda: next(reasons), clock, 1, failures=3)
-    assert outcome == Baked(seconds=5, rounds=6, failed_rounds=3)
-
-
-def test_a_bake_is_decided_even_when_its_time_ends_on_a_failure(clock: Any) -> None:
-    """Too few failures to judge by are followed by more rounds, not by a pass."""
-    reasons = iter([None, "a", "b", "c"])
-    assert watch(1, lambda: next(reasons), clock, 1, failures=3) == Spoiled(
-        seconds=3, rounds=4, reason="c"
-    )
+def test_a_bake_that_fails_at_its_end_has_failed(clock: Any) -> None:
+    """The last round counts like the others."""
+    reasons = iter([None, "a"])
+    assert watch(1, lambda: next(reasons), clock, 1) == "a"
 
 
 def test_a_slow_round_delays_the_next(clock: Any) -> None:
     """Rounds never overlap and never pile up."""
+    times: list[float] = []
 
     def slow() -> None:
+        times.append(clock.time - 1000)
         clock.time += 3
 
-    assert watch(10, slow, clock, 1) == Baked(seconds=12, rounds=4, failed_rounds=0)
+    assert watch(10, slow, clock, 1) is None
+    assert times == [0, 3, 6, 9]
     assert max(clock.sleeps) == 0
 
 
 def test_a_bake_of_no_seconds_is_one_round(clock: Any) -> None:
-    """What just went live is looked at once all the same."""
-    assert watch(0, lambda: None, clock, 1) == Baked(seconds=0, rounds=1, failed_rounds=0)
+    """A release that has just gone live is checked once all the same."""
+    times: list[float] = []
+    assert watch(0, lambda: times.append(clock.time), clock, 1) is None
+    assert len(times) == 1

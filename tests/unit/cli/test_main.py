@@ -20,10 +20,10 @@ from deploy_action.errors import (
     LockHeld,
     RollbackFailed,
 )
-from deploy_action.events.progress import Progress
+from deploy_action.events.stream import EventStream
 from deploy_action.inputs import Inputs
-from deploy_action.results.answers import History, Report
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import History, Report
 
 ENVIRON = {"USER": "ada", "DATABASE_URL": "hunter2"}
 
@@ -41,7 +41,7 @@ def run(*argv: str, environ: dict[str, str] | None = None) -> Ran:
     return Ran(code, out.getvalue(), err.getvalue())
 
 
-Operation = Callable[[Inputs, Progress], Report]
+Operation = Callable[[Inputs, EventStream], Report]
 Put = Callable[[str, Operation], None]
 
 
@@ -56,7 +56,7 @@ def operation(monkeypatch: pytest.MonkeyPatch) -> Put:
 
 
 def raising(error: BaseException) -> Operation:
-    def run(inputs: Inputs, progress: Progress) -> Report:
+    def run(inputs: Inputs, progress: EventStream) -> Report:
         raise error
 
     return run
@@ -114,7 +114,7 @@ def test_what_was_said_reaches_the_operation(operation: Put) -> None:
     """Every flag lands in its field; the process environment comes along for the secrets."""
     seen: list[Inputs] = []
 
-    def record(inputs: Inputs, progress: Progress) -> Report:
+    def record(inputs: Inputs, progress: EventStream) -> Report:
         seen.append(inputs)
         return Outcome(result=Result.DEPLOYED)
 
@@ -141,7 +141,7 @@ def test_an_actor_is_found_when_none_is_said(operation: Put) -> None:
     """The ledger never records an attempt by nobody."""
     seen: list[Inputs] = []
 
-    def record(inputs: Inputs, progress: Progress) -> Report:
+    def record(inputs: Inputs, progress: EventStream) -> Report:
         seen.append(inputs)
         return Outcome(result=Result.ROLLED_BACK)
 
@@ -180,13 +180,13 @@ def test_usage_errors_are_json_too_when_json_is_wanted() -> None:
     """A program that asked for JSON gets JSON, whatever it did wrong."""
     ran = run("deploy", "--verison", "1", "--json")
     data = json.loads(ran.out)
-    assert (ran.code, data["result"], data["error"]["kind"]) == (2, "invalid", "BadInput")
+    assert (ran.code, data["result"], data["error"]["code"]) == (2, "invalid", "unknown-option")
 
 
 def test_progress_goes_to_stderr_and_the_result_to_stdout(operation: Put) -> None:
     """Redirecting stdout gives the result alone."""
 
-    def working(inputs: Inputs, progress: Progress) -> Report:
+    def working(inputs: Inputs, progress: EventStream) -> Report:
         progress.say("working", host="a")
         return History(environment="production")
 

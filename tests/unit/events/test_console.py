@@ -6,13 +6,14 @@ import io
 import threading
 
 from deploy_action.events.console import Console
+from deploy_action.events.stream import EventStream
 from deploy_action.render.text import Style
 
 
-def console() -> tuple[Console, io.StringIO]:
+def console() -> tuple[EventStream, io.StringIO]:
     stream = io.StringIO()
     times = iter([100.0, *(100.0 + step for step in range(1, 10_000))])
-    return Console(stream, Style(), clock=lambda: next(times)), stream
+    return EventStream([Console(stream, Style(), clock=lambda: next(times))]), stream
 
 
 def test_a_step_shows_elapsed_time_host_and_text() -> None:
@@ -21,6 +22,14 @@ def test_a_step_shows_elapsed_time_host_and_text() -> None:
     progress.say("pulled", host="a")
     progress.warn("slow disk", host="b")
     assert stream.getvalue() == "   1.0s  a pulled\n   2.0s  b warning: slow disk\n"
+
+
+def test_the_time_of_day_is_shown_where_it_is_asked_for() -> None:
+    """`--verbose`: a log beside those of the hosts."""
+    stream = io.StringIO()
+    shown = Console(stream, Style(), time_of_day=lambda: "12:00:01")
+    EventStream([shown]).say("pulled")
+    assert stream.getvalue() == "12:00:01  pulled\n"
 
 
 def test_quoted_text_is_marked_and_neutralised() -> None:

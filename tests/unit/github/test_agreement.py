@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy_action.action.context import Context
 from deploy_action.action.inputs import COMMANDS, INPUTS, arguments
 from deploy_action.action.outputs import OUTPUTS
 from deploy_action.commands import NAMES
+from deploy_action.github.context import Context
 from deploy_action.init import initialise
 
 ROOT = Path(__file__).parents[3]

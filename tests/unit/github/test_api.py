@@ -87,7 +87,7 @@ def test_a_server_in_trouble_is_asked_again(
     github.faults += [Fault(status=status)] * 9
     found = api(github, clock).get("deployments", needs=NEEDS)
     assert isinstance(found, ApiError)
-    assert found.why is ErrorKind.UNREACHABLE
+    assert found.kind is ErrorKind.UNREACHABLE
     assert len(github.requests) == 3 + 5
 
 
@@ -145,13 +145,13 @@ def test_a_limit_that_lasts_ends_the_call_at_once(
     github.faults.append(fault)
     found = api(github, clock).get("deployments", needs=NEEDS)
     assert isinstance(found, ApiError)
-    assert found.why is ErrorKind.LIMITED
+    assert found.kind is ErrorKind.LIMITED
     assert clock.monotonic() < 1
     assert len(github.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ("permissions", "body", "why", "words"),
+    ("permissions", "body", "kind", "words"),
     [
         (
             {"deployments": "read"},
@@ -178,14 +178,14 @@ def test_a_refusal_says_why_and_what_to_do(
     clock: FakeClock,
     permissions: dict[str, str],
     body: dict[str, Any],
-    why: ErrorKind,
+    kind: ErrorKind,
     words: str,
 ) -> None:
     """In GitHub's words, with the permission as a workflow writes it; once is enough."""
     github.permissions = permissions
     found = api(github, clock).post("deployments", body, needs=NEEDS)
     assert isinstance(found, ApiError)
-    assert found.why is why
+    assert found.kind is kind
     assert words in str(found)
     assert len(github.requests) == 1
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,11 +21,11 @@ from tests.unit.render.samples import DEPLOYED, RELEASE, failed
 from deploy_action.action import main as action
 from deploy_action.checks.result import CheckResult
 from deploy_action.errors import BadInput, DeploymentFailed, HostUnreachable, Interrupted
-from deploy_action.events.progress import Progress
+from deploy_action.events.stream import EventStream
 from deploy_action.github.comments import MOST_CHARACTERS
 from deploy_action.inputs import Inputs
-from deploy_action.results.answers import Monitoring, Report
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Monitoring, Report
 
 SHOP = "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nport: 8080\n"
 BEFORE = "a" * 40
@@ -71,7 +72,7 @@ class Runner:
     def step(self, command: str, report: Report | Exception, **given: Any) -> Step:
         """Run a step."""
 
-        def perform(name: str, inputs: Inputs, progress: Progress) -> Report:
+        def run(inputs: Inputs, progress: EventStream) -> Report:
             if isinstance(report, Outcome) and report.deployment is not None:
                 progress.begin(dataclasses.replace(report.deployment, run_url=inputs.run_url))
             if isinstance(report, Exception):
@@ -79,7 +80,7 @@ class Runner:
                 raise report
             return report
 
-        self._patch.setattr("deploy_action.commands.perform", perform)
+        self._patch.setattr("deploy_action.commands.module_of", lambda _: SimpleNamespace(run=run))
         for name in ("out", "page"):
             (self._directory / name).write_text("")
         (self._directory / "event").write_text(json.dumps(self._event))
@@ -170,8 +171,8 @@ def test_a_bug_of_ours_is_not_in_progress_for_ever(
     ("lacks", "words"),
     [
         ({"permissions": {}}, "give the job permissions: {deployments: write}"),
-        ({"permissions": {}, "token": ""}, "there is no token"),
-        ({"faults": [Fault(status=500)] * 30}, "no answer in time"),
+        ({"permissions": {}, "token": ""}, "GITHUB_TOKEN or GITHUB_REPOSITORY is not set"),
+        ({"faults": [Fault(status=500)] * 30}, "not finished within"),
     ],
 )
 def test_what_cannot_be_recorded_is_told_in_log_and_page(
@@ -182,7 +183,7 @@ def test_what_cannot_be_recorded_is_told_in_log_and_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """And changes neither exit code nor outputs."""
-    monkeypatch.setattr("deploy_action.github.reporter.END_SECONDS", 0.6)
+    monkeypatch.setattr("deploy_action.commands.END_SECONDS", 0.6)
     token = lacks.pop("token", TOKEN)
     for name, value in lacks.items():
         setattr(github, name, value)

@@ -11,7 +11,7 @@ import pytest
 from deploy_action.commands import build as operation
 from deploy_action.config.model import Build
 from deploy_action.errors import BadInput, DeploymentFailed
-from deploy_action.events.progress import Silent
+from deploy_action.events.stream import EventStream
 from deploy_action.images import build as building
 from deploy_action.images.build import build_image, build_steps
 from deploy_action.inputs import Inputs
@@ -20,10 +20,11 @@ from deploy_action.process import Completed, ProcessTimeout
 DIGEST = f"sha256:{'a1' * 32}"
 
 
-class Said(Silent):
+class Said(EventStream):
     """Keeps what was told."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: list[str] = []
 
     def quote(self, title: str, lines: Iterable[str]) -> None:

@@ -259,7 +259,7 @@ def test_a_file_that_cannot_be_written_does_not_undo_a_deployment(
     done = staged(world, proof_file=tmp_path / "taken")
     assert done.result is Result.DEPLOYED
     assert done.proof
-    assert any("could not be written" in note for note in done.notes)
+    assert any("could not be written" in str(note) for note in done.notes)
 
 
 def test_an_image_that_no_other_host_can_have_is_not_proven() -> None:
@@ -268,4 +268,4 @@ def test_an_image_that_no_other_host_can_have_is_not_proven() -> None:
     outcome = Outcome(result=Result.DEPLOYED, deployment=local)
     done = proving.attest(outcome, Inputs(environ=ENVIRON), FakeClock().now())
     assert done.proof == ""
-    assert "never in a registry" in done.notes[0]
+    assert "never in a registry" in str(done.notes[0])

@@ -158,7 +158,7 @@ def test_a_secret_that_was_rotated_is_used_as_it_is_today(secretive: World) -> N
     """The old value has most likely been revoked; the report names the secret, never a value."""
     done = secretive.outcome("rollback", environ=NEW)
     assert done.error is None
-    assert any(f"{SECRET}" in note and "rotated" in note for note in done.notes)
+    assert any(SECRET in str(note) and "rotated" in str(note) for note in done.notes)
     assert (serving(secretive), running_secret(secretive)) == ("1.0.0", NEW[SECRET])
     assert "postgres" not in str(done.notes)
     assert "no earlier stable release" in str(secretive.outcome("rollback", environ=NEW).error)
@@ -176,7 +176,7 @@ def test_without_secrets_the_kept_container_is_started_as_it_was(secretive: Worl
     """It is told that its values are those of then."""
     done = secretive.outcome("rollback", environ={})
     assert done.error is None
-    assert any("secret values that they were started with" in note for note in done.notes)
+    assert any("secret values that they were started with" in str(note) for note in done.notes)
     assert (serving(secretive), running_secret(secretive)) == ("1.0.0", OLD[SECRET])
 
 

@@ -1,4 +1,4 @@
-"""Answers: what history, status, drift, monitor and doctor say, and their exit codes."""
+"""Reports: what history, status, drift, monitor and doctor say, and their exit codes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import pytest
 from tests.unit.render.samples import DEPLOYED, failed
 
 from deploy_action.checks.result import CheckResult
-from deploy_action.render.answers_text import show_answer
-from deploy_action.render.terminal import RenderContext
-from deploy_action.results.answers import (
-    Answer,
+from deploy_action.render.terminal import RenderContext, show_report
+from deploy_action.results.reports import (
     Check,
     CheckState,
     Difference,
@@ -20,6 +18,7 @@ from deploy_action.results.answers import (
     Monitoring,
     Page,
     ReplicaStatus,
+    Report,
     Status,
     Written,
     WrittenPath,
@@ -32,8 +31,8 @@ BAD_CHECK = CheckResult(
 REPLICA = ReplicaStatus(name="shop-1", version="1.4.2", state="running", health="healthy")
 
 
-def text(answer: Answer) -> str:
-    return "\n".join(show_answer(answer, RenderContext()))
+def text(answer: Report) -> str:
+    return "\n".join(show_report(answer, RenderContext()))
 
 
 @pytest.mark.parametrize(
@@ -56,14 +55,14 @@ def text(answer: Answer) -> str:
         (Monitoring(environment="p", checks=(GOOD_CHECK, BAD_CHECK)), "unhealthy", 3),
         (Monitoring(environment="p", checks=(GOOD_CHECK,), unreachable=("a",)), "unhealthy", 3),
         (Monitoring(environment="p"), "unhealthy", 3),
-        (DoctorReport(needs=(Check(subject="git", state=CheckState.WARNING),)), "ready", 0),
-        (DoctorReport(needs=(Check(subject="git", state=CheckState.MISSING),)), "not-ready", 3),
+        (DoctorReport(checks=(Check(subject="git", state=CheckState.WARNING),)), "ready", 0),
+        (DoctorReport(checks=(Check(subject="git", state=CheckState.MISSING),)), "not-ready", 3),
         (Page(text="x"), "printed", 0),
         (Page(text="x", path="p"), "written", 0),
         (Written(), "written", 0),
     ],
 )
-def test_each_answer_has_its_word_and_exit_code(answer: Answer, result: str, code: int) -> None:
+def test_each_answer_has_its_word_and_exit_code(answer: Report, result: str, code: int) -> None:
     """What is not well is never exit code 0, and nothing checked is not well."""
     assert (answer.result, int(answer.exit_code)) == (result, code)
 
@@ -88,7 +87,7 @@ def test_status_shows_each_host_and_names_the_one_that_is_silent() -> None:
         Status(
             service="shop",
             environment="production",
-            live=DEPLOYED,
+            current=DEPLOYED,
             hosts=(
                 HostStatus(host="a", version="1.4.2", replicas=(REPLICA,)),
                 HostStatus(host="b", problem="ssh: connection refused"),
@@ -97,11 +96,20 @@ def test_status_shows_each_host_and_names_the_one_that_is_silent() -> None:
             lock="Bob, since 12:01",
         )
     )
-    assert "shop in production: 1.4.2 serves" in said
-    assert "shop-1  1.4.2  serving  running  healthy" in said
-    assert "b  no answer\n  ssh: connection refused" in said
-    assert "being deployed: Bob" in said
-    assert "can be restored: 1.4.1" in said
+    assert (
+        said
+        == """\
+✗ shop in production: 1.4.2 serves
+  since       2026-05-01 12:00:15Z by Ada
+  id          d-7
+  deploying   Bob, since 12:01
+  restorable  1.4.1
+
+  HOST  REPLICA    VERSION  STAGE    STATE    HEALTH   TRAFFIC
+  a     shop-1     1.4.2    serving  running  healthy
+  b     no answer
+      cause  ssh: connection refused"""
+    )
 
 
 def test_drift_shows_both_sides_and_the_way_back() -> None:
@@ -122,7 +130,7 @@ def test_drift_shows_both_sides_and_the_way_back() -> None:
         )
     )
     assert "1 difference" in said
-    assert "a: container shop-1" in said
+    assert "✗ a  container shop-1" in said
     assert "recorded  running" in said
     assert "found     exited (137)" in said
     assert "remedy    docker start shop-1" in said
@@ -134,26 +142,34 @@ def test_monitoring_shows_what_failed_and_that_nothing_was_checked() -> None:
     assert "✗ shop 1.4.2 in p is unhealthy" in text(failing)
     assert "got 503" in text(failing)
     assert "there was nothing to check" in text(Monitoring(environment="p"))
+    silent = Monitoring(environment="p", checks=(GOOD_CHECK,), unreachable=("a",))
+    assert "✗ a  no answer\n\n  ✓ 1 of 1 checks passed" in text(silent)
 
 
 def test_doctor_groups_by_host_and_gives_the_remedy() -> None:
-    """Rows of this machine first, then each host under its name."""
-    needs = (
+    """This machine first, then each host."""
+    checks = (
         Check(subject="git", state=CheckState.OK, detail="git 2.47"),
         Check(subject="engine", state=CheckState.MISSING, host="a", detail="no", remedy="start it"),
     )
-    said = text(DoctorReport(needs=needs))
-    assert said.splitlines()[0] == "this machine"
-    assert "✓ git     git 2.47" in said
-    assert "\n\na\n  ✗ engine  no\n      remedy  start it" in said
+    said = text(DoctorReport(checks=checks))
+    assert (
+        said
+        == """\
+✗ 1 of 2 checks failed
+
+  ✓ this machine  git     git 2.47
+  ✗ a             engine  no
+      remedy  start it"""
+    )
 
 
 def test_files_and_pages_are_named_or_printed() -> None:
     """A page without a path is the output itself."""
     assert text(Page(text="# Title\n\nbody\n")) == "# Title\n\nbody"
-    assert text(Page(text="# Title", path="D.md")) == "wrote D.md"
+    assert text(Page(text="# Title", path="D.md")) == "✓ wrote D.md"
     written = Written(files=(WrittenPath(path="deploy.yaml", guesses=("port 80: Dockerfile",)),))
-    assert text(written) == "✓ wrote deploy.yaml\n    port 80: Dockerfile"
+    assert text(written) == "✓ wrote 1 file\n\n  ✓ deploy.yaml\n      port 80: Dockerfile"
 
 
 @pytest.mark.parametrize(
@@ -166,11 +182,11 @@ def test_files_and_pages_are_named_or_printed() -> None:
         ),
         History(environment="p", deployments=(failed("\x1b[2J"),)),
         DoctorReport(
-            needs=(Check(subject="\x1b", state=CheckState.OK, detail="\x1b", host="\x1b"),)
+            checks=(Check(subject="\x1b", state=CheckState.OK, detail="\x1b", host="\x1b"),)
         ),
         Written(files=(WrittenPath(path="\x1b", guesses=("\x1b",)),)),
     ],
 )
-def test_no_answer_lets_an_escape_through(answer: Answer) -> None:
+def test_no_answer_lets_an_escape_through(answer: Report) -> None:
     """Names and messages come from hosts and files: none reaches the terminal as it is."""
     assert "\x1b" not in text(answer)

@@ -17,8 +17,9 @@ from deploy_action.errors import DeploymentFailed
 from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
 from deploy_action.render.as_json import serialize
-from deploy_action.results.acts import Built, Maintained, TaskRun
-from deploy_action.results.answers import (
+from deploy_action.results.outcome import Excerpt, Outcome, Result
+from deploy_action.results.reports import (
+    Built,
     Check,
     CheckState,
     Difference,
@@ -26,14 +27,15 @@ from deploy_action.results.answers import (
     Drift,
     History,
     HostStatus,
+    Maintained,
     Monitoring,
     Page,
     Report,
     Status,
+    TaskRun,
     Written,
     WrittenPath,
 )
-from deploy_action.results.outcome import Excerpt, Outcome, Result
 
 SCHEMA = json.loads(
     (Path(__file__).parents[3] / "schemas" / "output.schema.json").read_text(encoding="utf-8")
@@ -74,7 +76,7 @@ REPORTS: list[tuple[str, Report]] = [
         "status",
         Status(
             environment="p",
-            live=DEPLOYED,
+            current=DEPLOYED,
             hosts=(HostStatus(host="a", version="1", replicas=(REPLICA,)),),
         ),
     ),
@@ -101,7 +103,7 @@ REPORTS: list[tuple[str, Report]] = [
         ),
     ),
     ("build", Built(service="s", image="i", version="1", digest="sha256:1", duration_seconds=0.5)),
-    ("doctor", DoctorReport(needs=(Check(subject="git", state=CheckState.OK),))),
+    ("doctor", DoctorReport(checks=(Check(subject="git", state=CheckState.OK),))),
     ("docs", Page(text="# x")),
     ("init", Written(files=(WrittenPath(path="deploy.yaml", guesses=("g",)),))),
 ]

@@ -11,7 +11,7 @@ from deploy_action.render.text import Style
 
 def shown(problem: Problem, *source: str) -> list[str]:
     sources = {problem.file: source} if source else {}
-    return show_problems([problem], sources=sources, palette=Style(), width=80)
+    return show_problems([problem], sources, Style(), 80)
 
 
 def test_a_problem_shows_place_reason_line_caret_and_hint() -> None:

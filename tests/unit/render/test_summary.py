@@ -15,8 +15,8 @@ from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
 from deploy_action.releases.model import Deployment
 from deploy_action.render.summary import summary
-from deploy_action.results.answers import History, Page
 from deploy_action.results.outcome import Excerpt, Outcome, Result
+from deploy_action.results.reports import History, HostStatus, Page, Status
 
 NASTY = (
     "</details><script>alert(1)</script> | x | `code` **bold** [a](https://evil.example)\n"
@@ -186,7 +186,13 @@ def test_gates_tell_what_they_found_and_why_they_could_not() -> None:
         NotRun(gate="absent"),
     )
     page = Rendered(summary(dataclasses.replace(outcome(Result.REFUSED, None), gates=gates)))
-    for words in ("2 files", "1 finding", "src/a.py:7", "shell=True", "it crashed – install it"):
+    for words in (
+        "2 files",
+        "1 finding",
+        "src/a.py:7",
+        "shell=True",
+        "it crashed – remedy: install it",
+    ):
         assert words in page.text
     assert "absent" not in page.text
 
@@ -232,10 +238,18 @@ def test_only_a_plain_web_address_becomes_a_link(url: str) -> None:
 
 
 def test_other_answers_have_a_title_and_their_text() -> None:
-    """A history is shown as the terminal shows it; a page is Markdown already."""
-    page = summary(History(service="shop", environment="production", deployments=(DEPLOYED,)))
-    assert page.startswith("## ✅ shop production\\: listed")
-    assert "1.4.2" in page
+    """They are tables as in the terminal; a page is Markdown already."""
+    entries = (failed(), DEPLOYED)
+    page = Rendered(summary(History(service="shop", environment="production", deployments=entries)))
+    assert page.text.startswith("deployments of shop in production, the newest first")
+    assert page.count("tr") == 3
+    for words in ("1.4.2", "Ada", "reason: ticket 12", "cause: a: the container exited with 1"):
+        assert words in page.text
+    silent = HostStatus(host="b", problem="ssh: connection refused")
+    status = Status(environment="p", hosts=(HostStatus(host="a", version="1.4.2"), silent))
+    said = Rendered(summary(status)).text
+    for words in ("p: 1.4.2 serves", "no answer", "cause: ssh: connection refused"):
+        assert words in said
     assert summary(Page(text="# How we deploy\n")) == "# How we deploy\n\n"
 
 

@@ -12,7 +12,7 @@ from deploy_action.errors import BadInput, DeploymentFailed, RollbackFailed
 from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
 from deploy_action.releases.model import State
-from deploy_action.render.terminal import RenderContext, show_outcome
+from deploy_action.render.terminal import RenderContext, show_report
 from deploy_action.render.text import Style
 from deploy_action.results.outcome import Excerpt, Outcome, Result
 
@@ -45,7 +45,7 @@ FAILURE = Outcome(
 
 
 def text(outcome: Outcome, **paper: object) -> str:
-    return "\n".join(show_outcome(outcome, RenderContext(**paper)))  # type: ignore[arg-type]
+    return "\n".join(show_report(outcome, RenderContext(**paper)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def text(outcome: Outcome, **paper: object) -> str:
         "a: shop-production-1.4.2-8 exited with 1 after 0.3 s",
         "cause   it could not reach its database",
         "remedy  look at DATABASE_URL",
-        "a  restored",
-        "b  untouched",
+        "a     restored",
+        "b     untouched",
         "✓ 1 of 2 checks passed",
-        "✗ api at replica 1 on a (40 tries, 10s)",
+        "✗ api  replica 1 on a  40×  10s",
         "expected status 200, got 503",
         "last lines of shop-production-1.4.2-8 on a",
         "│ \\x1b[31mboom",
@@ -96,8 +96,8 @@ def test_a_success_says_what_is_live_where_and_how_to_undo_it() -> None:
     said = text(outcome)
     assert said.startswith("✓ shop 1.4.2 is live in production (12s)\n")
     assert "https://shop.example.com" in said
-    assert "before    1.4.1" in said
-    assert "1000 sent, 0 lost" in said
+    assert "previous  1.4.1" in said
+    assert "1,000 sent, 0 lost" in said
     assert "note: the old replica ignored SIGTERM and was killed" in said
     assert "deploy-action rollback -e production --from 1.4.2" in said
     assert "█" in said
@@ -112,7 +112,7 @@ def test_an_unresolved_deployment_calls_for_a_person() -> None:
         error=RollbackFailed("b: does not answer"),
     )
     said = text(outcome)
-    assert "a person is needed" in said
+    assert "manual intervention is required" in said
     assert "deploy-action status -e production" in said
     assert "still serves" not in said
 
@@ -142,10 +142,16 @@ def test_gates_show_one_line_when_passed_and_everything_when_not() -> None:
         ),
     )
     said = text(outcome)
-    assert "✓ config: 2 files are valid (0.1s)" in said
+    assert "✓ config  2 files are valid                100 ms" in said
     assert "not configured" not in said
-    assert "✗ bandit: 1 finding (2.0s)\n    src/a.py:3: error [B602]\n      shell=True" in said
-    assert "✗ probe: did not do its job (1.0s)\n    it crashed\n    remedy  reinstall it" in said
+    assert (
+        "✗ bandit  1 finding                        2.0s\n    src/a.py:3: error [B602]\n      shell=True"
+        in said
+    )
+    assert (
+        "✗ probe   the gate did not run to its end  1.0s\n    it crashed\n    remedy  reinstall it"
+        in said
+    )
 
 
 def test_unchanged_does_not_show_the_times_of_an_earlier_deployment_as_its_own() -> None:
@@ -156,9 +162,13 @@ def test_unchanged_does_not_show_the_times_of_an_earlier_deployment_as_its_own()
     assert "█" not in said
     note = ("local: shop-1.4.2-1 was stopped and is started again",)
     mended = Outcome(
-        result=Result.UNCHANGED, environment="production", deployment=DEPLOYED, notes=note
+        result=Result.UNCHANGED,
+        environment="production",
+        deployment=DEPLOYED,
+        notes=note,
+        repaired=True,
     )
-    assert "already; what had changed was mended\n" in text(mended)
+    assert "already; what had drifted was repaired\n" in text(mended)
 
 
 def test_a_plan_tells_the_version_that_it_is_about_and_not_an_earlier_deployment() -> None:
@@ -173,7 +183,7 @@ def test_a_plan_tells_the_version_that_it_is_about_and_not_an_earlier_deployment
         )
     )
     assert said.startswith("✓ the plan for 1.5.0 in production; nothing was changed\n")
-    assert "1.4.2 serves" in said
+    assert "current  1.4.2" in said
     assert "start replica 1" in said
     assert "d-7" not in said
     assert "█" not in said
@@ -183,7 +193,7 @@ def test_check_does_not_claim_that_gates_passed_which_never_ran() -> None:
     """A green line for nothing would be a lie; `check` names what is not configured."""
     nothing = text(Outcome(result=Result.PASSED, gates=(NotRun(gate="bandit"),)))
     assert "no gate is configured" in nothing
-    assert "- bandit: not configured" in nothing
+    assert "- bandit  not configured" in nothing
     passed = Passed(gate="bandit", duration_seconds=1, summary="3 files")
     assert "✓ every gate passed" in text(Outcome(result=Result.PASSED, gates=(passed,)))
 
@@ -191,7 +201,7 @@ def test_check_does_not_claim_that_gates_passed_which_never_ran() -> None:
 @pytest.mark.parametrize("result", list(Result))
 def test_every_result_has_a_sentence(result: Result) -> None:
     """No result is shown as nothing."""
-    verdict = show_outcome(Outcome(result=result, environment="production"), RenderContext())[0]
+    verdict = show_report(Outcome(result=result, environment="production"), RenderContext())[0]
     assert len(verdict) > 4
     assert verdict[0] in "✓✗"
 
@@ -199,7 +209,7 @@ def test_every_result_has_a_sentence(result: Result) -> None:
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_prose_fits_the_width(width: int) -> None:
     """Only what must be copied in one piece may be longer."""
-    for line in show_outcome(FAILURE, RenderContext(width=width)):
+    for line in show_report(FAILURE, RenderContext(width=width)):
         assert len(line) <= width or line.startswith(
             ("✗", "  ✗ api", "  image", "  look", "  │", "  last lines")
         )
@@ -209,5 +219,5 @@ def test_colours_are_only_decoration() -> None:
     """With the colours taken out, the coloured report is the plain one."""
     import re
 
-    coloured = text(FAILURE, palette=Style(enabled=True))
+    coloured = text(FAILURE, style=Style(enabled=True))
     assert re.sub("\x1b\\[[0-9]+m", "", coloured) == text(FAILURE)

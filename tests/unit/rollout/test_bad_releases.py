@@ -12,8 +12,8 @@ from tests.fakes.world import BACKEND, World, make_world
 
 from deploy_action.errors import ExitCode, Interrupted, LockHeld
 from deploy_action.releases.model import HostOutcome, State
-from deploy_action.results.answers import Drift
 from deploy_action.results.outcome import Result
+from deploy_action.results.reports import Drift
 from deploy_action.session.client import SessionLost
 
 WORKER = dict.fromkeys(("port", "route", "health", "probe")) | {"stop": {"timeout": "3s"}}
@@ -133,7 +133,7 @@ def test_nobody_waits_for_an_old_release_that_does_not_end(
     assert world.clock.monotonic() - begun < 1
     assert_undisturbed(world)
     told = world.deploy("3.0.0")
-    assert any("did not end within 3 s" in note for note in told.notes), told.notes
+    assert any("did not end within 3 s" in str(note) for note in told.notes), told.notes
     world.publish(Application(version="4.0.0"))
     again = world.deploy("4.0.0")
     assert (again.error, again.notes) == (None, ())
@@ -154,7 +154,7 @@ def test_what_may_not_be_left_alone_is_waited_for(
     world = slow_to_end(tmp_path, monkeypatch, **changes)
     done = world.deploy("2.0.0")
     assert done.error is None
-    assert any("did not end within 3 s" in note for note in done.notes), done.notes
+    assert any("did not end within 3 s" in str(note) for note in done.notes), done.notes
     assert [c.status for _, c in world.replicas()] == ["exited", "running"]
 
 
@@ -206,7 +206,7 @@ def test_what_somebody_wrote_into_the_edges_file_is_drift_until_the_next_deploym
     )
     done = world.deploy(version)
     assert done.exit_code is ExitCode.DONE, str(done.error)
-    told = [note for note in done.notes if "was changed by somebody else" in note]
+    told = [note for note in done.notes if "was changed by somebody else" in str(note)]
     assert len(told) == len(world.machines)
     for machine in world.machines.values():
         (content,) = machine.files("edge/haproxy.cfg").values()
@@ -269,7 +269,7 @@ def test_a_way_back_that_fails_is_told_and_settled_by_the_next_command(
             assert state is (State.UNRESOLVED if fault is Fault.REFUSED else state), where
         else:
             assert done.exit_code is ExitCode.DEPLOYMENT_FAILED, where
-            unwritten = any("ledger could not be written" in note for note in done.notes)
+            unwritten = any("ledger could not be written" in str(note) for note in done.notes)
             left = isinstance(done.error, SessionLost)
             assert left or unwritten or state is State.FAILED, where
         world.configure(hooks=None)

@@ -109,7 +109,7 @@ def judge(scenario: Scenario, world: World, done: Outcome | None) -> Iterator[st
         # Nobody is left who could clean up: the next command does.
         return
     if done.exit_code is ExitCode.DONE:
-        if not any("cut short" in note for note in done.notes):
+        if not any("cut short" in str(note) for note in done.notes):
             yield from world.troubles()
         versions = {entries[-1].release.version for entries in map(world.ledger, world.machines)}
         if versions != {scenario.becomes}:

@@ -69,7 +69,7 @@ def test_a_first_deployment_stops_nothing_and_says_that_there_is_no_way_back(
     world = make_world(tmp_path, monkeypatch, strategy={"order": "stop-first"})
     done = world.outcome("deploy", version="1.0.0", dry_run=True)
     assert first_words(list(done.plan)) == "pull start wait shift record drain"
-    assert any("nothing to go back to" in note for note in done.notes)
+    assert any("nothing to go back to" in str(note) for note in done.notes)
 
 
 def test_a_gap_is_announced_with_its_length(
@@ -79,7 +79,7 @@ def test_a_gap_is_announced_with_its_length(
     world = make_world(tmp_path, monkeypatch, strategy={"order": "stop-first"})
     world.deployed("1.0.0")
     done = world.outcome("deploy", version="2.0.0", dry_run=True)
-    assert any("gap of up to 3 s to stop and 5 s to start" in note for note in done.notes)
+    assert any("gap of up to 3 s to stop and 5 s to start" in str(note) for note in done.notes)
 
 
 def test_two_hosts_start_side_by_side_and_switch_one_after_the_other(

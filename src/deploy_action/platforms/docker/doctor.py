@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy_action.errors import DeployActionError, DeploymentFailed, HostUnreachable
 from deploy_action.platforms.docker import engine as engines
 from deploy_action.platforms.docker.edge.upgrade import is_older
-from deploy_action.results.answers import Check, CheckState
+from deploy_action.results.reports import Check, CheckState
 
 if TYPE_CHECKING:
     from deploy_action.config.model import EdgeOptions

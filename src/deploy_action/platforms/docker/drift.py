@@ -14,7 +14,7 @@ from deploy_action.platforms.docker.observation import HostObservation, is_on_st
 from deploy_action.platforms.docker.replicas import Placement, Replica, of_release
 from deploy_action.releases.ledger import Ledger, current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment
-from deploy_action.results.answers import Difference
+from deploy_action.results.reports import Difference
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.edge.certificates import Bundle
     from deploy_action.platforms.protocol import Desired
     from deploy_action.releases.model import Release
-    from deploy_action.results.answers import Difference
+    from deploy_action.results.reports import Difference
     from deploy_action.rollout.plan import Plan
     from deploy_action.session.lock import Holder, Lock
 

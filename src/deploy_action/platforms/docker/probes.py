@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from deploy_action.checks.health import health_check
 from deploy_action.checks.request_probe import RouteProbe
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def probes(plan: Plan, host: Host) -> Iterator[RouteProbe]:
     yield RouteProbe(
         where=host.name,
         dial=lambda seconds: dialer.dial(address, route.port, seconds),
-        path=options.path or (health.path if health.kind == "http" else "/"),
+        path=options.path or health_check(health).probe_path(health),
         headers={"Host": route.host or "localhost"},
         post=options.post,
         rate_per_second=options.rate_per_second,

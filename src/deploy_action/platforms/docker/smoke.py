@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.checks.identity import IdentityExpectation, check_identity
+from deploy_action.checks.result import CheckFailureKind
 from deploy_action.checks.smoke import run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.errors import DeploymentFailed, ErrorCode
@@ -135,7 +136,7 @@ def require_passed(results: Sequence[CheckResult], log: RolloutLog) -> None:
         return
     first = failed[0]
     more = f" ({len(failed)} smoke tests failed in all)" if len(failed) > 1 else ""
-    wrong_release = first.detail.startswith("another release")
+    wrong_release = CheckFailureKind.WRONG_RELEASE in first.failure_kinds
     raise DeploymentFailed(
         f"smoke test {first.name} failed ({first.where}): {first.detail}{more}",
         remedy=_SAYS_OTHERWISE if wrong_release else _LOOK,

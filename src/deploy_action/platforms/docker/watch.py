@@ -13,7 +13,7 @@ from deploy_action.checks.health import explain_exit, explain_unhealthy
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.errors import DeploymentFailed, ErrorCode
-from deploy_action.events.progress import Progress
+from deploy_action.events.stream import EventStream
 from deploy_action.parallel import Cancel
 from deploy_action.platforms.docker.edge.state import ServerStatus
 from deploy_action.platforms.docker.host import Host
@@ -59,7 +59,7 @@ class Watcher:
     configuration: Environment
     replicas: tuple[Replica, ...]
     cancel: Cancel
-    events: Progress
+    events: EventStream
     number: int
 
     def watch(self, seconds: float, smoke: Callable[[], None]) -> OperatorCommand | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.checks.request_probe import require_no_lost_requests
 from deploy_action.rollout.step import StepId
 
 if TYPE_CHECKING:
-    from deploy_action.checks.request_probe import RequestStats
     from deploy_action.rollout.context import RolloutContext
 
-__all__ = ["Record", "require_no_lost_requests"]
+__all__ = ["Record"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,22 +25,5 @@ class Record:
         return "record the release as live"
 
     def run(self, context: RolloutContext[Any]) -> None:
-        for probe in context.probes:
-            probe.make_sure()
-        require_no_lost_requests(context.stats(), context.plan.configuration.probe.lost)
+        require_no_lost_requests(context.probes, allowed=context.plan.configuration.probe.lost)
         context.journal.succeed()
-
-
-def require_no_lost_requests(stats: RequestStats, allowed: int) -> None:
-    """Refuse to call a rollout a success when more probe requests failed than `allowed`.
-
-    Raises:
-        DeploymentFailed: with the first few losses in words.
-    """
-    if stats.lost > allowed:
-        raise DeploymentFailed(
-            f"{stats.lost} of {stats.sent} probe requests through the edge failed: "
-            + "; ".join(stats.losses),
-            remedy="does the new release answer what the probe asks? (probe in deploy.yaml)",
-            code=ErrorCode.REQUESTS_LOST,
-        )

@@ -13,7 +13,7 @@ from deploy_action.errors import BadInput, HostUnreachable
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.platforms.docker.edge import artifact
 from deploy_action.platforms.docker.engine.protocol import Container, Engine, EngineInfo, Execution
-from deploy_action.results.answers import Check, CheckState
+from deploy_action.results.reports import Check, CheckState
 
 DF = "Filesystem 1024-blocks Used Available Capacity Mounted on\noverlay 100000000 1 {} 1% /state\n"
 

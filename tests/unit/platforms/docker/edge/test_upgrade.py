@@ -15,7 +15,7 @@ from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.platforms.docker.edge import artifact, upgrade
 from deploy_action.platforms.docker.edge.host import ensure_edge, renew_edge
 from deploy_action.platforms.docker.engine.protocol import Container, Execution
-from deploy_action.results.answers import CheckState
+from deploy_action.results.reports import CheckState
 
 # The image's content and its REVISION belong together: who changes a file below
 # src/deploy_action/edge/image raises REVISION there, and then writes both down here.

@@ -15,14 +15,16 @@ from tests.fakes.github_server import TOKEN, FakeGitHub, Fault, serving
 from tests.fakes.world import World, make_world
 from tests.unit.render.samples import DEPLOYED
 
-from deploy_action.action.context import Context
+from deploy_action import commands
 from deploy_action.commands import perform
-from deploy_action.errors import Interrupted
-from deploy_action.events.progress import Silent
-from deploy_action.github import reporter as recording
+from deploy_action.events import github as reporting
+from deploy_action.events.github import DeploymentReporter
+from deploy_action.events.model import CommandFinished, DeploymentStarted, Event
+from deploy_action.events.stream import InBackground, Observer
 from deploy_action.github.api import Api
-from deploy_action.github.reporter import DeploymentReporter, GitHubDeployment
+from deploy_action.github.context import Context
 from deploy_action.inputs import Inputs, Secret
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
 
 OLD, NOW = "a" * 40, "b" * 40
@@ -45,8 +47,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     return make_world(tmp_path, monkeypatch, url="https://shop.example.com")
 
 
-def new_record(github: FakeGitHub) -> GitHubDeployment:
-    """Make a run's record; waiting between tries takes no time."""
+def new_reporter(github: FakeGitHub) -> DeploymentReporter:
+    """Make a run's reporter; waiting between tries takes no time."""
 
     def connect(seconds: float) -> Api:
         return Api(
@@ -57,19 +59,47 @@ def new_record(github: FakeGitHub) -> GitHubDeployment:
             seconds=seconds,
         )
 
-    return GitHubDeployment(CONTEXT, connect)
+    return DeploymentReporter(CONTEXT, connect)
 
 
-def run(world: World, github: FakeGitHub, command: str, **inputs: Any) -> tuple[Outcome, list[str]]:
-    """Run a command as the action does, and return the outcome and the notes."""
-    record = new_record(github)
+def run(
+    world: World, github: FakeGitHub, command: str, **inputs: Any
+) -> tuple[Outcome, list[Note]]:
+    """Run a command as the action does, and return the outcome and the observer's notes."""
     given = Inputs(config=world.directory / "deploy.yaml", actor="ada", run_url=RUN, **inputs)
-    outcome = perform(command, given, DeploymentReporter(Silent(), record))
+    observer = Kept(InBackground(new_reporter(github)))
+    outcome = perform(command, given, [observer])
     assert isinstance(outcome, Outcome)
-    return outcome, list(record.end(outcome, outcome.url))
+    assert set(observer.notes) <= set(outcome.notes)
+    return outcome, list(observer.notes)
 
 
-def deploy(world: World, github: FakeGitHub, version: str, **inputs: Any) -> list[str]:
+class Kept:
+    """Keeps the notes of an observer apart from those of the command."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.name, self._observer, self.notes = observer.name, observer, tuple[Note, ...]()
+
+    def notify(self, event: Event) -> None:
+        self._observer.notify(event)
+
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:
+        self.notes = self._observer.close(timeout_seconds)
+        return self.notes
+
+
+def begin(reporter: DeploymentReporter) -> None:
+    """Let an attempt begin."""
+    reporter.notify(DeploymentStarted(deployment=DEPLOYED))
+
+
+def end(reporter: DeploymentReporter, outcome: Outcome | None) -> tuple[Note, ...]:
+    """Let the command end, and return the notes."""
+    reporter.notify(CommandFinished(report=outcome))
+    return reporter.close(0)
+
+
+def deploy(world: World, github: FakeGitHub, version: str, **inputs: Any) -> list[Note]:
     """Deploy a version."""
     return run(world, github, "deploy", version=version, **inputs)[1]
 
@@ -149,19 +179,17 @@ def test_what_nobody_knows_the_end_of_is_an_error(
 ) -> None:
     """A bug, or a way back that failed too: neither success nor failure."""
     github.commits.append(DEPLOYED.release.commit)
-    record = new_record(github)
-    record.begin(DEPLOYED)
-    assert record.end(outcome) == ()
+    reporter = new_reporter(github)
+    begin(reporter)
+    assert end(reporter, outcome) == ()
     assert github.states(100) == ["in_progress", "error"]
 
 
 def test_a_run_that_was_lost_is_closed_by_the_next(world: World, github: FakeGitHub) -> None:
     """Nothing stays in progress for ever; what was live before the lost one is ended too."""
     deploy(world, github, "1.0.0")
-    lost = new_record(github)
     github.commits.append(DEPLOYED.release.commit)
-    lost.begin(DEPLOYED)
-    _wait_until(lambda: github.statuses.get(101, []) != [])
+    begin(new_reporter(github))
     deploy(world, github, "2.0.0")
     assert [github.states(n)[-1] for n in (100, 101, 102)] == ["inactive", "error", "success"]
 
@@ -190,17 +218,17 @@ def test_without_permission_the_note_names_it(world: World, github: FakeGitHub) 
     github.permissions["deployments"] = "read"
     outcome, (note,) = run(world, github, "deploy", version="1.0.0")
     assert int(outcome.exit_code) == 0
-    assert "not among GitHub's" in note
-    assert "permissions: {deployments: write}" in note
-    assert "github-record: off" in note
+    assert note.code is NoteCode.GITHUB_NOT_RECORDED
+    assert "permissions: {deployments: write}" in str(note)
+    assert "github-record: off" in str(note)
 
 
 def test_without_a_token_the_note_says_so() -> None:
     """And nothing is asked."""
-    record = GitHubDeployment(CONTEXT, None)
-    record.begin(DEPLOYED)
-    (note,) = record.end(Outcome(result=Result.DEPLOYED, deployment=DEPLOYED))
-    assert "there is no token" in note
+    reporter = DeploymentReporter(CONTEXT, None)
+    begin(reporter)
+    (note,) = end(reporter, Outcome(result=Result.DEPLOYED, deployment=DEPLOYED))
+    assert note.code is NoteCode.GITHUB_NOT_RECORDED
 
 
 @pytest.mark.parametrize("after", [True, False])
@@ -215,52 +243,46 @@ def test_an_answer_that_was_lost_leaves_one_record(
 
 def test_an_end_that_could_not_be_written_is_told(world: World, github: FakeGitHub) -> None:
     """GitHub shows it as in progress: that must not be a riddle."""
-    record = new_record(github)
+    reporter = new_reporter(github)
     github.commits.append(DEPLOYED.release.commit)
-    record.begin(DEPLOYED)
-    _wait_until(lambda: github.statuses.get(100, []) != [])
+    begin(reporter)
     github.faults += [Fault(status=500)] * 9
-    (note,) = record.end(Outcome(result=Result.DEPLOYED, deployment=DEPLOYED))
-    assert "has no end" in note
+    (note,) = end(reporter, Outcome(result=Result.DEPLOYED, deployment=DEPLOYED))
+    assert note.code is NoteCode.GITHUB_RECORD_INCOMPLETE
 
 
 def test_a_github_that_hangs_delays_nobody(
     world: World, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither the deployment, which is live before GitHub says a word, nor its end for long."""
-    monkeypatch.setattr(recording, "END_SECONDS", 0.3)
+    monkeypatch.setattr(commands, "END_SECONDS", 0.3)
     github.stalled = threading.Event()
     began = time.monotonic()
     outcome, (note,) = run(world, github, "deploy", version="1.0.0")
     assert outcome.result is Result.DEPLOYED
-    assert "no answer in time" in note
+    assert note.code is NoteCode.OBSERVER_TIMED_OUT
     assert time.monotonic() - began < 3
 
 
-def test_a_cancelled_run_waits_even_less(
-    github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is killed soon, and has its outputs to write."""
-    monkeypatch.setattr(recording, "INTERRUPTED_SECONDS", 0.05)
-    github.stalled = threading.Event()
-    record = new_record(github)
-    record.begin(DEPLOYED)
-    began = time.monotonic()
-    record.end(Outcome(result=Result.FAILED, error=Interrupted("SIGTERM")))
-    assert time.monotonic() - began < 2
-
-
-def test_an_answer_that_nobody_foresaw_is_a_note(github: FakeGitHub) -> None:
+def test_a_response_that_nobody_foresaw_is_a_note(world: World, github: FakeGitHub) -> None:
     """A deployment never fails by its record."""
     github.faults.append(Fault(status=201, body='{"surprise": true}'))
-    record = new_record(github)
-    record.begin(DEPLOYED)
-    (note,) = record.end(Outcome(result=Result.DEPLOYED, deployment=DEPLOYED))
-    assert "broke: KeyError" in note
+    outcome, (note,) = run(world, github, "deploy", version="1.0.0")
+    assert outcome.result is Result.DEPLOYED
+    assert note.code is NoteCode.OBSERVER_FAILED
 
 
-def _wait_until(holds: Any) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
+@pytest.mark.parametrize("asked", [True, False])
+def test_the_command_line_has_it_too(github: FakeGitHub, asked: bool) -> None:
+    """Where it is asked for, with repository and token from the environment."""
+    environ = {
+        "GITHUB_REPOSITORY": "acme/shop",
+        "GITHUB_TOKEN": TOKEN,
+        "GITHUB_API_URL": github.url,
+        "GITHUB_SHA": NOW,
+    }
+    made = reporting.reporter(Inputs(environ=environ, github_record=asked))
+    if made is not None:
+        begin(made)
+        assert end(made, Outcome(result=Result.DEPLOYED, deployment=DEPLOYED)) == ()
+    assert len(github.deployments) == int(asked)

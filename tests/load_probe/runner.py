@@ -10,10 +10,11 @@ import ssl
 import time
 from urllib.parse import urlsplit
 
-from deploy_action.checks.probe.connection import Connection, Cut, NotHttp, Reply
-from deploy_action.checks.probe.load import Load, resolve
-from deploy_action.checks.probe.result import Ending, Kind, Loss
-from deploy_action.checks.probe.tally import Tally
+from tests.load_probe.connection import Connection, Cut, NotHttp, Reply
+from tests.load_probe.load import Load, resolve
+from tests.load_probe.result import Ending, Kind, Loss
+from tests.load_probe.tally import Tally
+
 from deploy_action.errors import BadInput
 from deploy_action.jsonpath import look_up
 
@@ -55,7 +56,7 @@ class Runner:
             Kind.SLOW: self._load.slow,
         }
         self._workers = [
-            asyncio.create_task(self._work(kind, random.Random(f"{kind} {index}")))  # noqa: S311
+            asyncio.create_task(self._work(kind, random.Random(f"{kind} {index}")))
             for kind, count in counts.items()
             for index in range(count)
         ]

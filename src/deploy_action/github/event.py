@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy_action.action.context import Context
+from deploy_action.github.context import Context
 
 __all__ = ["PullRequest", "pull_request"]
 

@@ -1,4 +1,4 @@
-"""The load probe as a program: python -m deploy_action.checks.probe URL --seconds 10."""
+"""The load probe as a program: python -m tests.load_probe URL --seconds 10."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from deploy_action.checks.probe import Load, Probe, ProbeResult
+from tests.load_probe import Load, Probe, ProbeResult
+
 from deploy_action.errors import DeployActionError
 
 
@@ -46,9 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m deploy_action.checks.probe",
+        prog="python -m tests.load_probe",
         description="Send requests and count how many are lost, each way of losing one apart.",
-        epilog="Example: python -m deploy_action.checks.probe http://127.0.0.1:8080/ --seconds 10. "
+        epilog="Example: python -m tests.load_probe http://127.0.0.1:8080/ --seconds 10. "
         "Exit codes: 0 nothing lost, 1 something lost, 2 bad input.",
     )
     default = Load()

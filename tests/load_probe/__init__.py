@@ -8,11 +8,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from deploy_action.checks.probe.bound import upper_bound
-from deploy_action.checks.probe.load import Load
-from deploy_action.checks.probe.result import Kind, Loss, ProbeResult, Seen
-from deploy_action.checks.probe.runner import Runner
-from deploy_action.checks.probe.tally import Tally
+from tests.load_probe.bound import upper_bound
+from tests.load_probe.load import Load
+from tests.load_probe.result import Kind, Loss, ProbeResult, Seen
+from tests.load_probe.runner import Runner
+from tests.load_probe.tally import Tally
 
 __all__ = ["Kind", "Load", "Loss", "Probe", "ProbeResult", "Seen", "upper_bound"]
 

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from deploy_action.checks.probe.result import (
+from tests.load_probe.result import (
     Ending,
     Example,
     Kind,

@@ -6,9 +6,8 @@ import math
 from fractions import Fraction
 
 import pytest
-
-from deploy_action.checks.probe import Kind, Loss, upper_bound
-from deploy_action.checks.probe.tally import Tally
+from tests.load_probe import Kind, Loss, upper_bound
+from tests.load_probe.tally import Tally
 
 
 def exactly_at_most(trials: int, events: int, rate: Fraction) -> Fraction:

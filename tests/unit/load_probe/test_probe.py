@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.load_probe import Kind, Load, Loss, Probe
+from tests.load_probe.__main__ import main
 
-from deploy_action.checks.probe import Kind, Load, Loss, Probe
-from deploy_action.checks.probe.__main__ import main
 from deploy_action.errors import BadInput
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from deploy_action.checks.probe.bound import upper_bound
+from tests.load_probe.bound import upper_bound
 
 __all__ = ["Ending", "Example", "Kind", "KindCount", "Latency", "Loss", "ProbeResult", "Seen"]
 

@@ -1,0 +1,53 @@
+"""The registry of observers: who is told of a command's events. A new one is one entry here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from deploy_action.events.console import Console
+from deploy_action.events.github import reporter
+from deploy_action.events.stream import InBackground, Observer
+
+if TYPE_CHECKING:
+    from deploy_action.inputs import Inputs
+    from deploy_action.render.text import Style
+
+__all__ = ["OBSERVERS", "ObserverContext", "observers"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverContext:
+    """What an observer is made from.
+
+    Attributes:
+        log: where people read along; stderr, or the step's log.
+        verbose: show the time of day.
+    """
+
+    inputs: Inputs
+    log: TextIO
+    style: Style
+    verbose: bool = False
+
+
+def _console(context: ObserverContext) -> Observer:
+    time_of_day = (lambda: time.strftime("%H:%M:%S")) if context.verbose else None
+    return Console(context.log, context.style, time_of_day=time_of_day)
+
+
+def _github(context: ObserverContext) -> Observer | None:
+    observer = reporter(context.inputs)
+    return None if observer is None else InBackground(observer)
+
+
+OBSERVERS: tuple[Callable[[ObserverContext], Observer | None], ...] = (_console, _github)
+"""Each returns its observer, or None where nobody asked for it; a slow one is `InBackground`."""
+
+
+def observers(context: ObserverContext) -> tuple[Observer, ...]:
+    """Return the observers of one command."""
+    made = (make(context) for make in OBSERVERS)
+    return tuple(observer for observer in made if observer is not None)

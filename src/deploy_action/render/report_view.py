@@ -1,0 +1,226 @@
+"""The view of every report."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from deploy_action.releases.model import Deployment, State
+from deploy_action.render import view
+from deploy_action.render.outcome_view import checks_table, outcome_view
+from deploy_action.render.text import duration, moment, short
+from deploy_action.render.view import Cell, Form, Row, Table, Tone, View
+from deploy_action.results import reports
+from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import CheckState, ReplicaStage, Verdict
+
+__all__ = ["report_view"]
+
+_STATES = {
+    State.SUCCEEDED: Tone.PLAIN,
+    State.RUNNING: Tone.WARNING,
+    State.FAILED: Tone.BAD,
+    State.UNRESOLVED: Tone.BAD,
+}
+_CHECKS = {
+    CheckState.OK: Tone.GOOD,
+    CheckState.WARNING: Tone.WARNING,
+    CheckState.MISSING: Tone.BAD,
+}
+
+
+def report_view(report: reports.Report) -> View:
+    """Return what a report shows; a page that is to be printed has no view but its text."""
+    match report:
+        case Outcome():
+            return outcome_view(report)
+        case reports.Page():
+            return View(title=f"wrote {report.path}", tone=Tone.GOOD)
+        case reports.History():
+            return _history(report)
+        case reports.Status():
+            return _status(report)
+        case reports.Drift():
+            return _drift(report)
+        case reports.Monitoring():
+            return _monitoring(report)
+        case reports.DoctorReport():
+            return _doctor(report)
+        case reports.Written():
+            return _written(report)
+        case reports.Maintained():
+            return _maintained(report)
+        case reports.TaskRun():
+            return _task(report)
+        case reports.Built():
+            return _built(report)
+        case _:
+            assert_never(report)
+
+
+def _where(service: str, environment: str) -> str:
+    return f"{service} in {environment}" if service else environment
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _history(history: reports.History) -> View:
+    where = _where(history.service, history.environment)
+    notes = view.notes(history.notes)
+    if not history.deployments:
+        return View(title=f"nothing was ever deployed to {where}", details=notes)
+    head = ("when", "version", "outcome", "took", "kind", "who", "commit", "digest")
+    table = Table(head=head, rows=tuple(map(_entry, history.deployments)))
+    return View(title=f"deployments of {where}, the newest first", details=(table, *notes))
+
+
+def _entry(entry: Deployment) -> Row:
+    return Row(
+        cells=(
+            *(moment(entry.started_at), entry.release.version, entry.state),
+            *(duration(entry.duration_seconds), entry.kind, entry.actor),
+            *(short(entry.release.commit)[:8], short(entry.release.digest)),
+        ),
+        tone=_STATES[entry.state],
+        details=view.labelled(reason=entry.reason, cause=entry.cause),
+    )
+
+
+def _status(status: reports.Status) -> View:
+    versions = sorted({host.version for host in status.hosts if host.version})
+    serving = f"{' and '.join(versions) or 'nothing'} {'serve' if versions[1:] else 'serves'}"
+    current, rows = status.current, [("address", Cell(status.url, Form.URL))]
+    if current is not None:
+        rows.append(("since", Cell(f"{moment(current.ended_at)} by {current.actor}")))
+        rows.append(("id", Cell(current.id)))
+    rows.append(("deploying", Cell(status.lock)))
+    rows.append(("restorable", Cell(", ".join(status.restorable))))
+    head = ("host", "replica", "version", "stage", "state", "health", "traffic")
+    replicas = tuple(row for host in status.hosts for row in _host(host))
+    return View(
+        title=f"{_where(status.service, status.environment)}: {serving}",
+        tone=Tone.BAD if status.result is Verdict.UNKNOWN else Tone.PLAIN,
+        reasons=view.facts(rows),
+        details=(
+            *([Table(head=head, rows=replicas)] if replicas else []),
+            *view.notes(status.notes),
+        ),
+    )
+
+
+def _host(host: reports.HostStatus) -> list[Row]:
+    if host.problem or not host.replicas:
+        tone = Tone.BAD if host.problem else Tone.PLAIN
+        what = "no answer" if host.problem else "nothing"
+        cells = (host.host, what, host.version, "", "", "", "")
+        return [Row(cells=cells, tone=tone, details=view.labelled(cause=host.problem))]
+    rows = []
+    for replica in host.replicas:
+        broken = replica.state != "running" or replica.health == "unhealthy"
+        bad = broken and replica.stage is ReplicaStage.SERVING
+        traffic = "" if replica.weight is None else f"{replica.weight:.0f} %"
+        cells = (
+            *(host.host, replica.name, replica.version),
+            *(replica.stage, replica.state, replica.health, traffic),
+        )
+        rows.append(Row(cells=cells, tone=Tone.BAD if bad else Tone.PLAIN))
+    return rows
+
+
+def _drift(drift: reports.Drift) -> View:
+    where, notes = _where(drift.service, drift.environment), view.notes(drift.notes)
+    if not drift.differences:
+        title = f"{where} is as it was recorded ({drift.version})"
+        return View(title=title, tone=Tone.GOOD, details=notes)
+    rows = (
+        Row(
+            cells=(d.host, d.subject),
+            tone=Tone.BAD,
+            details=view.labelled(recorded=d.recorded, found=d.found, remedy=d.remedy),
+        )
+        for d in drift.differences
+    )
+    table = Table(head=("host", "what"), rows=tuple(rows), marked=True)
+    title = f"{where}: {_counted(len(drift.differences), 'difference')}"
+    return View(title=title, tone=Tone.BAD, details=(table, *notes))
+
+
+def _monitoring(found: reports.Monitoring) -> View:
+    silent = tuple(Row(cells=(host, "no answer"), tone=Tone.BAD) for host in found.unreachable)
+    nothing = view.Failure(what="nothing is deployed there: there was nothing to check")
+    return View(
+        title=f"{_where(f'{found.service} {found.version}', found.environment)} is {found.result}",
+        tone=Tone.GOOD if found.result is Verdict.HEALTHY else Tone.BAD,
+        reasons=view.facts([("address", Cell(found.url, Form.URL))]),
+        details=(
+            *([] if found.checks or silent else [nothing]),
+            *([Table(head=("host", "result"), rows=silent, marked=True)] if silent else []),
+            *([checks_table(found.checks)] if found.checks else []),
+            *view.notes(found.notes),
+        ),
+    )
+
+
+def _doctor(report: reports.DoctorReport) -> View:
+    rows = (
+        Row(
+            cells=(check.host or "this machine", check.subject, check.detail),
+            tone=_CHECKS[check.state],
+            details=view.labelled(remedy=check.remedy),
+        )
+        for check in report.checks
+    )
+    table = Table(head=("where", "check", "result"), rows=tuple(rows), marked=True)
+    missing = sum(check.state is CheckState.MISSING for check in report.checks)
+    return View(
+        title=f"{missing} of {_counted(len(report.checks), 'check')} failed"
+        if missing
+        else "ready",
+        tone=Tone.BAD if missing else Tone.GOOD,
+        details=(*([table] if report.checks else []), *view.notes(report.notes)),
+    )
+
+
+def _written(written: reports.Written) -> View:
+    rows = tuple(
+        Row(cells=(file.path,), tone=Tone.GOOD, details=tuple(("", text) for text in file.guesses))
+        for file in written.files
+    )
+    table = Table(head=("file",), rows=rows, marked=True)
+    return View(
+        title=f"wrote {_counted(len(rows), 'file')}",
+        tone=Tone.GOOD,
+        details=(*([table] if rows else []), *view.notes(written.notes)),
+    )
+
+
+def _maintained(report: reports.Maintained) -> View:
+    what = "visitors get the maintenance page" if report.on else "visitors get the service"
+    already = "" if report.changed else " already; nothing was changed"
+    return View(
+        title=f"{_where(report.service, report.environment)}: {what}{already}",
+        tone=Tone.GOOD,
+        reasons=view.facts([("address", Cell(report.url, Form.URL))]),
+        details=view.notes(report.notes),
+    )
+
+
+def _task(run: reports.TaskRun) -> View:
+    ended = "stopped at its time limit" if run.code is None else f"exit code {run.code}"
+    return View(
+        title=f"{run.argv[0]} in {run.service} {run.version} on {run.host}: {ended}",
+        tone=Tone.GOOD if run.code == 0 else Tone.BAD,
+        took=duration(run.duration_seconds),
+        details=view.notes(run.notes),
+    )
+
+
+def _built(built: reports.Built) -> View:
+    return View(
+        title=f"{built.image}:{built.version}: {built.result}",
+        tone=Tone.GOOD,
+        took=duration(built.duration_seconds),
+        reasons=view.facts([("digest", Cell(built.digest, Form.CODE))]),
+        details=view.notes(built.notes),
+    )
