@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.checks.health import explain_exit, explain_unhealthy
 from deploy_action.checks.result import CheckResult
+from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command, option
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import DeployActionError
@@ -29,7 +30,28 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Release
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="monitor",
+    summary="run health and smoke tests of what is live",
+    description=(
+        "Checks every replica, and the service through the edge, once. Reports by exit code, JSON"
+        " and on demand a Prometheus textfile. For cron or a schedule."
+    ),
+    examples=(
+        ("deploy-action monitor -e production", "once, for a person"),
+        (
+            "deploy-action monitor -e production --textfile /var/lib/node_exporter/shop.prom",
+            "for Prometheus",
+        ),
+    ),
+    options=(
+        ENVIRONMENT,
+        option("--textfile", "PATH", "write Prometheus metrics here", kind="path"),
+    ),
+    exits=GATE_EXITS,
+)
 
 _HANDSHAKE_SECONDS = 5.0
 _DAY_SECONDS = 86400
