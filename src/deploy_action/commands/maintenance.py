@@ -6,18 +6,23 @@ import dataclasses
 import hashlib
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import (
+    ACTOR,
+    CHANGE_EXITS,
+    ENVIRONMENT,
+    LOCK_WAIT,
+    REASON,
+    Arguments,
+    Command,
+    option,
+)
 from deploy_action.commands.deploy import recovered
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.parallel import run_parallel
-<<<<<<< HEAD
-from deploy_action.platforms import connect_platform
-from deploy_action.platforms.docker.edge.certificates import remove_others
-=======
 from deploy_action.platforms.connection import connect_platform
-from deploy_action.platforms.docker.edge.certificates import sweep
->>>>>>> wt-seam
+from deploy_action.platforms.docker.edge.certificates import remove_others
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Maintained
 
@@ -27,7 +32,36 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.host import Host
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="maintenance",
+    summary="show visitors a page instead of the service, or the service again",
+    description=(
+        "The edge answers every request of the environment with 503, the page and"
+        " `Retry-After: 60`; the containers keep running. Deployments and rollbacks leave it as it"
+        " is. The ledger records who switched it."
+    ),
+    examples=(
+        ("deploy-action maintenance on -e production --reason 'new disks'", "close"),
+        ("deploy-action maintenance on -e production --page sorry.html", "your own page"),
+        ("deploy-action maintenance off -e production", "open"),
+    ),
+    arguments=Arguments(
+        field="switch",
+        usage="on|off",
+        help="close the environment, or open it",
+        choices=("on", "off"),
+    ),
+    options=(
+        ENVIRONMENT,
+        option("--page", "FILE", "an HTML page of at most 12 KiB", kind="path"),
+        REASON,
+        ACTOR,
+        LOCK_WAIT,
+    ),
+    exits=CHANGE_EXITS,
+)
 
 _LARGEST = 12 * 1024
 """HAProxy answers with what fits into one of its buffers of 16 KiB, headers included

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.observation import HostObservation, is_on_standby
-from deploy_action.platforms.docker.replicas import Placement, Replica, of_release
+from deploy_action.platforms.docker.replicas import Placement, Replica, of_release, with_traffic
 from deploy_action.releases.ledger import Ledger, current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment
 from deploy_action.results.reports import Difference, DifferenceKind
@@ -73,7 +73,8 @@ def _differences(
                     yield from _replica(host.host, replica, release.configuration, placement, image)
         if release.configuration.route is not None:
             standby = tuple(r for r in host.replicas if is_on_standby(r, current.standby))
-            yield from _edge(host, placement, tuple(present.values()), standby)
+            serving = with_traffic(present.values(), release)
+            yield from _edge(host, placement, serving, standby)
         if current.id not in [entry.id for entry in host.ledger.entries]:
             yield Difference(
                 kind=DifferenceKind.LEDGER_INCOMPLETE,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.fakes.engine import FakeEngine
 from tests.fakes.process import Process
 from tests.fakes.world import World, make_world
 
+from deploy_action.commands import perform
 from deploy_action.config.model import EdgeOptions
 from deploy_action.errors import ErrorCode, ExitCode, HostUnreachable
+from deploy_action.events.model import Event, StepStarted
+from deploy_action.inputs import Inputs
 from deploy_action.platforms.docker import platform
 from deploy_action.platforms.docker.edge.host import ensure_image, lock_spec
+from deploy_action.results.notes import Note
+from deploy_action.results.outcome import Result
 from deploy_action.session.lock import Lock, acquire, lock_name
 
 HOSTS = tuple(f"ssh://deploy@{letter}" for letter in "abcd")
@@ -79,3 +85,77 @@ def test_a_host_that_does_not_answer_leaves_no_connection_to_the_others(
     assert refused.error is not None
     assert refused.error.code is ErrorCode.HOST_UNREACHABLE
     assert [engine.closed for engine in engines] == [True, True, True]
+
+
+SMOKE = [{"name": "home", "path": "/"}, {"name": "migrated", "command": ["true"]}]
+HOOKS = {
+    "pre_deploy": [{"name": "migrate", "run": ["exit", "0"]}],
+    "post_deploy": [{"name": "warm-up", "run": ["exit", "0"]}],
+}
+SHAPES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "smoke": {"smoke": SMOKE},
+    "replicas": {"replicas": 2},
+    "canary": {"strategy": {"canary": [10, 50], "pause": "5s"}},
+    "stop-first": {"strategy": {"order": "stop-first"}},
+    "standby": {"strategy": {"standby": True}},
+    "bake": {"bake": "9s"},
+    "hooks": {"hooks": HOOKS},
+}
+
+
+class Steps:
+    """Notes which steps begin."""
+
+    name = "steps"
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def notify(self, event: Event) -> None:
+        """Note a step."""
+        if isinstance(event, StepStarted):
+            self.texts.append(event.text)
+
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:
+        """Have nothing to add."""
+        return ()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_is_executed_is_what_was_planned(
+    shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every step of the plan that `--dry-run` shows, in that order, and no other."""
+    world = make_world(tmp_path, monkeypatch, **SHAPES[shape])
+    world.deployed("1.0.0")
+    planned = world.outcome("deploy", version="2.0.0", dry_run=True)
+    assert planned.result is Result.PLANNED
+    steps = Steps()
+    given = Inputs(config=tmp_path / "deploy.yaml", version="2.0.0")
+    world.process = Process()
+    done = perform("deploy", given, (steps,))
+    assert done.exit_code is ExitCode.DONE
+    world.process.ended()
+    assert sorted(steps.texts) == sorted(planned.plan)
+    assert [text for text in planned.plan if steps.texts.count(text) == 1] == [
+        text for text in steps.texts if steps.texts.count(text) == 1
+    ]
+    assert list(world.troubles()) == []
+
+
+@pytest.mark.parametrize("command", ["deploy", "rollback"])
+def test_a_dry_run_makes_no_call_that_changes_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """No lock, no container, no file: it can be asked for while somebody deploys."""
+    world = make_world(tmp_path, monkeypatch)
+    world.deployed("1.0.0", "2.0.0")
+    machine = world.machines["local"]
+    before = (machine.created, machine.files(""), dict(machine.images))
+    given: dict[str, Any] = {"version": "3.0.0"} if command == "deploy" else {}
+    assert world.outcome(command, dry_run=True, **given).result is Result.PLANNED
+    assert (machine.created, machine.files(""), dict(machine.images)) == before
+    changing = ("create", "start", "stop", "remove", "session put", "session edge", "pull")
+    words = [call.removeprefix("local: ") for call in world.process.calls]
+    assert [call for call in words if call.startswith(changing)] == []

@@ -152,7 +152,7 @@ def test_any_version_makes_a_name_that_docker_and_haproxy_take(version: str, edg
     names = [
         name_of(placement, version, number, role, index)
         for number in (7, 8)
-        for role in ("web", "mailer")
+        for role in ("", "mailer")
         for index in (0, 1)
     ]
     assert len(set(names)) == 8
