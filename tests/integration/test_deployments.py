@@ -64,7 +64,8 @@ def test_posts_are_counted_and_a_release_that_fails_them_is_undone(box: Sandbox)
 
     box.configure(env={"FAIL_RATE": "1"})
     bad = box.deploy("1.0.0")
-    box.assert_survived(bad, serves="2.0.0", says=["lost: ", "POST /echo: status 500"])
+    box.assert_survived(bad, serves="2.0.0", says=["POST /echo: status 500"])
+    assert bad.json["error"]["code"] == "requests-lost"
     assert "local: status 500" not in bad.text, "a GET was lost"
     entry = box.history()[0]
     assert 0 < entry["requests_lost"] < entry["requests_sent"]
