@@ -1,4 +1,4 @@
-"""Counts what clients lose while a service is deployed, fails, goes back and its edge reloads.
+"""Counts lost requests during deployments, failures, rollbacks and reloads of the edge.
 
 Usage: python -m benchmarks.load_proof [--full] [--deployments N] [--failed N] [--rollbacks N]
                                        [--reloads N] [--write]
@@ -161,7 +161,7 @@ def _numbers(proof: Proof, total: Total, seconds: float, reloads: int) -> Number
 
 
 def section(numbers: Numbers) -> Iterator[str]:
-    """Tell it as Markdown."""
+    """Render the numbers as Markdown."""
     sent, lost = sum(numbers["sent"].values()), sum(numbers["lost"].values())
     yield (
         f"{numbers['clients']} clients for {numbers['run_seconds']} s: **{sent:,} requests, streams "
@@ -177,14 +177,14 @@ def section(numbers: Numbers) -> Iterator[str]:
     ]
     yield from table(["", "times", "min", "median", "max"], rows)
     yield (
-        "The times are those of the whole command, under this load, with the draining of the 8 s "
-        "polls and websockets in it; clients, edge and application share the cores."
+        "The times are those of the whole command under this load, including the drain of the 8 s "
+        "polls and websockets; clients, edge and application share the cores."
     )
     yield ""
 
 
 def good(numbers: Numbers) -> bool:
-    """Tell whether nothing was lost."""
+    """Return whether nothing was lost."""
     return not any(numbers["lost"].values())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy_action.config import load, serialize
 from deploy_action.config.select import select_environment
 from deploy_action.errors import LockHeld
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Drift
 

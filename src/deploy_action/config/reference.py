@@ -1,4 +1,4 @@
-"""docs/configuration.md, rendered from the schema: python -m deploy_action.config.reference."""
+"""docs/reference/configuration.md from the schema: python -m deploy_action.config.reference."""
 
 from __future__ import annotations
 

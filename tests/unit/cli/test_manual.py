@@ -1,4 +1,4 @@
-"""The help: made from the commands' data, complete, and equal to docs/commands.md."""
+"""The help: made from the commands' data, complete, and equal to docs/reference/commands.md."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from deploy_action.cli.commands import COMMANDS, COMMON, Command
 from deploy_action.cli.manual import EXITS, examples, markdown, overview, page
 from deploy_action.errors import ExitCode
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "commands.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reference" / "commands.md"
 
 
 def test_the_document_is_what_the_commands_say() -> None:
-    """docs/commands.md is generated: python -m deploy_action.cli.manual > docs/commands.md."""
+    """docs/reference/commands.md is generated: python -m deploy_action.cli.manual > docs/reference/commands.md."""
     assert DOCUMENT.read_text(encoding="utf-8") == markdown()
 
 
