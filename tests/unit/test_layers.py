@@ -18,9 +18,7 @@ BASE = "base"
 KNOWN: frozenset[tuple[str, str]] = frozenset(
     {
         ("commands", "platforms/docker/edge"),
-        ("config", "checks"),
         ("releases", "images"),
-        ("rollout", "session"),
         ("session", "platforms/docker/engine"),
     }
 )
