@@ -20,7 +20,6 @@ KNOWN: frozenset[tuple[str, str]] = frozenset(
         ("commands", "platforms/docker/edge"),
         ("config", "checks"),
         ("releases", "images"),
-        ("rollout", "session"),
         ("session", "platforms/docker/engine"),
     }
 )
