@@ -1,19 +1,19 @@
-# Everything that a person types in this repository; `make` alone lists it.
-# `make demo` and `make test` need no other command before them.
+# The commands of this repository; `make` alone lists them.
+# `make demo` and `make test` do their own setup.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
-# `go install` puts act where few have their PATH.
+# `go install` puts act into ~/go/bin, which is often not on PATH.
 export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/go/bin
-# What a test skips here it should have run: tests/conftest.py makes that a failure.
+# A skipped test is a failure here: see tests/conftest.py.
 export DEPLOY_ACTION_NO_SKIPS := 1
 PYTEST := .venv/bin/python -m pytest
-# Most of the time a test waits for something to happen; those that share something stay in one group.
+# Tests wait most of the time, so they run in parallel; those that share something are in one group.
 BESIDE := -n 2 --dist loadgroup
-# What takes too long for every change: `make faults` runs it.
+# Tests that take too long for every change run in `make faults` only.
 SHORT := -m 'not faults and not long'
 REPORTS := build/reports
 BENCHMARKS := budgets peers load_proof scaling hosts startup bandit_gate
@@ -23,15 +23,15 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: images ## Deploy, upgrade under load, survive a broken release, roll back: the story in a terminal
+demo: images ## Deploy, upgrade under load, survive a broken release, roll back, in a terminal
 	@.venv/bin/python -m demo
 
 .PHONY: clean-demo
-clean-demo: python ## Remove what the demo made
+clean-demo: python ## Remove everything that the demo created
 	@.venv/bin/python -m demo --clean
 
 .PHONY: test
-test: lint types unit acceptance integration action ## Run every check and every test (but the long faults)
+test: lint types unit acceptance integration action ## Run all checks and tests, except the long ones
 
 .PHONY: lint
 lint: python ## Check style and common mistakes
@@ -39,43 +39,48 @@ lint: python ## Check style and common mistakes
 	ruff format --check
 
 .PHONY: types
-types: python ## Check the types
+types: python ## Check types
 	mypy
 
 .PHONY: unit
-unit: python ## Test the parts, without Docker
+unit: python ## Run the unit tests, without Docker
 	$(PYTEST) tests/unit $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/unit.xml
 
+.PHONY: coverage
+coverage: python ## Run the unit tests and show which lines of src they cover
+	# Measuring makes the longest tests several times as long.
+	$(PYTEST) tests/unit $(SHORT) $(BESIDE) --timeout 1200 --cov --cov-report=term --cov-report=xml:$(REPORTS)/coverage.xml
+
 .PHONY: acceptance
-acceptance: images ## Test the command line as a user types it
+acceptance: images ## Test the command line
 	$(PYTEST) tests/acceptance $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/acceptance.xml
 
 .PHONY: integration
-integration: images apps hosts ## Test on real engines, with the fast faults
+integration: images apps hosts ## Test on real engines, including the fast faults
 	$(PYTEST) tests/integration tests/contract tests/faults $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: action
-action: images apps act action-image hosts ## Run the action and the workflows under act
+action: images apps act action-image hosts ## Test the action and the workflows under act
 	$(PYTEST) tests/action $(SHORT) --junit-xml=$(REPORTS)/action.xml
 
 .PHONY: faults
-faults: images apps act action-image hosts ## Inject every fault of docs/reliability.md, and all else that takes long
+faults: images apps act action-image hosts ## Inject every fault of docs/reference/reliability.md, and run the other long tests
 	$(PYTEST) tests/faults tests/unit/rollout $(BESIDE) --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
 	$(PYTEST) tests/integration tests/action -m long --junit-xml=$(REPORTS)/long.xml || failed=$$?; \
 	.venv/bin/python -m tests.faults.table $(REPORTS)/faults.xml; exit $${failed:-0}
 
 .PHONY: bench
-bench: images action-image hosts ## Measure beside others, in turn: half an hour; RESULTS.md keeps what came of it
+bench: images action-image hosts ## Run every benchmark: half an hour
 	@over=(); for benchmark in $(BENCHMARKS); do \
 		.venv/bin/python -m "benchmarks.$$benchmark" || over+=("$$benchmark"); done; \
 	if [[ $${#over[@]} != 0 ]]; then echo "not good enough: $${over[*]}" >&2; exit 1; fi
 
 .PHONY: lock
-lock: python ## Refresh the locked requirements
+lock: python ## Upgrade the locked requirements
 	scripts/lock --upgrade
 
 .PHONY: setup
-setup: images apps act action-image hosts ## Only install and build what the rest needs
+setup: images apps act action-image hosts ## Install and build what the other targets need
 
 .PHONY: python engine images apps action-image act hosts
 python:

@@ -1,1 +1,1 @@
-"""Measurements side by side; `make bench` runs them all, RESULTS.md keeps them."""
+"""Benchmarks that measure both sides of a comparison in one run; RESULTS.md has the results."""

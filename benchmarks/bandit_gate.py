@@ -119,7 +119,7 @@ def section(numbers: Numbers) -> Iterator[str]:
 
 
 def good(numbers: Numbers) -> bool:
-    """Tell whether the gate has the same findings in less time."""
+    """Return whether the gate has the same findings in less time."""
     took = numbers["seconds"]
     return bool(numbers["same findings"]) and median(ratios(took["gate"], took["bandit"])) < 1
 

@@ -1,10 +1,10 @@
-"""Holds deployment, rollback and the news of a crash against a bare `docker run`.
+"""Compares deployment, rollback and the report of a crash with a bare `docker run`.
 
 Usage: python -m benchmarks.budgets [--rounds N] [--write]
 
 One round is: the floor, a deployment, a rollback to a kept container, a rollback whose containers
-were removed, a rollback to a release on standby, a deployment that is broken off while it is
-watched, and a release that ends at start.
+were removed, a rollback to a standby, a deployment that is aborted during its bake, and a release
+that exits at start.
 It fails where a median is over its budget.
 """
 
@@ -211,13 +211,13 @@ def measure(rounds: int) -> Numbers:
 
 
 def section(numbers: Numbers) -> Iterator[str]:
-    """Tell it as Markdown."""
+    """Render the numbers as Markdown."""
     took, serving = numbers["seconds"], numbers["serving"]
     yield (
         "The floor is a bare `docker run` of the same image until the first 200 through an HAProxy "
-        "that had the route before; a ratio is the whole command, from the start of the process to "
-        "its end, by the floor of the same round. There are no smoke tests of the user's, no drain "
-        f"and no bake; one replica, one host, by socket; {numbers['rounds']} rounds."
+        "that already had the route. A ratio is the time of the whole command, from the start of the "
+        "process to its end, divided by the floor of the same round. No smoke tests, no drain, no "
+        f"bake; one replica, one host, by socket; {numbers['rounds']} rounds."
     )
     yield ""
     rows = [["floor", seconds(took["floor"]), "1", "", ""]]
@@ -237,14 +237,14 @@ def section(numbers: Numbers) -> Iterator[str]:
     yield from table(head, rows)
     crash = took["crash"]
     yield (
-        f"A container that ends at start was told of {seconds(crash)} after its end "
+        f"A container that exited at start was reported {seconds(crash)} after its exit "
         f"(budget {CRASH_BUDGET_SECONDS:g} s: {_verdict(max(crash) <= CRASH_BUDGET_SECONDS)})."
     )
     yield ""
     yield (
-        "The floor starts one container. A deployment starts two, since the lock is one, and starts "
-        "Python; what serves is looked at twice and asked who it is, and five times something is "
-        "written so that a power cut does not undo it. For the end of the old one nobody waits."
+        "The floor starts one container. A deployment starts Python and two containers, one of them the "
+        "lock; it checks health twice and identity once, and syncs five writes to disk. Nobody waits "
+        "for the end of the old replica."
     )
     yield ""
     yield "![ratios and budgets](results/budgets.svg)"
@@ -261,7 +261,7 @@ def section(numbers: Numbers) -> Iterator[str]:
 
 
 def pictures(numbers: Numbers) -> dict[str, str]:
-    """Draw the ratios with their budgets, a red line each."""
+    """Draw the ratios, with a red line for each budget."""
     took, serving = numbers["seconds"], numbers["serving"]
     rows = [Bar(name="docker run, first 200", values=[1.0])]
     for name, (title, budget) in BUDGETS.items():
@@ -285,7 +285,7 @@ WORDS = {
 
 
 def good(numbers: Numbers) -> bool:
-    """Tell whether every budget is kept."""
+    """Return whether every budget is kept."""
     took = numbers["seconds"]
     return max(took["crash"]) <= CRASH_BUDGET_SECONDS and all(
         median(ratios(took[name], took["floor"])) <= budget for name, (_, budget) in BUDGETS.items()

@@ -1,4 +1,4 @@
-"""Counts what clients lose while a service is deployed, fails, goes back and its edge reloads.
+"""Counts lost requests during deployments, failures, rollbacks and reloads of the edge.
 
 Usage: python -m benchmarks.load_proof [--full] [--deployments N] [--failed N] [--rollbacks N]
                                        [--reloads N] [--write]
@@ -50,10 +50,10 @@ class Proof:
         """Do one thing and take its time; stop the run where it does not end as it should."""
         self.made += 1
         begun = time.monotonic()
-        done, wanted = self._act(act)
+        done, expected = self._act(act)
         self.seconds[act].append(time.monotonic() - begun)
-        if done.exit_code != wanted:
-            raise SystemExit(f"{act} ended with {done.exit_code}, not {wanted}:\n{done.text}")
+        if done.exit_code != expected:
+            raise SystemExit(f"{act} ended with {done.exit_code}, not {expected}:\n{done.text}")
 
     def _act(self, act: str) -> tuple[Finished, int]:
         match act:
@@ -141,10 +141,10 @@ def _reloads(box: Sandbox) -> int:
     """Ask the edge's master how often it has loaded its configuration."""
     ask = "echo show proc | socat -t 10 - UNIX-CONNECT:/state/run/master.sock"
     shown = box.docker("exec", box.edge, "sh", "-c", ask)
-    found = re.search(r"^\d+\s+master\s+(\d+)", shown, re.MULTILINE)
-    if found is None:
+    match = re.search(r"^\d+\s+master\s+(\d+)", shown, re.MULTILINE)
+    if match is None:
         raise SystemExit(f"the edge's master does not say how often it reloaded:\n{shown}")
-    return int(found[1])
+    return int(match[1])
 
 
 def _numbers(proof: Proof, total: Total, seconds: float, reloads: int) -> Numbers:
@@ -161,7 +161,7 @@ def _numbers(proof: Proof, total: Total, seconds: float, reloads: int) -> Number
 
 
 def section(numbers: Numbers) -> Iterator[str]:
-    """Tell it as Markdown."""
+    """Render the numbers as Markdown."""
     sent, lost = sum(numbers["sent"].values()), sum(numbers["lost"].values())
     yield (
         f"{numbers['clients']} clients for {numbers['run_seconds']} s: **{sent:,} requests, streams "
@@ -177,14 +177,14 @@ def section(numbers: Numbers) -> Iterator[str]:
     ]
     yield from table(["", "times", "min", "median", "max"], rows)
     yield (
-        "The times are those of the whole command, under this load, with the draining of the 8 s "
-        "polls and websockets in it; clients, edge and application share the cores."
+        "The times are those of the whole command under this load, including the drain of the 8 s "
+        "polls and websockets; clients, edge and application share the cores."
     )
     yield ""
 
 
 def good(numbers: Numbers) -> bool:
-    """Tell whether nothing was lost."""
+    """Return whether nothing was lost."""
     return not any(numbers["lost"].values())
 
 

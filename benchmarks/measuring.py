@@ -1,4 +1,4 @@
-"""What the benchmarks share: taking turns, ratios, tables, and one file of numbers for each."""
+"""Shared by the benchmarks: alternating runs, ratios, tables, and files of samples."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The same application under the same load, replaced in five ways: what is lost, and how long.
+"""Replaces the same application under the same load in five ways; counts losses and time.
 
 Usage: python -m benchmarks.peers [--rounds N] [--write]
 
-Plain `docker stop` and `docker run`, Docker Compose, `docker service update` as it is by default
-and as it is at its best, and ours; in turn, on one engine of its own. It fails where ours loses a
-request.
+Plain `docker stop` and `docker run`, Docker Compose, `docker service update` with its defaults and
+with its best options, and deploy-action, in turn, on an engine of its own. It fails if deploy-action
+loses a request.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TITLES = {
     "run": "`docker stop`, `docker run`",
     "compose": "`docker compose up`",
     "swarm": "`docker service update`",
-    "swarm-edge": "`docker service update`, start-first, HAProxy before it",
+    "swarm-edge": "`docker service update`, start-first, behind HAProxy",
     "ours": "`deploy-action deploy`",
 }
 COMPOSE = """\
@@ -223,14 +223,14 @@ def measure(rounds: int) -> Numbers:
 
 
 def section(numbers: Numbers) -> Iterator[str]:
-    """Tell it as Markdown."""
+    """Render the numbers as Markdown."""
     took, sent, lost = numbers["seconds"], numbers["sent"], numbers["lost"]
     yield (
-        f"The demo's shop, {numbers['rounds']} times from one version to the other in each way, in "
-        f"turn, with {LOAD.keep_alive} kept connections, {LOAD.new} clients that make new ones and "
-        f"{LOAD.post} that post, {LOAD.rate:.0f} requests a second in all, from before the change "
-        f"until {AFTERWARDS} answers of the new version after it. Lost is every refused or reset "
-        "connection, every wrong or short answer and every status but 2xx."
+        f"The shop of the demo, replaced {numbers['rounds']} times in each way, in turn, under "
+        f"{LOAD.rate:.0f} requests a second by {LOAD.keep_alive} clients with kept connections, "
+        f"{LOAD.new} with new ones and {LOAD.post} that post. The load runs from before the change "
+        f"until {AFTERWARDS} answers of the new version. A refused or reset connection, a wrong or "
+        "short answer, and every status other than 2xx count as lost."
     )
     yield ""
     rows = [
@@ -243,43 +243,45 @@ def section(numbers: Numbers) -> Iterator[str]:
         ]
         for peer, title in TITLES.items()
     ]
-    head = ["", "sent", "lost", "lost each time", "the command took, min / median / max"]
+    head = ["", "sent", "lost", "lost per replacement", "time of the command, min / median / max"]
     yield from table(head, rows)
     yield (
         f"Compose is {numbers['compose']} from Debian, with `--wait` and a health check. The swarm "
-        "has one node. Its default stops the old task first. At its best it starts the new one "
-        "first; this kernel has no IPVS, so its routing mesh carries nothing here, and an HAProxy "
-        "that asks Docker's DNS for the tasks, checks them every 100 ms and tries again elsewhere "
-        "stands before it. Its time includes the 5 s for which it watches the new task; ours "
-        "includes smoke tests, the drain, the ledger and 4 requests a second of its own."
+        "has one node. By default it stops the old task first. With start-first, its routing mesh "
+        "does not work on this kernel, which has no IPVS; instead an HAProxy finds the tasks through "
+        "Docker's DNS, checks them every 100 ms and retries on another one. The time of the swarm "
+        "includes 5 s in which it monitors the new task; that of deploy-action includes smoke tests, "
+        "drain, ledger and 4 probe requests a second."
     )
     yield ""
-    yield "![requests lost by each way](results/peers.svg)"
+    yield "![requests lost by tool](results/peers.svg)"
     yield ""
 
 
 def good(numbers: Numbers) -> bool:
-    """Tell whether ours lost nothing."""
+    """Return whether deploy-action lost nothing."""
     return bool(numbers["lost"]["ours"] == 0)
 
 
 def pictures(numbers: Numbers) -> dict[str, str]:
-    """Draw what is lost each time."""
+    """Draw the losses per replacement."""
     rows = [
         Bar(
-            name=title.replace("`", "").replace(", HAProxy before it", " + HAProxy"),
+            name=title.replace("`", "").replace(", behind HAProxy", " + HAProxy"),
             values=[numbers["lost"][peer] / numbers["rounds"]],
             note=f"; the command takes {median(numbers['seconds'][peer]):.1f} s",
             ours=peer == "ours",
         )
         for peer, title in TITLES.items()
     ]
-    return {"peers.svg": bars("Requests lost each time, at 200 a second", rows, shape="{:.0f}")}
+    return {
+        "peers.svg": bars("Requests lost per replacement, at 200 a second", rows, shape="{:.0f}")
+    }
 
 
 BENCHMARK = Benchmark(
     name="peers",
-    title="Beside others",
+    title="Compared with other tools",
     measure=measure,
     section=section,
     good=good,

@@ -1,6 +1,6 @@
-"""RESULTS.md, made of the files in results/: what is told there is computed from the samples.
+"""Writes RESULTS.md from the samples in results/.
 
-Usage: python -m benchmarks.results      writes it anew from the files
+Usage: python -m benchmarks.results      rewrite the page and the pictures
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ NAMES = ("budgets", "peers", "load_proof", "scaling", "hosts", "startup", "bandi
 _HEAD = """\
 # Results of `make bench`
 
-Every figure is measured beside what it is compared with, in turn, in one run on one machine, so that
-the ratios hold where the seconds do not. The samples are in [results/](results); this page is
-computed from them. `python -m benchmarks.NAME --write` repeats one; `make bench` shows all.
+Each benchmark measures both sides of a comparison in turn, in one run on one machine. The ratios are comparable
+between machines; the seconds are not. The samples are in [results/](results), and this page is computed from them.
+`python -m benchmarks.NAME --write` repeats one benchmark; `make bench` runs all.
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """One benchmark: how it is measured, how it is told, and when it is good enough."""
+    """One benchmark: its measurement, its section of the page, and its budget."""
 
     name: str
     title: str
@@ -45,7 +45,7 @@ class Benchmark:
     """File name → SVG."""
 
     def main(self) -> int:
-        """Measure, print the section, keep it if asked to; 1 where it is not good enough."""
+        """Measure, print the section, and with `--write` keep it. Return 1 if the budget is missed."""
         module = sys.modules["__main__"].__doc__ or self.title
         parser = argparse.ArgumentParser(
             description=module, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -53,7 +53,7 @@ class Benchmark:
         parser.add_argument("--rounds", type=int, default=self.rounds)
         parser.add_argument("--write", action="store_true", help="keep it in RESULTS.md")
         options = parser.parse_args()
-        # As an installation does it; a checkout may not be allowed to keep what Python compiles.
+        # An installation is compiled; a checkout may be read-only for Python.
         compileall.compile_dir(_SOURCE, quiet=1)
         numbers = {"machine": machine()} | self.measure(options.rounds)
         print("\n".join(_section(self, numbers)))
@@ -64,14 +64,14 @@ class Benchmark:
 
 
 def benchmarks() -> Iterator[Benchmark]:
-    """Yield those that have results, in the order of the page."""
+    """Yield the benchmarks that have results, in the order of the page."""
     for name in NAMES:
         if (RESULTS / f"{name}.json").exists():
             yield importlib.import_module(f"benchmarks.{name}").BENCHMARK
 
 
 def render() -> str:
-    """Write the page from the files."""
+    """Return the page."""
     lines = _HEAD.splitlines()
     for benchmark in benchmarks():
         lines += ["", *_section(benchmark, load(benchmark.name))]
@@ -79,7 +79,7 @@ def render() -> str:
 
 
 def claims() -> tuple[str, ...]:
-    """Write the README's rows of numbers; a test holds the README to them."""
+    """Return the computed rows of docs/explanation/comparison.md; a test compares them."""
     peers, proof, gate = load("peers"), load("load_proof"), load("bandit_gate")
     hosts, budgets = load("hosts"), load("budgets")
     each = " · ".join(
@@ -94,7 +94,7 @@ def claims() -> tuple[str, ...]:
     rows = (
         (
             (
-                "requests lost each time that a service is replaced at 200 a second: "
+                "requests lost per replacement of a service at 200 a second: "
                 "`docker stop` and `run` · Compose · `docker service update` · deploy-action"
             ),
             f"{each} · **{ours:.0f}**",
@@ -102,24 +102,24 @@ def claims() -> tuple[str, ...]:
         ),
         (
             (
-                "lost in 50 deployments, 10 failed ones, 10 rollbacks and 10 reloads of the edge, by "
+                "requests lost in 50 deployments, 10 failed ones, 10 rollbacks and 10 reloads of the edge, by "
                 f"{proof['clients']} clients with uploads, streams, websockets and long polls"
             ),
             f"{lost} of {sent:,}",
             "load_proof --full",
         ),
         (
-            f"a deployment to 16 hosts that are {far.FAR} ms away against one to one such host",
+            f"deployment to 16 hosts {far.FAR} ms away, compared with one such host",
             f"{ratio:.1f} × the time",
             "hosts",
         ),
         (
-            "a whole deployment against a bare `docker run` and its first answer",
+            "whole deployment, compared with a bare `docker run` up to its first answer",
             f"{floor:.1f} × the time",
             "budgets",
         ),
         (
-            "bandit's gate against `bandit -r` on Python's standard library, same findings",
+            "bandit gate, compared with `bandit -r` on Python's standard library, same findings",
             f"{bandit:.2f} × the time",
             "bandit_gate",
         ),
@@ -131,7 +131,7 @@ def claims() -> tuple[str, ...]:
 
 
 def pictures() -> dict[str, str]:
-    """Draw what is to be drawn: file name → SVG."""
+    """Return the pictures: file name → SVG."""
     drawn: dict[str, str] = {}
     for benchmark in benchmarks():
         if benchmark.pictures is not None:
@@ -140,7 +140,7 @@ def pictures() -> dict[str, str]:
 
 
 def write() -> None:
-    """Bring page and pictures up to the files."""
+    """Rewrite the page and the pictures."""
     PAGE.write_text(render())
     for name, text in pictures().items():
         (RESULTS / name).write_text(text)

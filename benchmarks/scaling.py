@@ -210,11 +210,11 @@ def rows(numbers: Numbers) -> Iterator[tuple[str, str, dict[int, list[float]]]]:
 
 
 def section(numbers: Numbers) -> Iterator[str]:
-    """Tell it as Markdown."""
+    """Render the numbers as Markdown."""
     yield (
         "Whole commands, from the start of the process to its end, on one host by socket; min / "
-        f"median / max of {numbers['rounds']}. The last column is what one more of them costs, by "
-        "the least, and whether that stays as it is when there are many."
+        f"median / max of {numbers['rounds']}. The last column is the cost of one more, from the "
+        "minima, and whether it stays constant."
     )
     yield ""
     for by, title in TITLES.items():
@@ -239,7 +239,7 @@ def section(numbers: Numbers) -> Iterator[str]:
 
 
 def good(numbers: Numbers) -> bool:
-    """Tell whether nothing grows faster than what it is counted by."""
+    """Return whether no cost grows faster than linearly."""
     return all(
         growth({n: min(values) for n, values in found.items()})[1] <= SLACK
         for _, _, found in rows(numbers)
@@ -247,7 +247,7 @@ def good(numbers: Numbers) -> bool:
 
 
 def pictures(numbers: Numbers) -> dict[str, str]:
-    """Draw a panel for each thing that grows."""
+    """Draw one panel per dimension."""
     drawn = []
     for by, title in TITLES.items():
         mine = {command: found for b, command, found in rows(numbers) if b == by}

@@ -80,11 +80,11 @@ def _megabytes(image: str) -> int:
 
 
 def section(numbers: Numbers) -> Iterator[str]:
-    """Tell it as Markdown."""
+    """Render the numbers as Markdown."""
     took = numbers["seconds"]
     yield (
-        f"Each is started in turn with `python -c '{IMPORTS}'`, {numbers['rounds']} times; the "
-        f"budget of `validate` is {BUDGET:g} times that."
+        f"Each command alternates with `python -c '{IMPORTS}'`, {numbers['rounds']} times. The "
+        f"budget of `validate` is {BUDGET:g} times the imports."
     )
     yield ""
     rows = [["the imports", milliseconds(took["imports"]), "1"]]
@@ -105,7 +105,7 @@ def _beside(values: Sequence[float], floor: Sequence[float]) -> tuple[str, str]:
 
 
 def good(numbers: Numbers) -> bool:
-    """Tell whether the budget of `validate` is kept."""
+    """Return whether the budget of `validate` is kept."""
     took = numbers["seconds"]
     return all(
         median(ratios(took[name], took["imports"])) <= BUDGET

@@ -1,1 +1,1 @@
-"""The demo: one story told by the real command, on this machine's Docker engine."""
+"""The demo: the real command line against the Docker engine of this machine."""

@@ -1,4 +1,4 @@
-"""`python -m demo` tells the story, `python -m demo --clean` takes away what it made."""
+"""`python -m demo` runs the demo, `python -m demo --clean` removes what it created."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from demo.teller import Teller
 
 
 def main() -> int:
-    """Return 0 only when everything was as the story says."""
+    """Return 0 only if every expectation was met."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--clean", action="store_true", help="remove all that the demo made")
-    parser.add_argument("--edge", default="deploy-action-demo", help="name of the demo's own edge")
-    parser.add_argument("--folder", type=Path, default=ROOT / "build/demo", help="where it works")
-    parser.add_argument("--keep-images", action="store_true", help="clean, but not the images")
+    parser.add_argument(
+        "--clean", action="store_true", help="remove everything that the demo created"
+    )
+    parser.add_argument("--edge", default="deploy-action-demo", help="name of the edge of the demo")
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "build/demo", help="working directory"
+    )
+    parser.add_argument("--keep-images", action="store_true", help="with --clean: keep the images")
     asked = parser.parse_args()
     teller = Teller.for_terminal(sys.stdout)
     stage = Stage(edge=asked.edge, folder=asked.folder)
@@ -26,14 +30,14 @@ def main() -> int:
             stage.clear()
             if not asked.keep_images:
                 stage.remove_images()
-            teller.say(f"removed what belongs to {stage.edge}")
+            teller.say(f"removed everything of {stage.edge}")
         else:
             tell(stage, teller)
     except StoryFailed as failed:
         teller.fail(str(failed))
         return 1
     except KeyboardInterrupt:
-        teller.fail("interrupted; `make clean-demo` removes what was made")
+        teller.fail("interrupted; `make clean-demo` removes what was created")
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""Runs the real deploy-action in the demo's folder, its output shown as it comes."""
+"""Runs deploy-action in the folder of the demo and shows its output as it arrives."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _PROGRAM = str(Path(sys.executable).with_name("deploy-action"))
 
 
 class Show(Enum):
-    """How much of a command's own output is shown: nobody reads the same picture six times."""
+    """How much of a command's output is shown."""
 
-    HEADLINE = "its steps and its report are left out, but the report's first line"
+    HEADLINE = "the first line of its report"
     STEPS = "its steps and the first line of its report"
     WHOLE = "everything"
 
 
 def run(stage: Stage, teller: Teller, *argv: str, show: Show, exit_code: int) -> int:
-    """Run a command, show its output as it comes, and return its exit code.
+    """Run a command, show its output as it arrives, and return its exit code.
 
     Args:
-        exit_code: the one that is expected; with another one nothing is left out.
+        exit_code: the expected one; on any other the whole output is shown.
     """
     teller.command(argv)
-    # A terminal of its own, so that the output is what a person gets, colours included.
+    # In a pseudo-terminal the command prints what a person sees, with colours.
     master, slave = pty.openpty()
     environ = os.environ | {"COLUMNS": str(teller.width - 4)}
     if not teller.colours:
@@ -62,7 +62,7 @@ def run(stage: Stage, teller: Teller, *argv: str, show: Show, exit_code: int) ->
 
 
 def ask(stage: Stage, *argv: str) -> dict[str, Any]:
-    """Run a command that only looks, unseen, and return its JSON."""
+    """Run a read-only command without showing it, and return its JSON."""
     done = subprocess.run(
         [_PROGRAM, *argv, "--json"], cwd=stage.folder, check=False, capture_output=True, text=True
     )
@@ -75,7 +75,7 @@ def _lines(terminal: int) -> Iterator[str]:
     while True:
         try:
             chunk = os.read(terminal, 4096)
-        except OSError:  # EIO: the other side has closed, which is a terminal's end of file
+        except OSError:  # EIO is the end of file of a terminal
             chunk = b""
         if not chunk:
             break

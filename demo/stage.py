@@ -1,4 +1,4 @@
-"""Where the story plays: a folder with a deploy.yaml, an edge of its own, two free ports."""
+"""The environment of the demo: a folder with a deploy.yaml, an edge, two free ports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEPLOY_YAML = """\
 version: 1
 service: shop
 image: {image}
-pull: never                      # the images were built on this machine
+pull: never                      # the images are built on this machine
 port: 8080
 health: {{path: /healthz, identity: {{header: X-Version}}}}
 smoke:
@@ -34,7 +34,7 @@ environments:
 
 @dataclass(slots=True, kw_only=True)
 class Stage:
-    """One demo; everything that it makes carries the name of its edge."""
+    """One demo. Everything that it creates has the name of its edge."""
 
     edge: str
     folder: Path
@@ -42,15 +42,13 @@ class Stage:
     production: int = 0
 
     def build(self) -> None:
-        """Write the folder, on ports that nobody has."""
-        # Two demos at once look for their ports at different places.
+        """Write the folder, with free ports."""
+        # Two demos at once try different ports.
         offset = crc32(self.edge.encode()) % 80
         self.staging, self.production = _free_port(8100 + offset), _free_port(8200 + offset)
         self.folder.mkdir(parents=True, exist_ok=True)
         if any(self.folder.iterdir()):
-            sys.exit(
-                f"demo: {self.folder} is not empty; --folder names a folder for the demo alone"
-            )
+            sys.exit(f"demo: {self.folder} is not empty; choose an empty folder with --folder")
         (self.folder / _MARK).touch()
         (self.folder / "deploy.yaml").write_text(
             DEPLOY_YAML.format(
@@ -68,12 +66,12 @@ class Stage:
         for kind in ("network", "volume"):
             if self.edge in _docker(kind, "ls", "--format", "{{.Name}}").split():
                 _docker(kind, "rm", self.edge)
-        # Only a folder that the demo made: --folder could name any.
+        # Only a folder that the demo created; --folder could name any.
         if (self.folder / _MARK).is_file():
             shutil.rmtree(self.folder)
 
     def remove_images(self) -> None:
-        """Remove the demo's images; one that a container still uses stays."""
+        """Remove the images of the demo, except those that a container uses."""
         for image in _docker("images", "-q", "--no-trunc", IMAGE).split():
             subprocess.run(["docker", "rmi", image], check=False, capture_output=True)
 

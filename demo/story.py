@@ -1,4 +1,4 @@
-"""The story: a first release, an upgrade under load, a broken one, a way back; every claim checked."""
+"""The story: a first release, an upgrade under load, a broken release, a rollback; all checked."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SLOW_SECONDS = 1.0
 
 
 class StoryFailed(Exception):
-    """Something was not as the story says."""
+    """An expectation of the story was not met."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """What happened in one chapter, for the table at the end."""
+    """The result of one chapter, for the table at the end."""
 
     name: str
     seconds: float
@@ -36,7 +36,7 @@ class Chapter:
 
 @dataclass(slots=True, kw_only=True)
 class Play:
-    """The story as it goes."""
+    """The state of the running story."""
 
     stage: Stage
     teller: Teller
@@ -44,13 +44,13 @@ class Play:
     chapters: list[Chapter] = field(default_factory=list)
 
     def command(self, *argv: str, exit_code: int = 0, show: Show = Show.STEPS) -> None:
-        """Run a command that must end with this exit code."""
+        """Run a command that must end with `exit_code`."""
         ended = run(self.stage, self.teller, *argv, show=show, exit_code=exit_code)
         if ended != exit_code:
             raise StoryFailed(f"deploy-action {argv[0]} ended with {ended}, not {exit_code}")
 
     def open_shop(self, environment: str, port: int) -> None:
-        """Let customers in; from here on their requests are counted."""
+        """Start to send and count requests."""
         load = Load(
             keep_alive=3,
             new=2,
@@ -58,7 +58,7 @@ class Play:
             slow=1,
             slow_path=f"/slow?seconds={_SLOW_SECONDS:g}",
             slow_seconds=_SLOW_SECONDS,
-            timeout_seconds=30,  # late is not lost, and the machine may be busy with other things
+            timeout_seconds=30,  # a late answer is not a lost one
             rate=_RATE,
             host_header=f"localhost:{port}",
         )
@@ -68,7 +68,7 @@ class Play:
 
     @contextlib.contextmanager
     def chapter(self, title: str, name: str, environment: str, *, serves: str) -> Iterator[None]:
-        """Tell a chapter: how long it took, what was sent and lost, what serves in the end."""
+        """Run a chapter and record its duration, requests, losses and the version that serves."""
         self.teller.chapter(title)
         (sent, lost), begun = self._counts(), time.monotonic()
         yield
@@ -85,7 +85,7 @@ class Play:
         )
 
     def _await_answers(self, environment: str, version: str) -> None:
-        """Make sure that customers are now served by this version alone, and lost nothing."""
+        """Wait until only this version answers, and check that nothing was lost."""
         probe = self.customers.get(environment)
         if probe is None:
             port = getattr(self.stage, environment)
@@ -118,26 +118,25 @@ class Play:
                 raise StoryFailed(f"{environment}: {seen}; the first: {seen.examples[0]}")
 
     def _counts(self) -> tuple[int, int]:
-        """Return the requests that were sent and lost so far."""
+        """Return the number of requests sent and lost so far."""
         seen = [probe.snapshot() for probe in self.customers.values()]
         return sum(one.sent for one in seen), sum(one.lost for one in seen)
 
 
 def tell(stage: Stage, teller: Teller) -> None:
-    """Tell the whole story.
+    """Run the whole story.
 
     Raises:
-        StoryFailed: a request was lost, the wrong version serves, a command ended otherwise.
+        StoryFailed: a request was lost, the wrong version serves, or an exit code is unexpected.
     """
     stage.clear()
     stage.build()
     play = Play(stage=stage, teller=teller)
     teller.title(
-        "deploy-action: deployments that undo themselves",
-        "A small shop with a staging and a production, on this machine's Docker engine.",
-        f"Customers ask each of them {_RATE} times a second all the while, over old connections "
-        "and new,",
-        f"with uploads and with answers that take {_SLOW_SECONDS:g} s. Every answer is counted.",
+        "deploy-action: deployments that roll back automatically",
+        "A small shop with staging and production, on the Docker engine of this machine.",
+        f"Each receives {_RATE} requests a second throughout, over kept and new connections,",
+        f"including uploads and answers that take {_SLOW_SECONDS:g} s. Every answer is counted.",
     )
     try:
         _acts(play)
@@ -165,11 +164,11 @@ def _acts(play: Play) -> None:
         play.command("deploy", "-e", "staging", "--version", "3.0.0-broken", exit_code=4)
         play.command("promote", "-e", "production", "--version", "3.0.0-broken", exit_code=3)
 
-    title = "Somebody does not like version 2: back by hand"
+    title = "A rollback by hand to version 1"
     with play.chapter(title, "rolled back to v1", "production", serves="1.0.0"):
         play.command("rollback", "-e", "production", "--reason", "prices are wrong")
 
-    play.teller.chapter("What the hosts remember")
+    play.teller.chapter("The ledger on the hosts")
     play.command("history", "-e", "staging", "--limit", "1", show=Show.WHOLE)
     play.command("status", "-e", "production", show=Show.WHOLE)
 
@@ -187,7 +186,7 @@ def _same_digest(play: Play) -> None:
 
 
 def _curtain(play: Play) -> None:
-    """Count everything once more, now that no request is under way."""
+    """Count everything once more, after the last request has ended."""
     play.require_no_loss()
     results = {name: probe.stop() for name, probe in play.customers.items()}
     teller, stage = play.teller, play.stage
@@ -205,7 +204,7 @@ def _curtain(play: Play) -> None:
     )
     teller.say(
         "",
-        "look around    cd build/demo && ../../.venv/bin/deploy-action status -e production",
-        "take it away   make clean-demo",
+        "look around   cd build/demo && ../../.venv/bin/deploy-action status -e production",
+        "clean up      make clean-demo",
         "",
     )

@@ -1,4 +1,4 @@
-"""How the story looks on a terminal: chapters, commands with their own output, what came of them."""
+"""Prints the story: chapters, commands with their output, results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(slots=True, kw_only=True)
 class Teller:
-    """Writes the story; `colours` only where a person looks."""
+    """Prints the story, in colour on a terminal."""
 
     stream: TextIO
     colours: bool
@@ -25,7 +25,7 @@ class Teller:
 
     @classmethod
     def for_terminal(cls, stream: TextIO) -> Teller:
-        """Look at the stream, and at NO_COLOR (https://no-color.org)."""
+        """Return a teller for this stream; respects NO_COLOR (https://no-color.org)."""
         return cls(
             stream=stream,
             colours=stream.isatty() and not os.environ.get("NO_COLOR"),
@@ -33,43 +33,43 @@ class Teller:
         )
 
     def title(self, text: str, *lines: str) -> None:
-        """Open the story."""
+        """Print the title."""
         self._write("", f"  {self._paint('1', text)}", "")
         self._write(*(f"  {line}" for line in lines))
 
     def chapter(self, text: str) -> None:
-        """Open a chapter."""
+        """Print the heading of a chapter."""
         self._chapter += 1
         head = f"── {self._chapter}  {text} "
         self._write("", self._paint("1;36", head + "─" * max(0, self.width - len(head))), "")
 
     def command(self, argv: tuple[str, ...]) -> None:
-        """Show a command as somebody would type it."""
+        """Print a command as it is typed."""
         typed = " ".join(f"'{part}'" if " " in part else part for part in argv)
         self._write(f"  {self._paint('2', '$')} {self._paint('1', f'deploy-action {typed}')}")
 
     def output(self, line: str) -> None:
-        """Show a line of a command's own output."""
+        """Print a line of a command's output."""
         lines = [line]
         if len(plain(line)) > self.width - 4:
-            # A long line loses its colours rather than its place behind the bar.
+            # A long line is wrapped, which costs its colours.
             lines = textwrap.wrap(plain(line), self.width - 4, subsequent_indent=" " * 9)
         self._write(*(f"  {self._paint('2', '│')} {part}".rstrip() for part in lines))
 
     def came_of_it(self, text: str) -> None:
-        """Say what came of a chapter."""
+        """Print the result of a chapter."""
         self._write(f"  {self._paint('1;32', '→')} {text}")
 
     def say(self, *lines: str) -> None:
-        """Say something plain."""
+        """Print plain lines."""
         self._write(*(f"  {line}".rstrip() for line in lines))
 
     def done(self, text: str) -> None:
-        """Say how it all ended."""
+        """Print the final result."""
         self._write("", f"  {self._paint('1;32', '✓')} {self._paint('1', text)}")
 
     def fail(self, text: str) -> None:
-        """Say that it is not as the story says."""
+        """Print why the story failed."""
         self._write("", f"  {self._paint('1;31', '✗')} {self._paint('1', text)}", "")
 
     def _paint(self, code: str, text: str) -> str:

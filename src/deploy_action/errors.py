@@ -6,6 +6,7 @@
     ├── GateRefused              3  a gate did not pass; nothing was changed
     ├── DeploymentFailed         4  the attempt failed; the old release still serves
     │   ├── HostUnreachable      4  a host or its engine does not answer
+    │   ├── SessionLost          4  the lock is gone; the next command settles the attempt
     │   └── Interrupted          4  a signal ended the attempt
     ├── RollbackFailed           5  automatic rollback also failed; manual intervention is required
     └── LockHeld                 6  another deployment holds the lock
@@ -34,6 +35,7 @@ __all__ = [
     "Interrupted",
     "LockHeld",
     "RollbackFailed",
+    "SessionLost",
 ]
 
 
@@ -78,6 +80,7 @@ class ErrorCode(StrEnum):
     ENVIRONMENT_NOT_NAMED = "environment-not-named"
     FILE_EXISTS = "file-exists"
     FILE_NOT_WRITABLE = "file-not-writable"
+    EDGE_STATE_UNREADABLE = "edge-state-unreadable"
     ENTRYPOINT_NOT_EXECUTABLE = "entrypoint-not-executable"
     ENTRYPOINT_NOT_FOUND = "entrypoint-not-found"
     HOOK_FAILED = "hook-failed"
@@ -90,6 +93,7 @@ class ErrorCode(StrEnum):
     NOTHING_DEPLOYED = "nothing-deployed"
     NOT_PASSED_BEFORE = "not-passed-before"
     NO_ROLLBACK_TARGET = "no-rollback-target"
+    OUT_OF_MEMORY = "out-of-memory"
     PORT_TAKEN = "port-taken"
     REGISTRY_UNREACHABLE = "registry-unreachable"
     REPLICA_EXITED = "replica-exited"
@@ -177,6 +181,12 @@ class HostUnreachable(DeploymentFailed):
     """A host, its ssh server or its Docker engine does not answer."""
 
     default_code = ErrorCode.HOST_UNREACHABLE
+
+
+class SessionLost(DeploymentFailed):
+    """The session ended: the lock is gone, and nothing more may be changed."""
+
+    default_code = ErrorCode.SESSION_LOST
 
 
 class Interrupted(DeploymentFailed):

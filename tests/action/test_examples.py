@@ -95,7 +95,7 @@ def served(places: Mapping[str, int]) -> list[str]:
 
 def replicas(edge: str, service: str) -> dict[str, str]:
     """Return the image of each running replica, by its container's id."""
-    labels = (f"edge={edge}", "role=replica", f"service={service}")
+    labels = (f"edge={edge}", "kind=replica", f"service={service}")
     filters = [part for label in labels for part in ("--filter", f"label=deploy-action.{label}")]
     shown = docker("ps", "--no-trunc", "--format", "{{.ID}} {{.Image}}", *filters)
     return dict(line.split() for line in shown.splitlines())

@@ -87,7 +87,7 @@ def served(port: int) -> str:
 
 
 def replicas(edge: str, environment: str) -> list[str]:
-    labels = (f"edge={edge}", "role=replica", f"environment={environment}")
+    labels = (f"edge={edge}", "kind=replica", f"environment={environment}")
     filters = [part for label in labels for part in ("--filter", f"label=deploy-action.{label}")]
     return sorted(docker("ps", "-aq", *filters).split())
 

@@ -229,5 +229,5 @@ def make_world(
         world.publish(Application(version=version))
     world.configure(**changes)
     monkeypatch.setattr("deploy_action.platforms.docker.platform.connect", world.connect)
-    monkeypatch.setattr("deploy_action.platforms.SystemClock", lambda: clock)
+    monkeypatch.setattr("deploy_action.platforms.connection.SystemClock", lambda: clock)
     return world

@@ -1,4 +1,4 @@
-"""Writes docs/reliability.md from rows.toml and the report of the last `make faults`.
+"""Writes docs/reference/reliability.md from rows.toml and the report of the last `make faults`.
 
 python -m tests.faults.table REPORT.xml…    the later report counts where two know a test
 """
@@ -17,29 +17,28 @@ from typing import Literal
 __all__ = ["Row", "Run", "page", "read", "rows"]
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reliability.md"
+PAGE = ROOT / "docs" / "reference" / "reliability.md"
 Result = Literal["passed", "FAILED", "skipped"]
 HEAD = """\
-# What was injected, and what became of it
+# Fault injection
 
-`make faults` makes each fault on a real engine, with real containers and, where it says so,
-under load, and writes this page from its own report. A row that has no test says why.
+`make faults` injects each fault on a real engine with real containers, mostly under load, and writes this page from its
+report. A row without a test says why.
 
-Of every failure the tests hold: no request of the load probe was lost, the release that served
-before serves, the exit code is not 0, the ledger has the outcome and the cause, the lock is free,
-nothing of the failed release is left, and the message names host, step and remedy. The column
-*expected* says what comes on top. *Sent* and *lost* count the requests of the load probe; a dash
-means that the test puts no load on the service. *Seconds* are those of all tests of the row together.
+After every failure the tests check that no probe request failed, the previous release serves, the exit code is not 0, the
+ledger has outcome and cause, the lock is free, nothing of the failed release is left, and the message names host, step and
+remedy. The column *expected* has what is checked in addition. *Sent* and *lost* count the requests of the load; a dash means
+that the test has no load. *Seconds* are those of all tests of the row together.
 
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One fault: what is done, and what has to come of it.
+    """One fault and its expected result.
 
     Attributes:
-        missing: why there is no test, or not all of one; empty where there is.
+        missing: why there is no test, or only a part; empty if there is one.
     """
 
     number: int
@@ -50,10 +49,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """How one test, or one case of it, went.
+    """The result of one test, or of one case of it.
 
     Attributes:
-        sent: requests of the load; None where there was no load.
+        sent: requests of the load; None without load.
     """
 
     test: str
@@ -96,7 +95,7 @@ def page(table: Sequence[Row], runs: Iterable[Run]) -> str:
     ordered = sorted(runs, key=lambda run: run.test)
     known = {row.number for row in table}
     lines = [
-        "| # | injected | expected on top | result | sent | lost | seconds |",
+        "| # | fault | expected in addition | result | sent | lost | seconds |",
         "|---|---|---|---|---|---|---|",
         *(_line(row, [run for run in ordered if row.number in run.rows]) for row in table),
     ]
@@ -128,7 +127,7 @@ def _line(row: Row, runs: Sequence[Run]) -> str:
 
 
 def _result(runs: Sequence[Run]) -> str:
-    """Say how many cases passed, and which did not."""
+    """Return how many cases passed, and which failed."""
     passed = sum(run.result == "passed" for run in runs)
     bad = [f"`{run.test}` {run.result}" for run in runs if run.result != "passed"]
     said = "passed" if len(runs) == 1 else f"{passed} of {len(runs)} passed"

@@ -48,19 +48,23 @@ def test_a_missing_tag_fails_before_anything_is_touched(pulled: Sandbox) -> None
     """Row 1: nothing is locked or recorded."""
     with pulled.unbroken():
         done = pulled.deploy("9.9.9")
-        pulled.assert_survived(done, serves="1.0.0", says=["9.9.9", "no such tag"], recorded=False)
+        pulled.assert_survived(
+            done, serves="1.0.0", code="image-not-found", says=["9.9.9"], recorded=False
+        )
         assert len(pulled.history()) == 1
 
 
-@pytest.mark.parametrize(("mode", "says"), [("shut", "shop"), ("unauthorized", "unauthorized")])
+@pytest.mark.parametrize(
+    ("mode", "code"), [("shut", "registry-unreachable"), ("unauthorized", "unauthorized")]
+)
 def test_a_registry_that_is_down_or_refuses_fails_before_anything_is_touched(
-    pulled: Sandbox, store: Registry, mode: str, says: str
+    pulled: Sandbox, store: Registry, mode: str, code: str
 ) -> None:
     """Rows 2 and 3: a local image is not used instead, and no credential is printed."""
     pulled.configure(registry={"server": store.name, "username": "ci", "password": "REGISTRY_PASS"})
     store.mode = mode  # type: ignore[assignment]
     done = pulled.deploy("2.0.0", env={"REGISTRY_PASS": "correct-horse"})
-    pulled.assert_survived(done, serves="1.0.0", says=[says], recorded=False)
+    pulled.assert_survived(done, serves="1.0.0", code=code, says=["shop"], recorded=False)
     assert "correct-horse" not in done.text
 
 
@@ -124,7 +128,12 @@ def test_an_image_for_another_architecture_is_refused(pulled: Sandbox, store: Re
         done = pulled.deploy("4.0.0")
         seen = stop()
     pulled.assert_survived(
-        done, serves="1.0.0", seen=seen, says=["wrong architecture", here, other], recorded=False
+        done,
+        serves="1.0.0",
+        seen=seen,
+        code="wrong-architecture",
+        says=[here, other],
+        recorded=False,
     )
 
 

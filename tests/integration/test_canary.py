@@ -62,7 +62,7 @@ def test_a_person_promotes_or_aborts_a_canary_from_elsewhere(box: Sandbox) -> No
     box.deployed("1.0.0")
     nothing = box.run("canary", "abort")
     assert nothing.exit_code == 2, nothing.text
-    assert "nothing is being deployed" in nothing.text
+    assert nothing.json["error"]["code"] == "nothing-deployed"
     box.configure(strategy={"canary": [10, 50], "pause": "120s"})
     with box.unbroken():
         process = _at_the_canary(box, "2.0.0", 10)

@@ -64,7 +64,7 @@ def test_posts_are_counted_and_a_release_that_fails_them_is_undone(box: Sandbox)
 
     box.configure(env={"FAIL_RATE": "1"})
     bad = box.deploy("1.0.0")
-    box.assert_survived(bad, serves="2.0.0", says=["lost: ", "POST /echo: status 500"])
+    box.assert_survived(bad, serves="2.0.0", code="requests-lost", says=["POST /echo", "500"])
     assert "local: status 500" not in bad.text, "a GET was lost"
     entry = box.history()[0]
     assert 0 < entry["requests_lost"] < entry["requests_sent"]
@@ -190,7 +190,7 @@ def test_a_canarys_share_is_true_and_a_bad_one_is_taken_back(box: Sandbox) -> No
     with box.load(keep_alive=0, new=6, post=0, rate=300.0):
         bad = box.deploy("1.0.0")
     assert bad.exit_code == 4, bad.text
-    assert "requests failed" in bad.text
+    assert bad.json["error"]["code"] == "analysis-failed"
     assert box.serving() == "2.0.0"
 
 
@@ -211,7 +211,7 @@ def test_hooks_run_around_the_switch_and_a_failing_one_stops_it(box: Sandbox) ->
     bad = box.deploy("2.0.0")
     assert bad.exit_code == 4, bad.text
     assert "migrate" in bad.text
-    assert "exit code 3" in bad.text
+    assert bad.json["error"]["code"] == "hook-failed"
     assert box.serving() == "1.0.0"
     assert box.containers("hook") == []
 
@@ -227,7 +227,7 @@ def test_a_release_that_dies_during_the_bake_costs_no_request(box: Sandbox) -> N
     assert box.serving() == "1.0.0"
     box.configure(bake="1s", env={})
     box.deployed("2.0.0")
-    assert "-warm" not in docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
+    assert "-backup" not in docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
 
 
 def test_nobody_waits_for_an_old_release_that_does_not_end(box: Sandbox) -> None:

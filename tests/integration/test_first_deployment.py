@@ -1,4 +1,4 @@
-"""docs/first-deployment.md as a reader does it: its commands in its order, on an application of others."""
+"""docs/tutorial/first-deployment.md as a reader does it: its commands in its order, on an application of others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.sandbox import Sandbox, docker, free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.long]
 
-PAGE = Path(__file__).parents[2] / "docs/first-deployment.md"
+PAGE = Path(__file__).parents[2] / "docs/tutorial/first-deployment.md"
 DOCKERFILE = "FROM deploy-action-test/httpbin:0.10.4\nEXPOSE 8000\n"
 
 
@@ -83,7 +83,7 @@ def test_four_commands_lead_to_production_within_five_minutes(reader: Sandbox) -
     assert live(reader) == "1.0.0"
 
     (reader.directory / "Dockerfile").write_text(f"{DOCKERFILE}LABEL changed=yes\n")
-    second = typed("The second one, and back")
+    second = typed("A second version, and a rollback")
     back = next(i for i, words in enumerate(second) if "rollback" in words)
     enter(reader, second[:back])
     assert live(reader) == "1.1.0"

@@ -53,7 +53,7 @@ class Stage:
     def containers(self) -> dict[str, str]:
         """Name → version of the replicas that run."""
         template = '{{.Names}} {{.Label "deploy-action.version"}}'
-        labels = ("edge=" + self.edge, "role=replica")
+        labels = ("edge=" + self.edge, "kind=replica")
         filters = [
             part for label in labels for part in ("--filter", f"label=deploy-action.{label}")
         ]

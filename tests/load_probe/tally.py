@@ -157,10 +157,10 @@ class Tally:
         )
 
     def _percentile(self, share: float) -> float:
-        wanted = math.ceil(share * self._ok.total())
+        rank = math.ceil(share * self._ok.total())
         seen = 0
         for bucket, count in enumerate(self._buckets):
             seen += count
-            if count and seen >= wanted:
+            if count and seen >= rank:
                 return min(_FINEST_SECONDS * _GROWTH**bucket, self._maximum)
         return 0.0

@@ -216,6 +216,7 @@ class Sandbox:
         serves: str,
         seen: ProbeResult | None = None,
         exit_code: int = 4,
+        code: str = "",
         says: Sequence[str] = (),
         recorded: bool = True,
     ) -> None:
@@ -223,6 +224,10 @@ class Sandbox:
 
         The old release serves, nothing was lost, the exit code and the ledger say what happened,
         the lock is free, no candidate is left, and the message says what to do.
+
+        Args:
+            code: the error's identifier.
+            says: values that the message must name, such as a host, a version or a number.
         """
         assert done.exit_code == exit_code, done.text
         for words in says:
@@ -242,6 +247,8 @@ class Sandbox:
             assert history[0]["cause"]
             assert history[0]["step"], history[0]
         problem = done.json["error"]
+        if code:
+            assert problem["code"] == code, done.text
         assert problem["what"], done.text
         assert problem["remedy"], f"nothing says what to do:\n{done.text}"
 

@@ -1,4 +1,4 @@
-"""Everything that clients do at one time: short, slow, posted, streamed, polled and held open."""
+"""A mix of clients: short, slow, posted, streamed, polled and open requests at the same time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["FULL", "Mix", "Total", "Traffic"]
 _ANSWER_SECONDS = 10.0
 _PING_SECONDS = 0.5
 _FRAME = b"\x81\x02ok"
-"""What the shop answers to anything that is said on a websocket."""
+"""The shop's answer to any message on a websocket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Mix:
 
     @property
     def clients(self) -> int:
-        """All of them."""
+        """The number of all clients."""
         short = self.keep_alive + self.new + self.post + self.idle
         return short + self.slow + self.stream + self.poll + self.websocket
 
@@ -55,7 +55,7 @@ FULL = Mix()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """What was sent and lost of each kind, and which versions answered."""
+    """Counts of each kind, and which versions answered."""
 
     sent: dict[str, int]
     lost: dict[str, int]
@@ -120,7 +120,7 @@ class Traffic:
         for probe in self._probes.values():
             probe.start()
         self._websockets.start()
-        self._probes["short"].wait(lambda seen: seen.ok >= 50)
+        self._probes["short"].wait(lambda counts: counts.ok >= 50)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,14 +134,14 @@ class Traffic:
         lost: Counter[str] = Counter()
         examples: list[str] = []
         for name, probe in self._probes.items():
-            seen = probe.snapshot()
-            for kind, count in seen.kinds.items():
+            counts = probe.snapshot()
+            for kind, count in counts.kinds.items():
                 label = str(kind) if name == "short" else name
                 sent[label] += count.sent
                 lost[label] += count.lost
             examples += [
                 f"{name} {one.kind} at {one.seconds:.2f} s: {one.loss}, {one.detail}"
-                for one in seen.examples
+                for one in counts.examples
             ]
         held = self._websockets
         sent["websocket"], lost["websocket"] = held.opened, len(held.cut)
@@ -174,7 +174,7 @@ class _Websockets:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let every one live to its end."""
+        """Let every one stay open for its time."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()

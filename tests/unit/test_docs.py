@@ -1,4 +1,4 @@
-"""The papers are true: what they show validates, parses and is where they say it is."""
+"""The pages are correct: examples validate, commands parse, links and paths exist."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,28 @@ import pytest
 import yaml
 
 from deploy_action.cli.arguments import Call, Help, VersionAsked, parse
-from deploy_action.cli.manual import EXITS
 from deploy_action.commands import NAMES
 from deploy_action.config import check, load
 from deploy_action.problem import Severity
 from deploy_action.render.plain_docker import roll_back_by_hand
 
 ROOT = Path(__file__).parents[2]
-GENERATED = {"docs/commands.md", "docs/configuration.md", "docs/reliability.md"}
+GENERATED = {
+    "docs/reference/commands.md",
+    "docs/reference/configuration.md",
+    "docs/reference/reliability.md",
+}
 PAGES = sorted(
-    path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))
+    path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
 )
+MOST_LINES = {"README.md": 120, "ARCHITECTURE.md": 230}
 OURS = "org/deploy-action"
-# What a fragment of deploy.yaml is held against.
+REUSABLE = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / ".github/workflows").glob("*.yml")
+    if "  workflow_call:" in path.read_text(encoding="utf-8")
+)
+# A fragment of deploy.yaml is completed with this.
 BASE: Mapping[str, Any] = {
     "version": 1,
     "service": "shop",
@@ -48,19 +59,19 @@ class Block:
 
     @property
     def id(self) -> str:
-        """Where it is, for a failed test."""
+        """Its page and line."""
         return f"{self.page}:{self.line}"
 
 
 def blocks(page: str) -> Iterator[Block]:
     """Yield the fenced blocks of a page."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    for found in re.finditer(r"^( *)```(\S*)\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
-        indent, language, inner = found.groups()
+    for match in re.finditer(r"^( *)```(\S*)\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
+        indent, language, inner = match.groups()
         lines = (line.removeprefix(indent) for line in inner.splitlines(keepends=True))
         yield Block(
             page=page,
-            line=text.count("\n", 0, found.start()) + 1,
+            line=text.count("\n", 0, match.start()) + 1,
             language=language,
             text="".join(lines),
         )
@@ -76,15 +87,15 @@ def ids(blocks: list[Block]) -> list[str]:
 
 
 def test_every_block_says_its_language() -> None:
-    """What is not yaml, sh or text is looked at by nobody."""
+    """No test looks at a block that is not yaml, sh or text."""
     assert {block.language for block in BLOCKS} <= {"yaml", "sh", "text"}
     assert len(YAML) > 5
     assert len(SHELL) > 5
 
 
 @pytest.mark.parametrize("block", YAML, ids=ids(YAML))
-def test_yaml_is_what_it_seems(block: Block, tmp_path: Path) -> None:
-    """A deploy.yaml validates, whole or as a fragment; a workflow gives only inputs that exist."""
+def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
+    """A deploy.yaml validates, whole or as a fragment; a workflow passes only inputs that exist."""
     content = yaml.safe_load(block.text)
     if "jobs" in content or "steps" in content:
         jobs = content.get("jobs", {"job": content})
@@ -103,7 +114,7 @@ def test_yaml_is_what_it_seems(block: Block, tmp_path: Path) -> None:
 
 
 def check_job(job: Mapping[str, Any]) -> None:
-    """Hold what a job gives us against what we take."""
+    """Compare the inputs and outputs that a job names with those that exist."""
     called = str(job.get("uses", ""))
     if called.startswith(f"{OURS}/.github/workflows/"):
         path = ROOT / called.removeprefix(f"{OURS}/").partition("@")[0]
@@ -122,7 +133,7 @@ def check_job(job: Mapping[str, Any]) -> None:
 
 
 def check_outputs(jobs: Mapping[str, Any]) -> None:
-    """Hold what a job reads of another one against what that one gives."""
+    """Compare the outputs that a job reads from another one with those that exist."""
     for name, output in re.findall(r"needs\.(\w+)\.outputs\.([\w-]+)", yaml.safe_dump(jobs)):
         called = str(jobs[name].get("uses", "")).removeprefix(f"{OURS}/").partition("@")[0]
         gives = jobs[name].get("outputs", {})
@@ -138,7 +149,7 @@ def action() -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("block", SHELL, ids=ids(SHELL))
-def test_commands_can_be_typed(block: Block) -> None:
+def test_shell_blocks_parse(block: Block) -> None:
     """A shell accepts the block, deploy-action its commands, and make knows its targets."""
     done = subprocess.run(
         ["bash", "-n"], input=block.text, capture_output=True, text=True, check=False
@@ -154,29 +165,31 @@ def test_commands_can_be_typed(block: Block) -> None:
 
 
 def assert_understood(argv: list[str]) -> None:
-    """Let the command line's own parser judge."""
-    # What is after a redirection or a pipe is the shell's.
+    """Parse with the command line's own parser."""
+    # The rest of the line, after a redirection or a pipe, is for the shell.
     end = next((i for i, word in enumerate(argv) if word in {">", "|", "&&", ";"}), len(argv))
     assert isinstance(parse(argv[:end]), Call | Help | VersionAsked)
 
 
 INLINE = [
-    (page, found)
+    (page, command)
     for page in PAGES
     if page not in GENERATED
-    for found in re.findall(r"`deploy-action ([^`\n]+)`", (ROOT / page).read_text(encoding="utf-8"))
+    for command in re.findall(
+        r"`deploy-action ([^`\n]+)`", (ROOT / page).read_text(encoding="utf-8")
+    )
 ]
 
 
 @pytest.mark.parametrize(("page", "typed"), INLINE, ids=[f"{p}: {t}" for p, t in INLINE])
-def test_commands_in_the_text_can_be_typed(page: str, typed: str) -> None:
-    """Also those that are mentioned in passing."""
+def test_commands_in_the_text_parse(page: str, typed: str) -> None:
+    """Commands in running text are as correct as those in blocks."""
     assert_understood(shlex.split(typed.removesuffix(" …")))
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page: str) -> None:
-    """Every relative link names a file that exists, and a heading that is there."""
+def test_links_have_targets(page: str) -> None:
+    """Every relative link names an existing file, and an existing heading in it."""
     text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", link):
@@ -190,65 +203,59 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def anchor_of(heading: str) -> str:
-    """Return the anchor that GitHub makes of a heading."""
+    """Return the anchor that GitHub derives from a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"])
 def test_paths_in_the_text_exist(page: str) -> None:
-    """Whoever is sent to a file finds it: from the top, or from the package."""
+    """A path is relative to the repository or to the package."""
     text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     named = set(re.findall(r"`([\w./-]*(?:\.py|/))`", text))
     named |= set(re.findall(r"`((?:src|tests|docs|scripts|edge|schemas)/[\w./-]+)`", text))
     places = (ROOT, ROOT / "src/deploy_action", ROOT / "src/deploy_action/rollout")
     missing = sorted(name for name in named if not any((place / name).exists() for place in places))
-    on_hosts = {"edge/haproxy.cfg", "run/", "ledger/SERVICE/ENVIRONMENT/"}
-    assert [name for name in missing if name not in on_hosts and "NAME" not in name] == []
+    assert [name for name in missing if "NAME" not in name] == []
 
 
-def rows(text: str, head: str) -> dict[str, list[str]]:
-    """Return a table's rows by their first cell, without code marks."""
-    table = text.split(f"| {head} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
-    cells = [
-        [cell.strip().strip("`") for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in table
-    ]
-    return {row[0]: row[1:] for row in cells}
+@pytest.mark.parametrize("page", MOST_LINES)
+def test_a_page_stays_short(page: str) -> None:
+    """The README shows, installs and links; ARCHITECTURE.md is read on the first day."""
+    assert (ROOT / page).read_text(encoding="utf-8").count("\n") <= MOST_LINES[page]
 
 
-def test_the_readme_has_the_actions_inputs_and_outputs() -> None:
-    """Names, descriptions and defaults are those of action.yml, in its order."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    inputs = {
-        name: [" ".join(entry["description"].split()), str(entry.get("default", ""))]
-        for name, entry in action()["inputs"].items()
-    }
-    outputs = {
-        name: [" ".join(entry["description"].split())]
-        for name, entry in action()["outputs"].items()
-    }
-    assert list(rows(readme, "input | meaning | default").items()) == list(inputs.items())
-    assert list(rows(readme, "output | meaning").items()) == list(outputs.items())
+def test_every_page_is_linked_from_the_index() -> None:
+    """docs/README.md leads to each page of docs/, and docs/decisions/README.md to each decision."""
+    for index in (ROOT / "docs/README.md", ROOT / "docs/decisions/README.md"):
+        text = index.read_text(encoding="utf-8")
+        pages = {path.relative_to(index.parent).as_posix() for path in index.parent.rglob("*.md")}
+        missing = {page for page in pages if f"({page})" not in text and page != "README.md"}
+        assert {page for page in missing if not re.match(r"decisions/\d", page)} == set()
 
 
-def test_the_readme_has_the_exit_codes() -> None:
-    """In the words of the help."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    told = rows(readme, "exit code | meaning")
-    assert told == {str(int(code)): [meaning] for code, meaning in EXITS.items()}
+def test_the_reference_of_the_action_is_generated() -> None:
+    """Its tables are those of action.yml and the workflows: run scripts/document-action."""
+    loader = SourceFileLoader("document_action", str(ROOT / "scripts/document-action"))
+    spec = spec_from_loader("document_action", loader)
+    assert spec is not None
+    script = module_from_spec(spec)
+    loader.exec_module(script)
+    page = script.PAGE.read_text(encoding="utf-8")
+    assert script.fill(page) == page
+    for file in ("action.yml", *REUSABLE):
+        kinds = ("inputs", "outputs") if file == "action.yml" else described(file)
+        assert [kind for kind in kinds if f"<!-- {kind} of {file} -->" not in page] == []
 
 
-def test_the_readme_shows_five_and_ten_lines() -> None:
-    """A first deploy.yaml has five lines at most, the first workflow ten."""
-    yamls = [block for block in YAML if block.page == "README.md"]
-    workflow, first = yamls[0], yamls[1]
-    assert "jobs:" in workflow.text
-    assert len(workflow.text.splitlines()) <= 10
-    assert len(first.text.splitlines()) <= 5
+def described(file: str) -> list[str]:
+    """Return the tables that a reusable workflow needs."""
+    call = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))[True]["workflow_call"]
+    return [kind for kind in ("inputs", "secrets", "outputs") if call.get(kind)]
 
 
 def test_the_plain_docker_commands_are_those_that_were_tried(tmp_path: Path) -> None:
-    """docs/rollback.md shows what tests/integration/test_roll_back_by_hand.py runs for real."""
-    page = (ROOT / "docs/rollback.md").read_text(encoding="utf-8")
+    """The page shows what tests/integration/test_roll_back_by_hand.py runs on an engine."""
+    page = (ROOT / "docs/how-to/rollback.md").read_text(encoding="utf-8")
     section = page.split("## With plain docker", 1)[1]
     (shown,) = re.findall(r"```sh\n.*?```", section, re.DOTALL)[:1]
     file = tmp_path / "deploy.yaml"
@@ -258,7 +265,7 @@ def test_the_plain_docker_commands_are_those_that_were_tried(tmp_path: Path) -> 
 
 
 def said_in(path: Path) -> Iterator[str]:
-    """Yield the texts of a module, what is filled in later as an ellipsis."""
+    """Yield the texts of a module, with an ellipsis for each replacement field."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.JoinedStr):
             parts = [v.value if isinstance(v, ast.Constant) else "…" for v in node.values]
@@ -268,12 +275,12 @@ def said_in(path: Path) -> Iterator[str]:
 
 
 def test_troubleshooting_quotes_messages_that_exist() -> None:
-    """Whoever searches the page for the words on the screen finds them."""
+    """A search for the words on the screen finds the page."""
     said = [text for path in (ROOT / "src").rglob("*.py") for text in said_in(path)]
     said.append(
         (ROOT / "src/deploy_action/platforms/docker/edge/image/session").read_text(encoding="utf-8")
     )
-    page = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/how-to/troubleshooting.md").read_text(encoding="utf-8")
     headings = re.findall(r"^### (.*)$", page, re.MULTILINE)
     assert len(headings) > 20
     unknown = [
@@ -285,7 +292,7 @@ def test_troubleshooting_quotes_messages_that_exist() -> None:
 
 
 def test_every_command_is_mentioned_in_a_page_for_people() -> None:
-    """Whoever reads the pages meets each command where it is of use."""
+    """No command is documented only in the generated reference."""
     text = "\n".join(
         (ROOT / page).read_text(encoding="utf-8") for page in PAGES if page not in GENERATED
     )

@@ -22,9 +22,9 @@ def test_the_pictures_are_drawn_from_the_samples() -> None:
     assert {path.name: path.read_text() for path in RESULTS.glob("*.svg")} == drawn
 
 
-def test_the_readme_tells_these_numbers_and_no_others() -> None:
-    """Its rows that name a benchmark are the computed ones: see `results.claims`."""
-    lines = (ROOT / "README.md").read_text().splitlines()
+def test_the_comparison_tells_these_numbers_and_no_others() -> None:
+    """The rows that name a benchmark are the computed ones: see `results.claims`."""
+    lines = (ROOT / "docs/explanation/comparison.md").read_text().splitlines()
     assert [line for line in lines if "-m benchmarks." in line] == list(results.claims())
 
 

@@ -1,1 +1,1 @@
-"""The action's way in and out on GitHub: inputs, masks, outputs, annotations and the summary file."""
+"""The way in and out of one step: inputs, masks, outputs, annotations, the summary file."""

@@ -1,4 +1,4 @@
-"""The files through which a step hands on outputs and its summary."""
+"""The files that take a step's outputs and its summary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy_action.render.markdown import shortened
+from deploy_action.render.markdown import truncate
 
 __all__ = ["add_summary", "set_outputs"]
 
@@ -15,7 +15,7 @@ _CUT = "\n\n*This page was cut at GitHub's limit of 1 MiB.*\n"
 
 
 def set_outputs(environ: Mapping[str, str], values: Mapping[str, str]) -> None:
-    """Append outputs to the file that GITHUB_OUTPUT names; nothing happens where it names none.
+    """Append outputs to the file that GITHUB_OUTPUT names, if any.
 
     A random delimiter keeps a value from ending itself early and adding outputs of its own.
     """
@@ -31,11 +31,11 @@ def set_outputs(environ: Mapping[str, str], values: Mapping[str, str]) -> None:
 
 
 def add_summary(environ: Mapping[str, str], markdown: str) -> None:
-    """Append to the page that GITHUB_STEP_SUMMARY names; a page that is too long says so."""
+    """Append to the page that GITHUB_STEP_SUMMARY names, cut at GitHub's limit."""
     name = environ.get("GITHUB_STEP_SUMMARY")
     if not name:
         return
     content = markdown.encode()
     with Path(name).open("ab") as file:
         room = _MOST_BYTES - file.tell()
-        file.write(shortened(markdown, room, _CUT) if len(content) > room else content)
+        file.write(truncate(markdown, room, _CUT) if len(content) > room else content)

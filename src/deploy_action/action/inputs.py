@@ -37,7 +37,7 @@ COMMANDS = (
     "run",
     "docs",
 )
-"""What `command` may be."""
+"""The values of `command`."""
 
 _PASSED_ON = (
     "environment",
@@ -72,7 +72,7 @@ _OURS = (
     "issue",
 )
 INPUTS = (*_OURS, *_PASSED_ON)
-"""Every input; those that are passed on are called as the command line's flag is."""
+"""All inputs; those passed on are named like the command line's flag."""
 
 _DEPLOYING = ("deploy", "promote", "rollback")
 _PUBLISH: Mapping[str, tuple[str, ...]] = {
@@ -95,7 +95,7 @@ def action_inputs(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def command_of(inputs: Mapping[str, str]) -> str:
-    """Return what is to be done."""
+    """Return the command."""
     return inputs.get("command") or COMMANDS[0]
 
 
@@ -112,18 +112,18 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
             f"input command: {command!r} is not one of {', '.join(COMMANDS)}",
             remedy=f"command: {COMMANDS[0]}",
         )
-    wanted = {name: inputs.get(name, "") for name in _PASSED_ON} | {
+    values = {name: inputs.get(name, "") for name in _PASSED_ON} | {
         "lock-wait": "" if inputs.get("lock-wait") in ("0", "0s") else inputs.get("lock-wait", ""),
         **{n: "true" if is_true(n, inputs.get(n, "")) else "" for n in _SWITCHES},
     }
-    if command == "rollback" and wanted["version"]:
-        # To a person `version` is the one that shall serve, whatever the command is.
-        wanted["to"] = wanted["to"] or wanted["version"]
-        wanted["version"] = ""
+    if command == "rollback" and values["version"]:
+        # `version` is the one to serve, whatever the command.
+        values["to"] = values["to"] or values["version"]
+        values["version"] = ""
     elif command in ("deploy", "plan", "build"):
-        wanted["version"] = wanted["version"] or context.version
+        values["version"] = values["version"] or context.version
     argv = [command, "--config", inputs.get("config") or "deploy.yaml"]
-    for name, value in wanted.items():
+    for name, value in values.items():
         if value and not _takes(command, name):
             able = [each for each in COMMANDS if _takes(each, name)]
             raise BadInput(
@@ -167,7 +167,7 @@ def publish_options(inputs: Mapping[str, str]) -> PublishOptions:
 
 
 def _words(command: str, text: str) -> list[str]:
-    """Return what stands besides options: a word, or after `--` one argument a line.
+    """Return the arguments besides options: a word, or after `--` one argument a line.
 
     Raises:
         BadInput: the command takes none.
@@ -190,10 +190,10 @@ def _takes(command: str, name: str) -> bool:
 
 
 def _refuse_misspelt(inputs: Mapping[str, str]) -> None:
-    """Refuse `dry_run: true`, which would deploy for real; names that resemble none are not ours.
+    """Refuse a misspelt name such as `dry_run: true`, which would deploy for real.
 
     Raises:
-        BadInput: an unknown name that is near to a known one.
+        BadInput: an unknown name that resembles a known one.
     """
     for name in inputs:
         near = "" if name in INPUTS else suggestion(name, INPUTS)

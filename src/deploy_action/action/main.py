@@ -41,7 +41,7 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     Masking comes first: nothing is written before every secret is known to the runner.
     """
     # Process 1 of a container ignores SIGTERM unless it says otherwise.
-    # Also where whoever started it ignores one of them, as a shell does for what is in its background.
+    # A shell makes its background jobs ignore SIGINT.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     commands = Commands(stdout)
@@ -50,11 +50,11 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
             commands.mask(value)
         return _run(environ, commands)
     except KeyboardInterrupt:
-        # A deployment turns signals into an outcome of its own: this came before or after it.
+        # A deployment turns signals into an outcome: this one came before or after it.
         commands.error("cancelled", "The run was cancelled; no deployment was under way.")
         return _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
-        commands.error("bug", "deploy-action failed in a way that nobody foresaw: see the log.")
+        commands.error("bug", "an unexpected error in deploy-action; see the log")
         with contextlib.suppress(OSError):
             set_outputs(environ, {"outcome": "error", "exit-code": str(int(ExitCode.BUG))})
         with commands.no_commands():
@@ -108,10 +108,10 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     facts = {"actor": context.actor, "commit": context.commit, "run_url": context.run_url}
     fields = {k: v for k, v in facts.items() if k in accepted or k == "run_url"}
     inputs = Inputs(**{**fields, **call.fields}, environ=_with_secrets(environ))
-    # The progress quotes containers' logs, so all of it is kept from being a command.
+    # Progress quotes containers' logs: none of it may be a workflow command.
     with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:
-        told = observers(ObserverContext(inputs=inputs, log=log, style=Style(False)))
-        return perform(call.command.name, inputs, told)
+        watching = observers(ObserverContext(inputs=inputs, log=log, style=Style(False)))
+        return perform(call.command.name, inputs, watching)
 
 
 def _show(
@@ -169,11 +169,11 @@ def _text(report: Report) -> list[str]:
 
 
 def _with_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return where secrets are looked up; what is handed over names nothing else than a secret."""
+    """Return the variables that secrets are taken from; the input `secrets` adds nothing else."""
     inputs = action_inputs(environ)
     token = environ.get("GITHUB_TOKEN") or inputs.get("github-token", "")
-    found = {**environ, "GITHUB_TOKEN": token} if token else dict(environ)
-    return found | handed_secrets(inputs.get("secrets", ""))
+    variables = {**environ, "GITHUB_TOKEN": token} if token else dict(environ)
+    return variables | handed_secrets(inputs.get("secrets", ""))
 
 
 def _verbosely(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -182,7 +182,7 @@ def _verbosely(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:
-    """Let git read the checkout, which belongs to the runner's user and not to the container's."""
+    """Let git read the checkout, which belongs to the runner's user, not to the container's."""
     workspace = environ.get("GITHUB_WORKSPACE", str(Path.cwd()))
     given_count = environ.get("GIT_CONFIG_COUNT", "")
     number = int(given_count) if given_count.isdecimal() else 0

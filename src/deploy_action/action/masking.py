@@ -1,4 +1,4 @@
-"""Which values of the step's environment are secret: they are masked before anything is written."""
+"""The secret values of the step's environment, masked before anything is written."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ _OWN = ("DEPLOY_PROOF_KEY",)
 
 
 def declared_secrets(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield every value that must not be shown.
+    """Yield the secret inputs, GitHub's tokens and every variable that deploy.yaml declares secret.
 
-    These are the secret inputs, GitHub's tokens and each variable that deploy.yaml declares
-    anywhere as a secret. Where deploy.yaml cannot be read, nothing of it will be used either.
+    A deploy.yaml that cannot be read declares nothing; no command will use it either.
     """
     for name in (*_SECRET_INPUTS, *_TOKENS, *_OWN):
         if environ.get(name):
@@ -37,9 +36,9 @@ def handed_secrets(text: str) -> dict[str, str]:
     """Read the input `secrets`: NAME=value lines, and NAME<<END … END for several lines.
 
     Raises:
-        BadInput: a line is neither; the line's number is told, never its text.
+        BadInput: a line is neither; the message has the line's number, never its text.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     lines = iter(enumerate(text.splitlines(), 1))
     for number, line in lines:
         name, mark, rest = line.partition("<<" if "<<" in line.split("=", 1)[0] else "=")
@@ -51,7 +50,7 @@ def handed_secrets(text: str) -> dict[str, str]:
                 remedy="write one NAME=value a line, or NAME<<END, the value's lines, END",
             )
         if mark == "=":
-            found[name.strip()] = rest
+            values[name.strip()] = rest
             continue
         block = []
         for _, inner in lines:
@@ -60,22 +59,22 @@ def handed_secrets(text: str) -> dict[str, str]:
             block.append(inner)
         else:
             raise BadInput(f"input secrets: the value that begins at line {number} has no end")
-        found[name.strip()] = "\n".join(block)
-    return found
+        values[name.strip()] = "\n".join(block)
+    return values
 
 
 def _values(text: str) -> Iterator[str]:
     try:
         yield from handed_secrets(text).values()
     except BadInput:
-        # What cannot be read is masked line by line, before anybody says what is wrong with it.
+        # Unreadable input is masked line by line before the error is reported.
         yield from (part for line in text.splitlines() for part in (line, line.partition("=")[2]))
 
 
 def _names(environ: Mapping[str, str]) -> set[str]:
     from deploy_action.config import check
 
-    # Read as the command will read it: a blank around the path must not hide the secrets' names.
+    # Same path as the command's: a blank around it must not hide the secrets' names.
     config, _ = check(Path(action_inputs(environ).get("config") or "deploy.yaml"))
     if config is None:
         return set()

@@ -1,4 +1,4 @@
-"""What a step hands on: a report as the outputs that action.yml describes; pure."""
+"""A report as the outputs that action.yml describes; pure."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OUTPUTS = (
     "proof",
     "release-notes",
 )
-"""Every output, in the order of action.yml."""
+"""All outputs, in the order of action.yml."""
 
 
 def outputs(report: Report, release_notes: str = "") -> Mapping[str, str]:
-    """Return a value for every output; what does not apply is empty."""
+    """Return a value for every output, empty where it does not apply."""
     values = dict.fromkeys(OUTPUTS, "")
     values["release-notes"] = release_notes
     values["outcome"] = str(report.result)

@@ -1,4 +1,4 @@
-"""The step's ssh key and known hosts as files that only we can read, gone when the step ends."""
+"""The step's ssh key and known hosts as private files, removed when the step ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def ssh_files(inputs: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Write the files and yield the variables that platforms/docker/engine/transport.py reads.
 
     Raises:
-        BadInput: a key without known hosts: a host is never trusted unseen.
+        BadInput: a key without known hosts.
     """
     key, known_hosts = inputs.get("ssh-key", ""), inputs.get("ssh-known-hosts", "")
     if not key.strip() and not known_hosts.strip():

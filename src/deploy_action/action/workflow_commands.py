@@ -1,4 +1,4 @@
-"""Workflow commands: the one place that writes them, and that keeps others' text from being one.
+"""Workflow commands: the one place that writes them and escapes text from outside.
 
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 """
@@ -14,7 +14,7 @@ from typing import TextIO, cast
 
 from deploy_action.problem import Problem, Severity
 
-__all__ = ["Commands", "defused", "escape_data", "escape_property"]
+__all__ = ["Commands", "escape_data", "escape_legacy", "escape_property"]
 
 _MOST_PER_LEVEL = 10
 _MOST_CHARACTERS = 4096
@@ -31,7 +31,7 @@ def escape_property(text: str) -> str:
     return escape_data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def defused(text: str) -> str:
+def escape_legacy(text: str) -> str:
     """Keep text from being a command of the older form, which counts anywhere in a line.
 
     The log's page paints such a line as a heading or an error even while commands are stopped.
@@ -39,14 +39,14 @@ def defused(text: str) -> str:
     return text.replace("##[", "## [")
 
 
-class _Defused(io.TextIOBase):
+class _Escaped(io.TextIOBase):
     """A stream whose text cannot be taken for a command of the older form."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        return self._stream.write(defused(text))
+        return self._stream.write(escape_legacy(text))
 
     def flush(self) -> None:
         self._stream.flush()
@@ -94,13 +94,13 @@ class Commands:
         self._annotation(Severity.ERROR, {"title": title}, message)
 
     def notice(self, title: str, message: str) -> None:
-        """Show a remark that belongs to no file."""
+        """Show a notice that belongs to no file."""
         self._annotation(Severity.NOTICE, {"title": title}, message)
 
     @contextlib.contextmanager
     def group(self, title: str) -> Iterator[None]:
         """Fold what is written inside."""
-        self._command("group", {}, defused(title))
+        self._command("group", {}, escape_legacy(title))
         try:
             yield
         finally:
@@ -112,16 +112,16 @@ class Commands:
         token = secrets.token_hex(16)
         self._command("stop-commands", {}, token)
         try:
-            yield cast("TextIO", _Defused(self.stream))
+            yield cast("TextIO", _Escaped(self.stream))
         finally:
             self._command(token, {}, "")
 
     def _annotation(self, severity: Severity, properties: dict[str, str], message: str) -> None:
         self._written[severity] = self._written.get(severity, 0) + 1
-        safe = {name: defused(value) for name, value in properties.items()}
-        self._command(str(severity), safe, defused(message)[:_MOST_CHARACTERS])
+        safe = {name: escape_legacy(value) for name, value in properties.items()}
+        self._command(str(severity), safe, escape_legacy(message)[:_MOST_CHARACTERS])
 
     def _command(self, name: str, properties: dict[str, str], data: str) -> None:
-        given = ",".join(f"{k}={escape_property(v)}" for k, v in properties.items() if v)
-        self.stream.write(f"::{name}{' ' if given else ''}{given}::{escape_data(data)}\n")
+        shown = ",".join(f"{k}={escape_property(v)}" for k, v in properties.items() if v)
+        self.stream.write(f"::{name}{' ' if shown else ''}{shown}::{escape_data(data)}\n")
         self.stream.flush()

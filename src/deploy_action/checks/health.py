@@ -23,7 +23,6 @@ __all__ = [
     "HealthSource",
     "HealthWatch",
     "Look",
-    "Streak",
     "explain_exit",
     "explain_unhealthy",
     "health_check",
@@ -108,19 +107,6 @@ class HealthCheck:
 
 
 @dataclass(slots=True)
-class Streak:
-    """Counts consecutive successes; a failure starts again at zero."""
-
-    needed: int
-    count: int = field(default=0)
-
-    def add(self, passed: bool) -> bool:
-        """Count one look and tell whether the streak is long enough."""
-        self.count = self.count + 1 if passed else 0
-        return self.count >= self.needed
-
-
-@dataclass(slots=True)
 class HealthWatch:
     """Decides whether one replica has become healthy, from look to look.
 
@@ -128,10 +114,8 @@ class HealthWatch:
     """
 
     health: Health
-    _streak: Streak = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._streak = Streak(self.health.successes)
+    _successes: int = field(default=0, init=False)
+    """Of the command, in a row."""
 
     def is_healthy(self, look: Look) -> bool:
         """Note one look and tell whether the replica is healthy now."""
@@ -142,7 +126,8 @@ class HealthWatch:
             case HealthSource.CONTAINER:
                 return look.container.health == "healthy"
             case HealthSource.COMMAND:
-                return self._streak.add(look.exit_code == 0)
+                self._successes = self._successes + 1 if look.exit_code == 0 else 0
+                return self._successes >= self.health.successes
             case HealthSource.UPTIME:
                 needed = self.health.successes * self.health.interval_seconds
                 return look.watched_seconds >= max(_MIN_UPTIME_SECONDS, needed)

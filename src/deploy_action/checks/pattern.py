@@ -1,7 +1,7 @@
-"""Regular expressions over outside text, within a time limit that holds.
+"""Regular expressions over outside text, within a time limit.
 
 A pattern such as ``(a+)+$`` can take years on forty characters, and Python's matcher holds the
-interpreter's lock while it works, so no thread could stop it. A process of its own can be killed.
+interpreter's lock while it works, so no thread can stop it. A separate process can be killed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from deploy_action import process
 __all__ = ["MATCH_LIMIT", "search"]
 
 MATCH_LIMIT = 1024 * 1024
-"""Characters that a pattern is searched in; what lies beyond is not looked at."""
+"""Characters that a pattern is searched in; the rest is ignored."""
 _SECONDS = 2.0
 _SCRIPT = (
     "import json,re,sys;"
@@ -34,7 +34,7 @@ def search(pattern: str, text: str, *, timeout_seconds: float = _SECONDS) -> Ver
     """
     question = json.dumps([pattern, text[:MATCH_LIMIT]])
     try:
-        # -I -S: neither the working directory nor site-packages have a say, and it starts quickly.
+        # -I -S: neither the working directory nor site-packages are searched, and it starts quickly.
         done = process.run(
             [sys.executable, "-I", "-S", "-c", _SCRIPT],
             input=question,

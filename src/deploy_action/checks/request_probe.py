@@ -129,7 +129,6 @@ class RouteProbe:
         headers: the Host header, without which the edge does not know the service.
         post: what is sent with POST as well.
         rate_per_second: requests in all.
-        ahead: called once, as soon as it begins.
     """
 
     where: str
@@ -138,7 +137,6 @@ class RouteProbe:
     headers: Mapping[str, str]
     post: ProbePost | None = None
     rate_per_second: float
-    ahead: Callable[[], None] | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _get: _RequestCounter = field(init=False)
     _post: _RequestCounter | None = field(init=False, default=None)
@@ -155,8 +153,6 @@ class RouteProbe:
 
     def start(self) -> None:
         """Begin, in threads of its own."""
-        if self.ahead is not None:
-            threading.Thread(target=self.ahead, daemon=True).start()
         on_new = self.rate_per_second * _NEW_CONNECTION_SHARE
         on_kept = self.rate_per_second - on_new
         if self._post is not None:

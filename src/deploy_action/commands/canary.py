@@ -16,7 +16,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.releases.model import State
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.session.signals import OperatorCommand, send_command
@@ -24,7 +24,7 @@ from deploy_action.session.signals import OperatorCommand, send_command
 if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms import Connection
+    from deploy_action.platforms.connection import Connection
     from deploy_action.releases.model import Deployment
     from deploy_action.session.signals import OperatorAction
 

@@ -25,7 +25,7 @@ from deploy_action.errors import GateRefused
 from deploy_action.gates.run import require_passed, run_gates
 from deploy_action.images.resolve import credentials, requested_image, resolve_image
 from deploy_action.inputs import Secret
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.certificate_files import certificate_of
 from deploy_action.releases.model import Kind, Release, roles_of
 from deploy_action.releases.promotion import require_passed_before
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from deploy_action.gates.result import GateResult
     from deploy_action.images.resolve import ResolvedImage
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms import Connection
+    from deploy_action.platforms.connection import Connection
     from deploy_action.platforms.docker.observation import DockerObservation
     from deploy_action.platforms.docker.store import DockerStore
     from deploy_action.releases.model import Deployment

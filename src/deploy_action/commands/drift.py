@@ -8,7 +8,7 @@ from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
 from deploy_action.config import load, serialize
 from deploy_action.config.select import select_environment
 from deploy_action.errors import ExitCode, LockHeld
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Drift
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command, option
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.results.reports import History
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms import connect_platform
-from deploy_action.platforms.docker.edge.certificates import sweep
+from deploy_action.platforms.connection import connect_platform
+from deploy_action.platforms.docker.edge.certificates import remove_others
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Maintained
 
@@ -142,8 +142,8 @@ def _set(host: Host, page: bytes) -> bool:
         return False
     if path:
         host.session.put(path, page)
-    host.edge.present(host.backend, maintenance=path)
-    sweep(host.session, directory, path)
+    host.edge.configure(host.backend, maintenance=path)
+    remove_others(host.session, directory, path)
     return True
 
 

@@ -11,8 +11,9 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import DeployActionError
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.edge.certificates import served_until
+from deploy_action.platforms.docker.health import health_of
 from deploy_action.platforms.docker.replicas import of_release
 from deploy_action.platforms.docker.smoke import SmokeRunner
 from deploy_action.releases.ledger import current_deployment
@@ -21,7 +22,7 @@ from deploy_action.render.metrics import textfile
 from deploy_action.results.reports import Monitoring
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import Environment, Route
+    from deploy_action.config.model import Route
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.host import Host
@@ -112,13 +113,13 @@ def _check_host(
             secrets=available_secrets(configuration, inputs),
         )
         replicas = of_release(host.replicas(), release)
-        checks = [_health(host, configuration, replica) for replica in replicas]
+        checks = [_health(host, release, replica) for replica in replicas]
         count = sum(role.replicas for role in release.roles)
         if len(replicas) < count:
             gone = count - len(replicas)
             checks.append(_result("replicas", name, f"{gone} of {count} are gone"))
         for replica in replicas:
-            if replica.container.running:
+            if replica.container.running and release.answers_requests(replica.role):
                 checks += runner.replica(replica)
         notes: list[str] = []
         route = configuration.route
@@ -149,22 +150,21 @@ def _certificate(host: Host, route: Route, notes: list[str]) -> CheckResult:
     return _result("certificate", where, "")
 
 
-def _health(host: Host, configuration: Environment, replica: Replica) -> CheckResult:
+def _health(host: Host, release: Release, replica: Replica) -> CheckResult:
     where = f"{replica.name} on {host.name}"
     container = replica.container
+    routed = release.takes_traffic(replica.role)
     if not container.running:
         return _result("health", where, explain_exit(container))
     try:
-        status = host.edge.servers(host.backend).get(replica.name) if configuration.route else None
+        status = host.edge.servers(host.backend).get(replica.name) if routed else None
     except DeployActionError as error:
         return _result("health", where, error.what)
-    unhealthy = container.health == "unhealthy" or (
-        configuration.route is not None and (status is None or not status.up)
-    )
+    unhealthy = container.health == "unhealthy" or (routed and (status is None or not status.up))
     return _result(
         "health",
         where,
-        explain_unhealthy(configuration.health, status, container) if unhealthy else "",
+        explain_unhealthy(health_of(release, replica.role), status, container) if unhealthy else "",
     )
 
 

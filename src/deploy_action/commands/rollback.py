@@ -10,7 +10,7 @@ from deploy_action.commands.deploy import recovered, registry_login
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.model import Kind
 from deploy_action.releases.rollback_target import (
@@ -26,7 +26,7 @@ from deploy_action.rollout.deploy import Attempt, deploy_release, plan_release
 if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms import Connection
+    from deploy_action.platforms.connection import Connection
     from deploy_action.platforms.docker.observation import DockerObservation
     from deploy_action.platforms.docker.store import DockerStore
 

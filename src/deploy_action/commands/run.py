@@ -14,7 +14,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.inputs import Secret
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.replicas import of_release, task_spec
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.observation import is_on_standby
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.rollback_target import rollback_candidates
@@ -82,8 +82,11 @@ def _replica(
     total = sum(weights.values())
     container = replica.container
     is_current = current is not None and replica.release == current.release.id
-    takes_traffic = weights.get(replica.name, 0) > 0 if host.backend else is_current
-    if container.running and takes_traffic:
+    if current is not None and is_current and not current.release.takes_traffic(replica.role):
+        serves = True
+    else:
+        serves = weights.get(replica.name, 0) > 0 if host.backend else is_current
+    if container.running and serves:
         stage = ReplicaStage.SERVING
     elif current is not None and is_on_standby(replica, current.standby):
         stage = ReplicaStage.STANDBY

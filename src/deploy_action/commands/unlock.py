@@ -10,7 +10,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import ExitCode, LockHeld
 from deploy_action.parallel import run_parallel
-from deploy_action.platforms import connect_platform
+from deploy_action.platforms.connection import connect_platform
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:

@@ -97,7 +97,7 @@ class DeploymentReporter:
         if isinstance(opened, int):
             # The last status says more; that this one is missing, nobody notices.
             status = new_status("in_progress", run_url=self._context.run_url)
-            api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, harmless=True)
+            api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, repeatable=True)
         return opened
 
     def _create(self, api: Api, deployment: Deployment) -> int | ApiError:
@@ -119,7 +119,7 @@ class DeploymentReporter:
         outcome = report if isinstance(report, Outcome) else None
         url = "" if outcome is None else outcome.url
         status = ending(outcome, run_url=self._context.run_url, url=url)
-        closed = api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, harmless=True)
+        closed = api.post(f"deployments/{opened}/statuses", status, needs=NEEDS, repeatable=True)
         if isinstance(closed, ApiError):
             self._note(f"GitHub shows this deployment as still in progress: {closed}")
             return

@@ -87,6 +87,44 @@ class _Run:
     log: Path
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Runner:
+    """Starts processes of bandit, which end with `cleanup` at the latest, and waits for them."""
+
+    root: Path
+    folder: Path
+    cleanup: ExitStack
+    timeout_seconds: float
+    deadline: float
+
+    def begin(self, name: str, arguments: Sequence[str], files: tuple[str, ...] = ()) -> _Run:
+        report, log = self.folder / f"{name}.json", self.folder / f"{name}.log"
+        argv = [*program(), f"--output={report}", *arguments]
+        # "-" is standard input to bandit; "./-" is a file.
+        argv += ["--", *(f"./{file}" for file in files)]
+        with log.open("wb") as out:
+            environment = inherited("PATH", "HOME")
+            process = start(argv, cwd=self.root, env=environment, stdout=out, stderr=out)
+        self.cleanup.callback(_stop, process)
+        return _Run(process=process, files=files, report=report, log=log)
+
+    def finish(self, run: _Run) -> _Run:
+        """Wait for a run to succeed.
+
+        Raises:
+            ScanFailed: it failed or timed out.
+        """
+        try:
+            run.process.wait(max(0.0, self.deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise ScanFailed(
+                f"bandit timed out after {self.timeout_seconds:g} s",
+                "scan less (gates.bandit.paths, exclude) or allow more time (gates.bandit.timeout)",
+            ) from None
+        _require_success(run)
+        return run
+
+
 def scan_files(
     root: Path,
     files: Sequence[SourceFile],
@@ -116,38 +154,21 @@ def scan_files(
     done: list[_Run] = []
     available: Mapping[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="deploy-action-bandit-") as folder, ExitStack() as end:
-
-        def begin(name: str, arguments: Sequence[str], files: tuple[str, ...] = ()) -> _Run:
-            report, log = Path(folder, f"{name}.json"), Path(folder, f"{name}.log")
-            argv = [*program(), f"--output={report}", *arguments]
-            # "-" is standard input to bandit; "./-" is a file.
-            argv += ["--", *(f"./{file}" for file in files)]
-            with log.open("wb") as out:
-                environment = inherited("PATH", "HOME")
-                process = start(argv, cwd=root, env=environment, stdout=out, stderr=out)
-            end.callback(_stop, process)
-            return _Run(process=process, files=files, report=report, log=log)
-
-        def finish(run: _Run) -> _Run:
-            try:
-                run.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                raise ScanFailed(
-                    f"bandit timed out after {timeout_seconds:g} s",
-                    "scan less (gates.bandit.paths, exclude) or allow more time"
-                    " (gates.bandit.timeout)",
-                ) from None
-            _require_success(run)
-            return run
-
-        listing = begin("checks", ["--help"])
+        runner = _Runner(
+            root=root,
+            folder=Path(folder),
+            cleanup=end,
+            timeout_seconds=timeout_seconds,
+            deadline=deadline,
+        )
+        listing = runner.begin("checks", ["--help"])
         for first in range(0, len(chunks), at_once):
             runs = [
-                begin(str(number), _arguments(checks), chunk)
+                runner.begin(str(number), _arguments(checks), chunk)
                 for number, chunk in enumerate(chunks[first : first + at_once], first)
             ]
-            available = available or _require_checks(finish(listing), checks)
-            done += [finish(run) for run in runs]
+            available = available or _require_checks(runner.finish(listing), checks)
+            done += [runner.finish(run) for run in runs]
         return _merge(root, done, available)
 
 

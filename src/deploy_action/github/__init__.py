@@ -1,1 +1,1 @@
-"""Everything that is GitHub's: workflow commands, the files of a step, the context of a run."""
+"""The client of GitHub's API, the run's context, and what is kept on GitHub."""

@@ -1,6 +1,6 @@
-"""GitHub's REST API for one repository: answers and troubles as values, in bounded time.
+"""A client of GitHub's REST API for one repository: responses and errors as values, in bounded time.
 
-It knows how to ask, wait and give up, and nothing of deployments, issues or tags.
+It sends, waits, retries and gives up; it knows nothing of deployments, issues or tags.
 https://docs.github.com/rest/using-the-rest-api/best-practices-for-using-the-rest-api
 """
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deploy_action import __version__
-from deploy_action.github.errors import ApiError, ErrorKind, refused, said
+from deploy_action.github.errors import ApiError, ErrorKind, message_of, refusal
 
 if TYPE_CHECKING:
     import requests
@@ -21,33 +21,33 @@ if TYPE_CHECKING:
     from deploy_action.clock import Clock
     from deploy_action.inputs import Secret
 
-__all__ = ["Answer", "Api", "ApiError", "ErrorKind", "Pages"]
+__all__ = ["Api", "ApiError", "ApiResponse", "ErrorKind", "Pages"]
 
-# Every server that is still supported knows this one; a newer one would be refused by older ones.
+# All supported servers know this version; older servers reject newer ones.
 _API_VERSION = "2022-11-28"
 _CALL_SECONDS = 10.0
 _MOST_TRIES = 5
 _FIRST_WAIT_SECONDS = 0.5
 _SECONDARY_WAIT_SECONDS = 60.0
-"""What GitHub asks for after a secondary rate limit that names no time."""
+"""GitHub's default for a secondary rate limit that names no time."""
 _BROKEN = (500, 502, 503, 504)
 _NOT_DONE = 503
-"""The only one of them that says that nothing was done."""
+"""The only one of them that guarantees that nothing was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What GitHub answered to a call that it did."""
+class ApiResponse:
+    """A successful response."""
 
     status: int
     data: Any
-    following: str = ""
+    next_page: str = ""
     """Address of the next page; empty on the last one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pages:
-    """The entries of a list; `cut` when there were more than wanted."""
+    """The entries of a list; `cut` when there were more than asked for."""
 
     entries: tuple[Any, ...]
     cut: bool = False
@@ -55,21 +55,21 @@ class Pages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Failure:
-    """A try that may be made again after `wait_seconds`; None when that is of no use."""
+    """A failed attempt, to be repeated after `wait_seconds`; None: repeating is of no use."""
 
-    trouble: ApiError
+    error: ApiError
     wait_seconds: float | None = None
-    done_maybe: bool = False
-    """GitHub may have done it although nothing says so."""
+    maybe_done: bool = False
+    """GitHub may have carried it out although no response message_of so."""
 
 
 class Api:
-    """A conversation about one repository that ends by itself.
+    """A client with one budget of time for all of its requests.
 
     Args:
         url: GITHUB_API_URL: https://api.github.com, or https://HOST/api/v3 on Enterprise Server.
         repository: owner/name.
-        seconds: for everything that is asked here, waiting included.
+        seconds: for all requests together, waiting included.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class Api:
 
     def get(
         self, path: str, *, needs: str, query: Mapping[str, str | int] | None = None
-    ) -> Answer | ApiError:
+    ) -> ApiResponse | ApiError:
         """Read something below the repository.
 
         Args:
             needs: the permission that the job's token must have, as a workflow writes it.
         """
-        return self._ask("GET", f"{self._base}/{path}", needs, query=query)
+        return self._request("GET", f"{self._base}/{path}", needs, query=query)
 
     def pages(
         self,
@@ -102,36 +102,37 @@ class Api:
     ) -> Pages | ApiError:
         """Read a list to its end, or until there are `most` entries."""
         entries: list[Any] = []
-        found = self.get(path, needs=needs, query={"per_page": 100, **(query or {})})
-        while isinstance(found, Answer):
-            entries += found.data
-            if not found.following or len(entries) >= most:
+        response = self.get(path, needs=needs, query={"per_page": 100, **(query or {})})
+        while isinstance(response, ApiResponse):
+            entries += response.data
+            if not response.next_page or len(entries) >= most:
                 return Pages(
-                    entries=tuple(entries[:most]), cut=bool(found.following) or len(entries) > most
+                    entries=tuple(entries[:most]),
+                    cut=bool(response.next_page) or len(entries) > most,
                 )
-            found = self._ask("GET", found.following, needs)
-        return found
+            response = self._request("GET", response.next_page, needs)
+        return response
 
     def post(
-        self, path: str, body: Mapping[str, Any], *, needs: str, harmless: bool = False
-    ) -> Answer | ApiError:
-        """Create something; where it may have been created already, it is not tried again.
+        self, path: str, body: Mapping[str, Any], *, needs: str, repeatable: bool = False
+    ) -> ApiResponse | ApiError:
+        """Create something; not repeated when it may have been created already.
 
         Args:
-            harmless: two of it are as good as one, so that it is tried again all the same.
+            repeatable: creating it twice does no harm, so it is repeated all the same.
         """
-        return self._ask("POST", f"{self._base}/{path}", needs, body=body, once=not harmless)
+        return self._request("POST", f"{self._base}/{path}", needs, body=body, once=not repeatable)
 
-    def patch(self, path: str, body: Mapping[str, Any], *, needs: str) -> Answer | ApiError:
-        """Change something; doing it twice is doing it once."""
-        return self._ask("PATCH", f"{self._base}/{path}", needs, body=body)
+    def patch(self, path: str, body: Mapping[str, Any], *, needs: str) -> ApiResponse | ApiError:
+        """Change something; repeating it changes nothing more."""
+        return self._request("PATCH", f"{self._base}/{path}", needs, body=body)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._session is not None:
             self._session.close()
 
-    def _ask(
+    def _request(
         self,
         method: str,
         url: str,
@@ -140,35 +141,35 @@ class Api:
         query: Mapping[str, str | int] | None = None,
         body: Mapping[str, Any] | None = None,
         once: bool = False,
-    ) -> Answer | ApiError:
+    ) -> ApiResponse | ApiError:
         wait, tries = _FIRST_WAIT_SECONDS, 0
         while True:
             tries += 1
-            found = self._once(method, url, needs, query, body)
-            if isinstance(found, Answer):
-                return found
-            enough = once and found.done_maybe
-            if found.wait_seconds is None or enough or tries >= _MOST_TRIES:
-                return found.trouble
-            pause = max(found.wait_seconds, wait)
+            attempt = self._attempt(method, url, needs, query, body)
+            if isinstance(attempt, ApiResponse):
+                return attempt
+            risky = once and attempt.maybe_done
+            if attempt.wait_seconds is None or risky or tries >= _MOST_TRIES:
+                return attempt.error
+            pause = max(attempt.wait_seconds, wait)
             if self._clock.monotonic() + pause >= self._deadline:
-                return found.trouble
+                return attempt.error
             self._clock.sleep(pause)
             wait *= 2
 
-    def _once(
+    def _attempt(
         self,
         method: str,
         url: str,
         needs: str,
         query: Mapping[str, str | int] | None,
         body: Mapping[str, Any] | None,
-    ) -> Answer | _Failure:
+    ) -> ApiResponse | _Failure:
         import requests
 
         left = self._deadline - self._clock.monotonic()
         if left <= 0:
-            return _Failure(trouble=self._unreachable("no answer in time"))
+            return _Failure(error=self._unreachable("out of time"))
         if self._session is None:
             self._session = self._open()
         try:
@@ -178,42 +179,42 @@ class Api:
                 params=query,
                 data=None if body is None else json.dumps(body),
                 timeout=min(_CALL_SECONDS, left),
-                # GITHUB_REPOSITORY is today's name: who answers with another place is not asked on.
+                # GITHUB_REPOSITORY is the current name: no redirect is followed, with the token to elsewhere.
                 allow_redirects=False,
             )
         except (requests.RequestException, ValueError) as error:
-            # Its message may quote a header: only its kind is told.
+            # The exception's message may quote a header: only its type is shown.
             unsent = isinstance(error, requests.ConnectTimeout)
-            trouble = self._unreachable(type(error).__name__)
-            return _Failure(trouble=trouble, wait_seconds=0, done_maybe=not unsent)
-        return self._judge(response, needs)
+            unreachable = self._unreachable(type(error).__name__)
+            return _Failure(error=unreachable, wait_seconds=0, maybe_done=not unsent)
+        return self._classify(response, needs)
 
-    def _judge(self, response: requests.Response, needs: str) -> Answer | _Failure:
+    def _classify(self, response: requests.Response, needs: str) -> ApiResponse | _Failure:
         status = response.status_code
         try:
             data = response.json() if response.content else None
         except ValueError:
             data = None
         if 200 <= status < 300:
-            following = response.links.get("next", {}).get("url", "")
-            ours = urlsplit(following)[:2] == urlsplit(self._url)[:2]
-            return Answer(status=status, data=data, following=following if ours else "")
-        words = said(data, status)
-        limit = self._limit(response, words)
+            next_page = response.links.get("next", {}).get("url", "")
+            ours = urlsplit(next_page)[:2] == urlsplit(self._url)[:2]
+            return ApiResponse(status=status, data=data, next_page=next_page if ours else "")
+        message = message_of(data, status)
+        limit = self._limit(response, message)
         if limit is not None:
-            trouble = ApiError(
+            error = ApiError(
                 kind=ErrorKind.LIMITED,
-                what=f"GitHub's rate limit is used up for {limit:.0f} s: {words}",
+                what=f"GitHub's rate limit is used up for {limit:.0f} s: {message}",
             )
-            return _Failure(trouble=trouble, wait_seconds=limit)
+            return _Failure(error=error, wait_seconds=limit)
         if status in _BROKEN:
             return _Failure(
-                trouble=self._unreachable(words), wait_seconds=0, done_maybe=status != _NOT_DONE
+                error=self._unreachable(message), wait_seconds=0, maybe_done=status != _NOT_DONE
             )
-        return _Failure(trouble=refused(status, words, needs))
+        return _Failure(error=refusal(status, message, needs))
 
-    def _limit(self, response: requests.Response, words: str) -> float | None:
-        """Return how long to wait when this is a rate limit, the first or the second one.
+    def _limit(self, response: requests.Response, message: str) -> float | None:
+        """Return the seconds to wait when this is a primary or secondary rate limit.
 
         https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api
         """
@@ -225,7 +226,7 @@ class Api:
             return float(after)
         if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
             return max(float(reset) - self._clock.now().timestamp(), 0.0)
-        if response.status_code == 429 or "rate limit" in words.lower():
+        if response.status_code == 429 or "rate limit" in message.lower():
             return _SECONDARY_WAIT_SECONDS
         return None
 
@@ -241,7 +242,7 @@ class Api:
                 "X-GitHub-Api-Version": _API_VERSION,
             }
         )
-        # Proxies of the environment are used, but a netrc must not take the token's place.
+        # Proxies of the environment are used; a netrc must not replace the token.
         session.auth = self._authorise
         return session
 

@@ -1,4 +1,4 @@
-"""Comments and issues that we find again: a hidden mark, a trusted author, and text that is quiet."""
+"""Comments and issues that are updated in place: a hidden marker, a trusted author, no mentions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.github.api import ApiError
-from deploy_action.render.markdown import shortened
+from deploy_action.render.markdown import truncate
 
 if TYPE_CHECKING:
     from deploy_action.github.api import Api
@@ -15,9 +15,9 @@ __all__ = [
     "COMMENT_NEEDS",
     "MOST_CHARACTERS",
     "escape_mentions",
-    "fitted",
-    "mark",
-    "ours",
+    "is_own",
+    "marker",
+    "truncated",
     "write_comment",
 ]
 
@@ -28,29 +28,29 @@ _CUT = "\n\n*This was cut at GitHub's limit of 65,536 characters; the run's page
 _TRUSTED = ("OWNER", "MEMBER", "COLLABORATOR")
 
 
-def mark(kind: str, service: str, environment: str) -> str:
-    """Return the beginning of the hidden line by which an entry is known for ours."""
+def marker(kind: str, service: str, environment: str) -> str:
+    """Return the start of the hidden line that identifies an entry as deploy-action's."""
     subject = re.sub(r"[^\w./-]|--+", "_", f"{service}/{environment}")
     return f"<!-- deploy-action {kind} {subject} "
 
 
 def escape_mentions(markdown: str) -> str:
-    """Let escaped names and numbers be text: a comment notifies people and links issues by them.
+    """Keep names and numbers from notifying people and linking issues.
 
-    GitHub looks for them after the Markdown was rendered, so that a backslash does not help.
+    GitHub looks for them after it has rendered the Markdown, so a backslash does not help.
     """
     return markdown.replace(r"\@", "@<!-- -->").replace(r"\#", "#<!-- -->")
 
 
-def fitted(markdown: str) -> str:
-    """Cut what GitHub would refuse for its length."""
+def truncated(markdown: str) -> str:
+    """Cut a body at the length that GitHub accepts."""
     if len(markdown.encode()) <= MOST_CHARACTERS:
         return markdown
-    return shortened(markdown, MOST_CHARACTERS, _CUT).decode(errors="ignore")
+    return truncate(markdown, MOST_CHARACTERS, _CUT).decode(errors="ignore")
 
 
-def ours(entry: Any, beginning: str) -> bool:
-    """Tell our own entry from one by a stranger, who can copy a hidden line into theirs."""
+def is_own(entry: Any, beginning: str) -> bool:
+    """Tell deploy-action's own entry from one by a stranger who copied the hidden line."""
     if beginning not in str(entry.get("body") or ""):
         return False
     bot = (entry.get("user") or {}).get("type") == "Bot"
@@ -58,16 +58,16 @@ def ours(entry: Any, beginning: str) -> bool:
 
 
 def write_comment(api: Api, number: int, markdown: str, beginning: str) -> ApiError | None:
-    """Write a comment below a pull request, or bring the one that is there up to date."""
-    body = fitted(f"{beginning}-->\n{escape_mentions(markdown)}")
-    found = api.pages(f"issues/{number}/comments", needs=COMMENT_NEEDS)
-    if isinstance(found, ApiError):
-        return found
-    mine = next((entry for entry in found.entries if ours(entry, beginning)), None)
-    if mine is not None and mine["body"] == body:
+    """Write a comment below a pull request, or update the one that is there."""
+    body = truncated(f"{beginning}-->\n{escape_mentions(markdown)}")
+    listed = api.pages(f"issues/{number}/comments", needs=COMMENT_NEEDS)
+    if isinstance(listed, ApiError):
+        return listed
+    existing = next((entry for entry in listed.entries if is_own(entry, beginning)), None)
+    if existing is not None and existing["body"] == body:
         return None
-    if mine is None:
+    if existing is None:
         done = api.post(f"issues/{number}/comments", {"body": body}, needs=COMMENT_NEEDS)
     else:
-        done = api.patch(f"issues/comments/{mine['id']}", {"body": body}, needs=COMMENT_NEEDS)
+        done = api.patch(f"issues/comments/{existing['id']}", {"body": body}, needs=COMMENT_NEEDS)
     return done if isinstance(done, ApiError) else None

@@ -1,4 +1,4 @@
-"""The run as GitHub describes it: the one place that reads GITHUB_* variables of the context."""
+"""The run as GitHub describes it: the one place that reads the GITHUB_* variables."""
 
 from __future__ import annotations
 

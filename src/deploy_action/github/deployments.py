@@ -1,4 +1,4 @@
-"""What GitHub's record of a deployment says: bodies of requests, and which earlier ones end; pure.
+"""Request bodies for GitHub's deployments and their statuses; pure.
 
 https://docs.github.com/rest/deployments
 """
@@ -26,20 +26,20 @@ _VERBS = {Kind.DEPLOY: "deploy", Kind.PROMOTE: "promote", Kind.ROLLBACK: "roll b
 
 
 def is_commit(text: str) -> bool:
-    """Tell a whole commit id from a short one and from nothing."""
+    """Return whether this is a full commit id."""
     return _COMMIT.fullmatch(text) is not None
 
 
 def task(service: str) -> str:
-    """Name what is deployed, so that services of one repository keep apart in an environment."""
+    """Return the task, which keeps services of one repository apart in an environment."""
     return f"deploy:{service}"
 
 
 def new_deployment(deployment: Deployment, commit: str) -> dict[str, Any]:
-    """Return the record of an attempt that begins.
+    """Return the deployment of an attempt that begins.
 
     Args:
-        commit: what to name when the release itself names none.
+        commit: used when the release names none.
     """
     release = deployment.release
     return {
@@ -47,7 +47,7 @@ def new_deployment(deployment: Deployment, commit: str) -> dict[str, Any]:
         "task": task(release.service),
         "environment": release.environment,
         "description": _description(deployment),
-        # It is the deployed commit that is recorded: nothing is merged, and no check is waited for.
+        # The deployed commit is recorded as it is: no merge, and no required checks.
         "auto_merge": False,
         "required_contexts": [],
         "payload": {
@@ -66,7 +66,7 @@ def _description(deployment: Deployment) -> str:
 
 
 def new_status(state: str, description: str = "", *, run_url: str, url: str = "") -> dict[str, Any]:
-    """Return a status; GitHub's own way of ending earlier ones would end other services' too."""
+    """Return a status. `auto_inactive` is off: it would also end other services' deployments."""
     status: dict[str, Any] = {"state": state, "auto_inactive": False}
     if description:
         status["description"] = " ".join(description.split())[:_MOST_CHARACTERS]
@@ -78,7 +78,7 @@ def new_status(state: str, description: str = "", *, run_url: str, url: str = ""
 
 
 def ending(outcome: Outcome | None, *, run_url: str, url: str) -> dict[str, Any]:
-    """Return the last status of an attempt; without an outcome a bug ended it."""
+    """Return the last status of an attempt; None: a bug ended it."""
     if outcome is None:
         return new_status("error", "a bug of deploy-action", run_url=run_url)
     serving = outcome.serving or "nothing"
@@ -88,7 +88,7 @@ def ending(outcome: Outcome | None, *, run_url: str, url: str) -> dict[str, Any]
         case Result.FAILED:
             return new_status("failure", f"undone; {serving} serves", run_url=run_url, url=url)
         case _:
-            return new_status("error", "a person is needed", run_url=run_url, url=url)
+            return new_status("error", "manual intervention is required", run_url=run_url, url=url)
 
 
 def latest(statuses: Any) -> str:

@@ -1,4 +1,4 @@
-"""Why a call of GitHub's API came to nothing, in words for a person; pure."""
+"""Errors of GitHub's API, with the permission or setting that helps."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["ApiError", "ErrorKind", "refused", "said"]
+__all__ = ["ApiError", "ErrorKind", "message_of", "refusal"]
 
 _MOST_CHARACTERS = 300
 
 
 class ErrorKind(StrEnum):
-    """What kept a call from its answer."""
+    """Why a request failed."""
 
     NO_TOKEN = "no-token"
     PERMISSION = "permission"
@@ -24,7 +24,7 @@ class ErrorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiError:
-    """A call that came to nothing, in words for a person; never holds the token."""
+    """A failed request; its text never contains the token."""
 
     kind: ErrorKind
     what: str
@@ -34,35 +34,35 @@ class ApiError:
         return f"{self.what}; {self.remedy}" if self.remedy else self.what
 
 
-def said(data: Any, status: int) -> str:
-    """Return GitHub's own words, with what is wrong with which field."""
+def message_of(data: Any, status: int) -> str:
+    """Return GitHub's own message, with the fields that are wrong."""
     if not isinstance(data, dict):
         return f"HTTP {status}"
-    found = [str(data.get("message", ""))]
+    parts = [str(data.get("message", ""))]
     errors = data.get("errors")
     for entry in errors if isinstance(errors, list) else ():
         if isinstance(entry, dict):
-            parts = (entry.get(key) for key in ("field", "code", "message"))
-            found.append(" ".join(str(part) for part in parts if part))
+            details = (entry.get(key) for key in ("field", "code", "message"))
+            parts.append(" ".join(str(part) for part in details if part))
         else:
-            found.append(str(entry))
-    return f"{', '.join(filter(None, found))[:_MOST_CHARACTERS]} (HTTP {status})"
+            parts.append(str(entry))
+    return f"{', '.join(filter(None, parts))[:_MOST_CHARACTERS]} (HTTP {status})"
 
 
-def refused(status: int, words: str, needs: str) -> ApiError:
-    """Return why a call was refused, and the permission that it `needs`."""
+def refusal(status: int, message: str, needs: str) -> ApiError:
+    """Return the error of a refusal request, with the permission that it `needs`."""
     permission = f"give the job permissions: {{{needs}}}"
     match status:
         case 401:
             return ApiError(
-                kind=ErrorKind.NO_TOKEN, what=words, remedy="the token is not valid any more"
+                kind=ErrorKind.NO_TOKEN, what=message, remedy="the token is not valid any more"
             )
         case 403:
-            return ApiError(kind=ErrorKind.PERMISSION, what=words, remedy=permission)
+            return ApiError(kind=ErrorKind.PERMISSION, what=message, remedy=permission)
         case 404:
             # What a token may not see in a private repository does not exist for it.
             return ApiError(
-                kind=ErrorKind.MISSING, what=words, remedy=f"if it is there, {permission}"
+                kind=ErrorKind.MISSING, what=message, remedy=f"if it is there, {permission}"
             )
         case _:
-            return ApiError(kind=ErrorKind.INVALID, what=words)
+            return ApiError(kind=ErrorKind.INVALID, what=message)

@@ -1,4 +1,4 @@
-"""The pull request that a run is about, read from the event that started it."""
+"""The pull request that triggered a run, read from the event file."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class PullRequest:
 
 
 def pull_request(context: Context) -> PullRequest | None:
-    """Return the run's pull request; None where it is about none.
+    """Return the pull request that triggered the run, or None.
 
     https://docs.github.com/webhooks/webhook-events-and-payloads#pull_request
     """
     if not context.event_file:
         return None
     try:
-        found = json.loads(Path(context.event_file).read_text(encoding="utf-8"))["pull_request"]
-        source = (found["head"]["repo"] or {}).get("full_name")
-        return PullRequest(number=int(found["number"]), from_fork=source != context.repository)
+        request = json.loads(Path(context.event_file).read_text(encoding="utf-8"))["pull_request"]
+        source = (request["head"]["repo"] or {}).get("full_name")
+        return PullRequest(number=int(request["number"]), from_fork=source != context.repository)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # An event of another kind, or none that we know.
+        # Another kind of event, or none.
         return None

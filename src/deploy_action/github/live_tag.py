@@ -1,4 +1,4 @@
-"""An annotated tag for what went live, so that git itself tells what ran where and when."""
+"""An annotated tag for every release that went live: git shows what ran where and when."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def tag_live(api: Api, deployment: Deployment) -> str | ApiError:
     release, name = deployment.release, tag_name(deployment)
     if not is_commit(release.commit):
         return ApiError(
-            kind=ErrorKind.MISSING, what="it is not known from which commit the release was built"
+            kind=ErrorKind.MISSING, what="the commit that the release was built from is unknown"
         )
     lines = [
         f"{release.service} {release.version} went live in {release.environment}",
@@ -44,9 +44,9 @@ def tag_live(api: Api, deployment: Deployment) -> str | ApiError:
     lines += [f"Reason: {deployment.reason}"] if deployment.reason else []
     lines += [f"Run: {deployment.run_url}"] if deployment.run_url else []
     body = {"tag": name, "message": "\n".join(lines), "object": release.commit, "type": "commit"}
-    made = api.post("git/tags", body, needs=_NEEDS)
-    if isinstance(made, ApiError):
-        return made
-    named = {"ref": f"refs/tags/{name}", "sha": made.data["sha"]}
-    done = api.post("git/refs", named, needs=_NEEDS)
-    return done if isinstance(done, ApiError) else name
+    created = api.post("git/tags", body, needs=_NEEDS)
+    if isinstance(created, ApiError):
+        return created
+    named = {"ref": f"refs/tags/{name}", "sha": created.data["sha"]}
+    response = api.post("git/refs", named, needs=_NEEDS)
+    return response if isinstance(response, ApiError) else name

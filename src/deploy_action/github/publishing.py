@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.clock import SystemClock
 from deploy_action.github.api import Api, ApiError, ErrorKind
-from deploy_action.github.comments import mark, write_comment
+from deploy_action.github.comments import marker, write_comment
 from deploy_action.github.event import pull_request
 from deploy_action.github.issue import keep_issue
 from deploy_action.github.live_tag import tag_live
@@ -137,7 +137,7 @@ class Publisher:
             if isinstance(api, ApiError):
                 error: ApiError | None = api
             else:
-                beginning = mark("plan", *self._subject(report))
+                beginning = marker("plan", *self._subject(report))
                 error = write_comment(api, request.number, page, beginning)
         if error is None:
             return []

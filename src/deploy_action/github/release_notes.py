@@ -1,14 +1,14 @@
-"""What is new in a release: the commits between it and the one that served before, as Markdown."""
+"""What is new in a release: the commits between it and the previous one, as Markdown."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from deploy_action.github.api import Answer, ApiError, ErrorKind
+from deploy_action.github.api import ApiError, ApiResponse, ErrorKind
 from deploy_action.github.comments import escape_mentions
 from deploy_action.github.deployments import is_commit
-from deploy_action.render.markdown import code, link, text
+from deploy_action.render.markdown import code, escape_markdown, link
 
 if TYPE_CHECKING:
     from deploy_action.github.api import Api
@@ -23,7 +23,7 @@ _PULL_REQUEST = re.compile(r" \(#(\d+)\)$")
 def release_notes(
     api: Api, *, base: str, head: str, before: str, repository_url: str
 ) -> str | ApiError:
-    """Return the notes, from commit `base`, which served before as version `before`, to `head`."""
+    """Return the notes from commit `base`, which was version `before`, to `head`."""
     if not is_commit(base) or not is_commit(head):
         return ApiError(
             kind=ErrorKind.MISSING,
@@ -32,18 +32,23 @@ def release_notes(
     ahead = _compare(api, base, head)
     if isinstance(ahead, ApiError):
         return ahead
-    parts = [_section(f"New since {text(before)}", ahead.data, repository_url)]
+    parts = [_section(f"New since {escape_markdown(before)}", ahead.data, repository_url)]
     if ahead.data.get("behind_by"):
         back = _compare(api, head, base)
         if isinstance(back, ApiError):
             return back
-        parts.append(_section(f"Taken back from {text(before)}", back.data, repository_url))
-    said = "\n\n".join(part for part in parts if part)
+        parts.append(
+            _section(f"Taken back from {escape_markdown(before)}", back.data, repository_url)
+        )
+    shown_text = "\n\n".join(part for part in parts if part)
     # They may become the text of a release, which notifies whom it names.
-    return escape_mentions(said) or f"No commit lies between {text(before)} and this release."
+    return (
+        escape_mentions(shown_text)
+        or f"No commit lies between {escape_markdown(before)} and this release."
+    )
 
 
-def _compare(api: Api, base: str, head: str) -> Answer | ApiError:
+def _compare(api: Api, base: str, head: str) -> ApiResponse | ApiError:
     """https://docs.github.com/rest/commits/commits#compare-two-commits"""
     return api.get(f"compare/{base}...{head}", needs=_NEEDS, query={"per_page": _MOST})
 
@@ -62,9 +67,9 @@ def _line(entry: Any, repository_url: str) -> str:
     subject = str(entry["commit"]["message"]).partition("\n")[0]
     request = _PULL_REQUEST.search(subject)
     author = (entry.get("author") or {}).get("login") or entry["commit"]["author"]["name"]
-    said = text(subject[: request.start()] if request else subject)
+    shown_text = escape_markdown(subject[: request.start()] if request else subject)
     shown = link(code(str(entry["sha"])[:7]), str(entry["html_url"]))
     number = ""
     if request is not None:
         number = f" ({link(f'#{request[1]}', f'{repository_url}/pull/{request[1]}')})"
-    return f"{said}{number} · {shown} · {text(str(author))}"
+    return f"{shown_text}{number} · {shown} · {escape_markdown(str(author))}"

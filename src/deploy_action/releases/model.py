@@ -84,6 +84,15 @@ class Release:
         """
         return deserialize(self.config)
 
+    def takes_traffic(self, role: str) -> bool:
+        """Tell whether the edge sends requests to a role; to one that the release lacks it does not."""
+        return any(known.takes_traffic for known in self.roles if known.name == role)
+
+    def answers_requests(self, role: str) -> bool:
+        """Tell whether HTTP checks are meant for a role: for the ones with traffic, where there are
+        any."""
+        return self.takes_traffic(role) or not any(known.takes_traffic for known in self.roles)
+
     @property
     def reference(self) -> str:
         """The image as an engine finds it, whatever its tags are moved to."""

@@ -7,23 +7,23 @@ from collections.abc import Iterable, Sequence
 
 from deploy_action.render.text import printable
 
-__all__ = ["alert", "code", "details", "fenced", "link", "shortened", "table", "text"]
+__all__ = ["alert", "code", "details", "escape_markdown", "fenced", "link", "table", "truncate"]
 
 _MOST_FENCE = 256
 
 
-def text(said: str) -> str:
+def escape_markdown(raw: str) -> str:
     """Let text from outside be nothing but text: no markup, no table cell, no line of its own."""
-    flat = " ".join(printable(said).split())
+    flat = " ".join(printable(raw).split())
     escaped = re.sub(r"([\\`*_{}\[\]()#+!|~@$:])", r"\\\1", flat)
     # Only at the beginning they mean anything: a list, a rule, or a heading of the line before.
     escaped = re.sub(r"^(\d*)([-=]|\.(?=\s|$))", r"\1\\\2", escaped)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def code(said: str) -> str:
+def code(raw: str) -> str:
     """Show a name as it is written; a backtick or a bar would end it, in a table too."""
-    flat = " ".join(printable(said).split()).replace("`", "'").replace("|", "¦")
+    flat = " ".join(printable(raw).split()).replace("`", "'").replace("|", "¦")
     return f"`{flat}`" if flat else ""
 
 
@@ -59,15 +59,15 @@ def fenced(lines: Iterable[str]) -> str:
     return f"{fence}text\n{content}\n{fence}"
 
 
-def shortened(markdown: str, room: int, note: str) -> bytes:
-    """Cut a page that is longer than so many bytes, and end it with a note that says so."""
+def truncate(markdown: str, room: int, note: str) -> bytes:
+    """Cut a page that is longer than `room` bytes, and end it with a note."""
     cut = note.encode()
     kept = markdown.encode()[: max(room - len(cut) - _MOST_FENCE, 0)].decode(errors="ignore")
     return (kept.encode() + _end_of_fence(kept) + cut)[: max(room, 0)]
 
 
 def _end_of_fence(markdown: str) -> bytes:
-    """Return what ends a code block that was cut, or the note below would be a part of it."""
+    """Return what ends a code block that was cut, so that the note is not part of it."""
     fence = ""
     for line in markdown.splitlines():
         if not fence and line.startswith("```"):

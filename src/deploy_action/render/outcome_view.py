@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, assert_never
 
-from deploy_action.gates.result import Broken, Findings, GateResult, NotRun, Passed
+from deploy_action.gates.result import Broken, Findings, GateResult, NotRun, Passed, refuses
 from deploy_action.releases.model import Deployment, HostOutcome, Kind, State
 from deploy_action.render import view
 from deploy_action.render.problems import counted
@@ -105,16 +105,6 @@ def _title(outcome: Outcome) -> str:
             return _TITLES[outcome.result].format(what=what, where=where, version=version)
 
 
-def _gates_verdict(results: Sequence[GateResult]) -> str:
-    """Say in a few words how gates ended of which none refuses."""
-    configured = [it for it in results if not isinstance(it, NotRun) or it.configured]
-    if not configured:
-        return "the configuration is valid; no gate is configured"
-    if unchecked := [it.gate for it in configured if isinstance(it, NotRun)]:
-        return f"no gate refused; not checked: {', '.join(unchecked)}"
-    return "every gate passed"
-
-
 def _failed(outcome: Outcome, what: str, where: str) -> str:
     if outcome.deployment is None:
         return f"it failed{where}"
@@ -173,42 +163,43 @@ def _hosts(own: Deployment | None) -> Iterator[Table]:
 def _gates(outcome: Outcome) -> Iterator[Table]:
     # Only who asked for the gates wants to read which of them are not configured.
     asked = outcome.result is Result.PASSED
-    rows = tuple(
-        _gate(gate)
-        for gate in outcome.gates
-        if asked or not isinstance(gate, NotRun) or gate.configured
-    )
+    rows = tuple(_gate(gate) for gate in outcome.gates if asked or _is_configured(gate))
     if rows:
         yield Table(title="Gates", head=("gate", "result", "took"), rows=rows, marked=True)
 
 
+def _is_configured(result: GateResult) -> bool:
+    return not isinstance(result, NotRun) or result.configured
+
+
+def _gates_verdict(results: Sequence[GateResult]) -> str:
+    configured = [result for result in results if _is_configured(result)]
+    if not configured:
+        return "the configuration is valid; no gate is configured"
+    if unchecked := [result.gate for result in configured if isinstance(result, NotRun)]:
+        return f"no gate refused; not checked: {', '.join(unchecked)}"
+    return "every gate passed"
+
+
 def _gate(result: GateResult) -> Row:
-    notes = (("note", note) for note in getattr(result, "notes", ()))
-    took = _took(result.duration_seconds)
     match result:
         case NotRun() if not result.configured:
             return Row(cells=(result.gate, "not configured", ""))
-        case NotRun():
-            return Row(
-                cells=(result.gate, "not checked", took),
-                tone=Tone.BAD if result.refuses else Tone.WARNING,
-                details=(("", result.why), *view.labelled(remedy=result.remedy)),
-            )
-        case Passed():
-            cells = (result.gate, result.summary, took)
-            return Row(cells=cells, tone=Tone.GOOD, details=tuple(notes))
-        case Findings():
+        case Passed() | Findings():
             summary, why = result.summary, view.labelled()
-        case Broken():
-            summary = "the gate did not run to its end"
+        case Broken() | NotRun():
+            broken = isinstance(result, Broken)
+            summary = "the gate did not run to its end" if broken else "not checked"
             why = (("", result.why), *view.labelled(remedy=result.remedy))
         case _:
             assert_never(result)
+    tone = Tone.GOOD if isinstance(result, Passed) else Tone.WARNING
+    notes = () if isinstance(result, NotRun) else result.notes
     return Row(
-        cells=(result.gate, summary, took),
-        tone=Tone.BAD,
-        details=(*why, *notes),
-        problems=result.problems,
+        cells=(result.gate, summary, _took(result.duration_seconds)),
+        tone=Tone.BAD if refuses(result) else tone,
+        details=(*why, *(("note", note) for note in notes)),
+        problems=result.problems if isinstance(result, Findings | Broken) else (),
     )
 
 

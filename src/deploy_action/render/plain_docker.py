@@ -72,7 +72,7 @@ def _list(environment: Environment) -> list[str]:
         "edge": environment.edge.name,
         "service": environment.service,
         "environment": environment.name,
-        "role": "replica",
+        "kind": "replica",
     }
     return [
         "# 1. What is there: the running containers serve, the stopped ones can be restored.",

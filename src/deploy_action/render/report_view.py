@@ -146,18 +146,18 @@ def _drift(drift: reports.Drift) -> View:
     return View(title=title, tone=Tone.BAD, details=(table, *notes))
 
 
-def _monitoring(found: reports.Monitoring) -> View:
-    silent = tuple(Row(cells=(host, "no answer"), tone=Tone.BAD) for host in found.unreachable)
+def _monitoring(monitoring: reports.Monitoring) -> View:
+    silent = tuple(Row(cells=(host, "no answer"), tone=Tone.BAD) for host in monitoring.unreachable)
     nothing = view.Failure(what="nothing is deployed there: there was nothing to check")
     return View(
-        title=f"{_where(f'{found.service} {found.version}', found.environment)} is {found.result}",
-        tone=Tone.GOOD if found.result is Verdict.HEALTHY else Tone.BAD,
-        reasons=view.facts([("address", Cell(found.url, Form.URL))]),
+        title=f"{_where(f'{monitoring.service} {monitoring.version}', monitoring.environment)} is {monitoring.result}",
+        tone=Tone.GOOD if monitoring.result is Verdict.HEALTHY else Tone.BAD,
+        reasons=view.facts([("address", Cell(monitoring.url, Form.URL))]),
         details=(
-            *([] if found.checks or silent else [nothing]),
+            *([] if monitoring.checks or silent else [nothing]),
             *([Table(head=("host", "result"), rows=silent, marked=True)] if silent else []),
-            *([checks_table(found.checks)] if found.checks else []),
-            *view.notes(found.notes),
+            *([checks_table(monitoring.checks)] if monitoring.checks else []),
+            *view.notes(monitoring.notes),
         ),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from deploy_action.problem import Problem, Severity
 from deploy_action.render import view
-from deploy_action.render.markdown import alert, code, details, fenced, link, table, text
+from deploy_action.render.markdown import alert, code, details, escape_markdown, fenced, link, table
 from deploy_action.render.report_view import report_view
 from deploy_action.render.text import short
 from deploy_action.render.timeline import timeline
@@ -40,7 +40,7 @@ def summary(
     shown, page = report_view(report), _Page(repository, commit)
     took = f" ({shown.took})" if shown.took else ""
     sign = shown.sign or _SIGNS[shown.tone]
-    title = f"## {sign}{' ' if sign else ''}{text(f'{shown.title}{took}')}"
+    title = f"## {sign}{' ' if sign else ''}{escape_markdown(f'{shown.title}{took}')}"
     first = [page.block(block) for block in (*shown.reasons, *shown.findings)]
     last = [page.block(block) for block in shown.details]
     return "\n\n".join(part for part in (title, *first, release_notes, *last) if part) + "\n\n"
@@ -65,11 +65,13 @@ class _Page:
             case view.Problems():
                 return f"### Problems\n\n{self._problems(block.problems)}"
             case view.Steps():
-                return "\n".join(f"{i}. {text(line)}" for i, line in enumerate(block.lines, 1))
+                return "\n".join(
+                    f"{i}. {escape_markdown(line)}" for i, line in enumerate(block.lines, 1)
+                )
             case view.Notes():
-                return alert("NOTE", map(text, block.notes))
+                return alert("NOTE", map(escape_markdown, block.notes))
             case view.Quote():
-                return details(text(block.title), fenced(block.lines), open_=True)
+                return details(escape_markdown(block.title), fenced(block.lines), open_=True)
             case view.Timeline():
                 bars = fenced(timeline(block.phases, width=90))
                 return details("Where the time went", bars, open_=False)
@@ -79,23 +81,23 @@ class _Page:
     def _cell(self, cell: view.Cell) -> str:
         match cell.form:
             case Form.TEXT:
-                return text(cell.text)
+                return escape_markdown(cell.text)
             case Form.CODE:
                 return code(cell.text)
             case Form.URL:
-                return link(text(cell.text), cell.text)
+                return link(escape_markdown(cell.text), cell.text)
             case Form.COMMIT:
                 url = f"{self.repository}/commit/{cell.text}" if self.repository else ""
                 return link(code(short(cell.text)), url)
 
     def _table(self, block: view.Table) -> str:
         head = [label.capitalize() for label in block.head]
-        rows = [[text(cell) for cell in row.cells] for row in block.rows[:_ROWS]]
+        rows = [[escape_markdown(cell) for cell in row.cells] for row in block.rows[:_ROWS]]
         if any(row.details for row in block.rows):
             head.append("Details")
             for cells, row in zip(rows, block.rows, strict=False):
                 said = (f"{label}: {what}" if label else what for label, what in row.details)
-                cells.append(" – ".join(map(text, said)))
+                cells.append(" – ".join(map(escape_markdown, said)))
         if block.marked:
             head.insert(0, " ")
             for cells, row in zip(rows, block.rows, strict=False):
@@ -105,8 +107,8 @@ class _Page:
         content += f"\n\n{self._problems(problems)}" if problems else ""
         if block.folded:
             failed = any(row.tone is Tone.BAD for row in block.rows)
-            return details(text(block.title), content, open_=failed)
-        return f"### {text(block.title)}\n\n{content}" if block.title else content
+            return details(escape_markdown(block.title), content, open_=failed)
+        return f"### {escape_markdown(block.title)}\n\n{content}" if block.title else content
 
     def _problems(self, problems: Sequence[Problem]) -> str:
         rows = [
@@ -114,7 +116,7 @@ class _Page:
                 _SEVERITIES[problem.severity],
                 link(code(problem.place), self._line(problem)),
                 code(problem.rule),
-                text(problem.sentence),
+                escape_markdown(problem.sentence),
             )
             for problem in problems[:_ROWS]
         ]
@@ -132,7 +134,7 @@ def _more(count: int) -> str:
 
 
 def _failure(failure: view.Failure) -> str:
-    said = [f"**{text(failure.what)}**"] if failure.what else []
-    said += [f"Cause: {text(failure.cause)}"] if failure.cause else []
+    said = [f"**{escape_markdown(failure.what)}**"] if failure.what else []
+    said += [f"Cause: {escape_markdown(failure.cause)}"] if failure.cause else []
     said += [f"Next: {code(failure.remedy)}"] if failure.remedy else []
     return alert("CAUTION" if failure.severe else "WARNING", said)

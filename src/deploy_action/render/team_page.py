@@ -75,7 +75,7 @@ def _process(environments: Sequence[Environment]) -> list[str]:
     lines += [f"{number}. {step}" for number, step in enumerate(filter(None, steps), 1)]
     lines += [
         "",
-        "Whatever fails on the way: the new containers go and the release before serves on.",
+        "Whatever fails: the new containers are removed, and the previous release goes on serving.",
     ]
     chains = [f"{_text(each.after)} → {_text(each.name)}" for each in environments if each.after]
     if chains:
@@ -192,20 +192,28 @@ def _roll_back(environments: Sequence[Environment]) -> list[str]:
 def _trouble(environments: Sequence[Environment]) -> list[str]:
     name = environments[-1].name
     rows = (
-        ("the deployment failed (exit code 4)", "nothing to mend: the old release serves", ""),
-        ("a person is needed (5)", "see what is where", f"deploy-action status -e {name}"),
-        ("somebody else is deploying (6)", "wait for it", "deploy-action deploy --lock-wait 10m …"),
+        ("the deployment failed (exit code 4)", "nothing to fix: the previous release serves", ""),
+        (
+            "manual intervention is required (5)",
+            "see what runs where",
+            f"deploy-action status -e {name}",
+        ),
+        (
+            "another deployment is running (6)",
+            "wait for it",
+            "deploy-action deploy --lock-wait 10m …",
+        ),
         (
             "the holder of the lock hangs",
             "free it, and fence it off",
             f"deploy-action unlock -e {name} --force",
         ),
         (
-            "somebody changed a host by hand",
+            "a host was changed by hand",
             "see each difference",
             f"deploy-action drift -e {name}",
         ),
-        ("a tool or a host is not well", "see what is missing", "deploy-action doctor"),
+        ("a tool or a host has a problem", "see what is missing", "deploy-action doctor"),
     )
     table = _table(
         ("what", "what to do", "command"),

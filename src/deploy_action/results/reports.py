@@ -21,6 +21,7 @@ __all__ = [
     "Check",
     "CheckState",
     "Difference",
+    "DifferenceKind",
     "DoctorReport",
     "Drift",
     "History",
@@ -166,6 +167,22 @@ class Status(_Report):
         return Verdict.LIVE if any(host.version for host in self.hosts) else Verdict.EMPTY
 
 
+class DifferenceKind(StrEnum):
+    """Identifies what differs, for programs."""
+
+    LEDGER_DAMAGED = "ledger-damaged"
+    LEDGER_INCOMPLETE = "ledger-incomplete"
+    REPLICA_MISSING = "replica-missing"
+    REPLICA_CHANGED = "replica-changed"
+    REPLICA_UNEXPECTED = "replica-unexpected"
+    """It belongs to no release that was ever live."""
+    REPLICA_RUNNING = "replica-running"
+    """It should be stopped and kept."""
+    EDGE_DOWN = "edge-down"
+    EDGE_EDITED = "edge-edited"
+    EDGE_WEIGHT = "edge-weight"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """One thing that is not as it was recorded.
@@ -176,6 +193,7 @@ class Difference:
         remedy: the command that repairs it.
     """
 
+    kind: DifferenceKind
     host: str
     subject: str
     recorded: str

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from deploy_action.errors import SessionLost
 from deploy_action.interruption import postponed
 from deploy_action.parallel import run_parallel
 from deploy_action.releases.model import State
 from deploy_action.rollout.undo import undo
-from deploy_action.session.client import SessionLost
 
 if TYPE_CHECKING:
     from deploy_action.platforms.protocol import Platform, Store

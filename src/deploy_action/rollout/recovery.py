@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import DeployActionError, Interrupted, RollbackFailed
+from deploy_action.errors import DeployActionError, Interrupted, RollbackFailed, SessionLost
 from deploy_action.parallel import Cancel
 from deploy_action.platforms.protocol import Desired
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment, HostOutcome, State
-from deploy_action.session.client import SessionLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

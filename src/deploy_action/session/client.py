@@ -11,11 +11,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
-from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.errors import DeploymentFailed, ErrorCode, SessionLost
 from deploy_action.session import queries
 from deploy_action.session.queries import Query, Response
 
-__all__ = ["Session", "SessionLost"]
+__all__ = ["Session"]
 
 T = TypeVar("T")
 
@@ -32,12 +32,6 @@ _FAILURES = {
     "put": (ErrorCode.DEPLOYMENT_FAILED, "a file of the state volume could not be written"),
     "reserve": (ErrorCode.DEPLOYMENT_FAILED, "no disk space could be reserved for the outcome"),
 }
-
-
-class SessionLost(DeploymentFailed):
-    """The session ended: the lock is gone, and nothing more may be changed."""
-
-    default_code = ErrorCode.SESSION_LOST
 
 
 class Session:

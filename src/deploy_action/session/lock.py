@@ -14,14 +14,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deploy_action.clock import Clock
-from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode, Interrupted, LockHeld
+from deploy_action.errors import (
+    BadInput,
+    DeploymentFailed,
+    ErrorCode,
+    Interrupted,
+    LockHeld,
+    SessionLost,
+)
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
     ContainerSpec,
     Engine,
     NameTaken,
 )
-from deploy_action.session.client import Session, SessionLost
+from deploy_action.session.client import Session
 
 __all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
 

@@ -6,7 +6,7 @@ import base64
 import json
 import socket
 import threading
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import quote
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from deploy_action.checks.identity import IdentityExpectation
 from deploy_action.checks.result import CheckFailureKind as Kind
 from deploy_action.checks.result import CheckResult
-from deploy_action.checks.smoke import run_smoke
+from deploy_action.checks.smoke import KINDS, run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.config.model import CommandSmoke, HttpSmoke, Retry, SmokeTest, TcpSmoke
 from deploy_action.inputs import Secret
@@ -431,3 +431,8 @@ def test_tcp_does_not_wait_for_ever(application: Any, serve: Any, clock: Any) ->
         assert run(test, application.target(), clock).failure_kinds == (Kind.TIMED_OUT,)
     finally:
         release.set()
+
+
+def test_every_kind_of_the_configuration_has_its_entry() -> None:
+    """A kind that deploy.yaml allows can be run and described."""
+    assert {kind.type for kind in KINDS} == set(get_args(SmokeTest))

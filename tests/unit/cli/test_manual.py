@@ -1,4 +1,4 @@
-"""The help: made from the commands' data, complete, and equal to docs/commands.md."""
+"""The help: made from the commands' data, complete, and equal to docs/reference/commands.md."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from deploy_action.errors import ExitCode
 
 COMMANDS = all_commands()
 ROOT = Path(__file__).parents[3]
-DOCUMENT = ROOT / "docs" / "commands.md"
+DOCUMENT = ROOT / "docs" / "reference" / "commands.md"
 SOURCE = ROOT / "src" / "deploy_action"
 
 
 def test_the_document_is_what_the_commands_say() -> None:
-    """docs/commands.md is generated: python -m deploy_action.cli.manual > docs/commands.md."""
+    """docs/reference/commands.md is generated: python -m deploy_action.cli.manual > docs/reference/commands.md."""
     assert DOCUMENT.read_text(encoding="utf-8") == markdown()
 
 

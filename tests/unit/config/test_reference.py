@@ -1,4 +1,4 @@
-"""docs/configuration.md is the schema, and every example in it is true."""
+"""docs/reference/configuration.md is the schema, and every example in it is true."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from deploy_action.config import check
 from deploy_action.config.reference import render
 from deploy_action.config.schema import deploy_schema
 
-PAGE = Path(__file__).parents[3] / "docs" / "configuration.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
 
 
 def test_the_page_is_generated() -> None:
-    """It equals what `python -m deploy_action.config.reference > docs/configuration.md` writes."""
+    """It equals what `python -m deploy_action.config.reference > docs/reference/configuration.md` writes."""
     assert PAGE.read_text("utf-8") == render(deploy_schema())
 
 

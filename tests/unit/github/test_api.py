@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.github_server import TOKEN, FakeGitHub, Fault, serving
 
-from deploy_action.github.api import Answer, Api, ApiError, ErrorKind, Pages
+from deploy_action.github.api import Api, ApiError, ApiResponse, ErrorKind, Pages
 from deploy_action.inputs import Secret
 
 COMMIT = "c" * 40
@@ -39,10 +39,10 @@ def api(github: FakeGitHub, clock: FakeClock, *, seconds: float = 30, token: str
 def test_what_is_created_can_be_read(github: FakeGitHub, clock: FakeClock) -> None:
     """With the headers that GitHub asks for."""
     made = api(github, clock).post("deployments", NEW, needs=NEEDS)
-    assert isinstance(made, Answer)
+    assert isinstance(made, ApiResponse)
     assert made.status == 201
     found = api(github, clock).get("deployments", needs=NEEDS)
-    assert isinstance(found, Answer)
+    assert isinstance(found, ApiResponse)
     assert [entry["id"] for entry in found.data] == [made.data["id"]]
 
 
@@ -81,7 +81,7 @@ def test_a_server_in_trouble_is_asked_again(
 ) -> None:
     """With growing pauses, a few times."""
     github.faults += [Fault(status=status)] * 2
-    assert isinstance(api(github, clock).get("deployments", needs=NEEDS), Answer)
+    assert isinstance(api(github, clock).get("deployments", needs=NEEDS), ApiResponse)
     assert len(github.requests) == 3
     assert 1.5 <= clock.monotonic() < 2
     github.faults += [Fault(status=status)] * 9
@@ -94,7 +94,7 @@ def test_a_server_in_trouble_is_asked_again(
 def test_a_connection_that_breaks_is_made_again(github: FakeGitHub, clock: FakeClock) -> None:
     """What only reads, or changes to the same, is tried again."""
     github.faults.append(Fault(hangs_up=True))
-    assert isinstance(api(github, clock).get("deployments", needs=NEEDS), Answer)
+    assert isinstance(api(github, clock).get("deployments", needs=NEEDS), ApiResponse)
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_what_may_have_been_created_is_not_created_twice(
 def test_what_may_be_there_twice_is_tried_again(github: FakeGitHub, clock: FakeClock) -> None:
     """Two equal statuses are as good as one; a missing one is not."""
     github.faults.append(Fault(status=502, after_doing=True))
-    done = api(github, clock).post("deployments", NEW, needs=NEEDS, harmless=True)
-    assert isinstance(done, Answer)
+    done = api(github, clock).post("deployments", NEW, needs=NEEDS, repeatable=True)
+    assert isinstance(done, ApiResponse)
     assert len(github.deployments) == 2
 
 
@@ -125,7 +125,7 @@ def test_a_limit_that_passes_soon_is_waited_for(github: FakeGitHub, clock: FakeC
         Fault(status=429, headers={"Retry-After": "7"}),
         Fault(status=403, headers={"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset}),
     ]
-    assert isinstance(api(github, clock).post("deployments", NEW, needs=NEEDS), Answer)
+    assert isinstance(api(github, clock).post("deployments", NEW, needs=NEEDS), ApiResponse)
     assert 11 <= clock.monotonic() < 14
     assert len(github.deployments) == 1
 
@@ -231,4 +231,4 @@ def test_a_netrc_does_not_take_the_tokens_place(
     """A self-hosted runner may have one for the same host."""
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    assert isinstance(api(github, clock).get("deployments", needs=NEEDS), Answer)
+    assert isinstance(api(github, clock).get("deployments", needs=NEEDS), ApiResponse)

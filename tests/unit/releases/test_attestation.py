@@ -15,11 +15,10 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.world import World, make_world
 from tests.unit.render.samples import DEPLOYED, RELEASE
 
-from deploy_action.commands import attest as proving
+from deploy_action.commands.attest import attest
 from deploy_action.errors import BadInput, ExitCode, GateRefused
 from deploy_action.inputs import Inputs
 from deploy_action.releases import attestation as proofs
-from deploy_action.releases import promotion as succession
 from deploy_action.releases.attestation import KEY, Attestation, proof_key, read, sign
 from deploy_action.releases.model import Kind
 from deploy_action.results.outcome import Outcome, Result
@@ -38,7 +37,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
             "production": {"hosts": ["local"], "after": "staging"},
         }
     )
-    monkeypatch.setattr(succession, "SystemClock", lambda: made.clock)
+    monkeypatch.setattr("deploy_action.commands.promote.SystemClock", lambda: made.clock)
     return made
 
 
@@ -266,6 +265,6 @@ def test_an_image_that_no_other_host_can_have_is_not_proven() -> None:
     """Built on the host and never pushed."""
     local = dataclasses.replace(DEPLOYED, release=dataclasses.replace(RELEASE, local=True))
     outcome = Outcome(result=Result.DEPLOYED, deployment=local)
-    done = proving.attest(outcome, Inputs(environ=ENVIRON), FakeClock().now())
+    done = attest(outcome, Inputs(environ=ENVIRON), FakeClock().now())
     assert done.proof == ""
     assert "never in a registry" in str(done.notes[0])

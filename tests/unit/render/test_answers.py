@@ -11,6 +11,7 @@ from deploy_action.results.reports import (
     Check,
     CheckState,
     Difference,
+    DifferenceKind,
     DoctorReport,
     Drift,
     History,
@@ -46,7 +47,15 @@ def text(answer: Report) -> str:
         (
             Drift(
                 environment="p",
-                differences=(Difference(host="a", subject="s", recorded="r", found="f"),),
+                differences=(
+                    Difference(
+                        kind=DifferenceKind.REPLICA_CHANGED,
+                        host="a",
+                        subject="s",
+                        recorded="r",
+                        found="f",
+                    ),
+                ),
             ),
             "drifted",
             3,
@@ -120,6 +129,7 @@ def test_drift_shows_both_sides_and_the_way_back() -> None:
             environment="production",
             differences=(
                 Difference(
+                    kind=DifferenceKind.REPLICA_CHANGED,
                     host="a",
                     subject="container shop-1",
                     recorded="running",
@@ -178,7 +188,15 @@ def test_files_and_pages_are_named_or_printed() -> None:
         Status(environment="\x1b[2J", hosts=(HostStatus(host="\x1b[2J", problem="\x1b[2J"),)),
         Drift(
             environment="p",
-            differences=(Difference(host="a", subject="\x1b", recorded="\x1b", found="\x1b"),),
+            differences=(
+                Difference(
+                    kind=DifferenceKind.REPLICA_CHANGED,
+                    host="a",
+                    subject="\x1b",
+                    recorded="\x1b",
+                    found="\x1b",
+                ),
+            ),
         ),
         History(environment="p", deployments=(failed("\x1b[2J"),)),
         DoctorReport(

@@ -23,6 +23,7 @@ from deploy_action.results.reports import (
     Check,
     CheckState,
     Difference,
+    DifferenceKind,
     DoctorReport,
     Drift,
     History,
@@ -84,7 +85,15 @@ REPORTS: list[tuple[str, Report]] = [
         "drift",
         Drift(
             environment="p",
-            differences=(Difference(host="a", subject="s", recorded="r", found="f"),),
+            differences=(
+                Difference(
+                    kind=DifferenceKind.REPLICA_CHANGED,
+                    host="a",
+                    subject="s",
+                    recorded="r",
+                    found="f",
+                ),
+            ),
         ),
     ),
     ("monitor", Monitoring(environment="p", checks=(BAD_CHECK,))),

@@ -6,7 +6,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from deploy_action.render.markdown import alert, code, fenced, table, text
+from deploy_action.render.markdown import alert, code, escape_markdown, fenced, table
 
 OUTSIDE = (
     "- - -",
@@ -51,7 +51,7 @@ def inner(tokens: list[Token]) -> set[str]:
 @pytest.mark.parametrize("said", OUTSIDE)
 def test_a_paragraph_is_one_paragraph_of_plain_text(said: str) -> None:
     """Neither a block (list, rule, heading, quote, code) nor anything inside of a line."""
-    tokens = parsed(text(said))
+    tokens = parsed(escape_markdown(said))
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]
     assert inner(tokens) <= {"text", "text_special"}
 
@@ -59,14 +59,14 @@ def test_a_paragraph_is_one_paragraph_of_plain_text(said: str) -> None:
 @pytest.mark.parametrize("said", OUTSIDE)
 def test_a_second_paragraph_of_a_box_is_plain_text(said: str) -> None:
     """In a quote a line of dashes or equal signs would make a rule or a heading of its neighbour."""
-    tokens = parsed(alert("NOTE", ["first", text(said)]))
+    tokens = parsed(alert("NOTE", ["first", escape_markdown(said)]))
     assert {token.type for token in tokens} == {
         *("blockquote_open", "blockquote_close"),
         *("paragraph_open", "inline", "paragraph_close"),
     }
 
 
-@pytest.mark.parametrize("show", [text, code])
+@pytest.mark.parametrize("show", [escape_markdown, code])
 @pytest.mark.parametrize("said", OUTSIDE)
 def test_a_cell_is_one_cell(said: str, show: object) -> None:
     """A row has the cells of its heading, whatever is written into it."""
@@ -89,5 +89,5 @@ def test_a_code_block_holds_any_fence() -> None:
 @pytest.mark.parametrize("said", ["1.4.2", "2026-05-01 12:00", "-1 % of the traffic", "a - b"])
 def test_what_people_write_reads_as_they_wrote_it(said: str) -> None:
     """Escaping is seen by the parser alone."""
-    (_, line, _) = parsed(text(said))
+    (_, line, _) = parsed(escape_markdown(said))
     assert "".join(child.content for child in line.children or ()) == said

@@ -16,9 +16,8 @@ from tests.fakes.application import Application
 from tests.fakes.process import Fault, Process
 from tests.fakes.world import World, make_world
 
-from deploy_action.errors import ExitCode
+from deploy_action.errors import ExitCode, SessionLost
 from deploy_action.results.outcome import Outcome
-from deploy_action.session.client import SessionLost
 
 LEAST_CALLS = 30
 

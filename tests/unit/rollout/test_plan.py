@@ -1,143 +1,139 @@
-"""The plan: pure, told in words, and the same whether it is shown or executed."""
+"""The plan as a value: what it says of itself, and what a rollback leaves out."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import dataclasses
+from typing import Any, ClassVar
 
 import pytest
-from tests.fakes.world import World, make_world
+from tests.fakes.values import environment, ledger, release, succeeded
 
-from deploy_action.results.outcome import Result
+from deploy_action.config.model import Certificate, Hook, Hooks, Route, Strategy
+from deploy_action.releases.ledger import Ledger
+from deploy_action.releases.model import Kind, State
+from deploy_action.rollout.plan import Plan, Stage, draft_plan
+from deploy_action.rollout.step import StepId
 
-HOSTS = ("ssh://deploy@a", "ssh://deploy@b")
-SMOKE = [{"name": "home", "path": "/"}, {"name": "migrated", "command": ["true"]}]
-HOOKS = {
-    "pre_deploy": [{"name": "migrate", "run": ["exit", "0"]}],
-    "post_deploy": [{"name": "warm-up", "run": ["exit", "0"]}],
-}
-
-
-def planned(world: World, version: str = "2.0.0", command: str = "deploy") -> list[str]:
-    """Return the steps that would be done, shortened to what tells them apart."""
-    given: dict[str, Any] = {"version": version} if command == "deploy" else {}
-    done = world.outcome(command, dry_run=True, **given)
-    assert done.result is Result.PLANNED, str(done.error)
-    return [line.removeprefix("ssh://deploy@") for line in done.plan]
+HOOK = (Hook(name="h", command=("h",)),)
 
 
-SHAPES: dict[str, tuple[dict[str, Any], str]] = {
-    "plain": ({}, "pull start wait shift record drain"),
-    "smoke": ({"smoke": SMOKE}, "pull start wait run shift run record drain"),
-    "replicas": ({"replicas": 2}, "pull start start wait wait shift record drain"),
-    "canary": (
-        {"strategy": {"canary": [10, 50], "pause": "5s"}},
-        "pull start wait shift watch shift watch shift record drain",
-    ),
-    "stop-first": (
-        {"strategy": {"order": "stop-first"}},
-        "pull stop start wait shift record drain",
-    ),
-    "standby": ({"strategy": {"standby": True}}, "pull start wait shift record drain"),
-    "bake": ({"bake": "9s"}, "pull start wait shift bake: record drain"),
-    "hooks": ({"hooks": HOOKS}, "pull run start wait shift run record drain"),
-}
+@dataclasses.dataclass(frozen=True, slots=True)
+class Look:
+    """A step that does nothing."""
+
+    host: str
+    id: ClassVar[StepId] = StepId.VERIFY
+
+    def describe(self) -> str:
+        return "look"
+
+    def run(self, context: Any) -> None:
+        return None
 
 
-def first_words(lines: list[str]) -> str:
-    return " ".join(line.split()[0] for line in lines)
+def drafted(kind: Kind = Kind.DEPLOY, live: dict[str, Any] | None = None, **changes: Any) -> Plan:
+    """Draft the deployment of 2.0.0, with changes, over 1.0.0, with others."""
+    before = (
+        ledger() if live is None else ledger(succeeded(1, release("1.0.0", environment(**live))))
+    )
+    return draft_plan(kind, release("2.0.0", environment(**changes)), before, ["a", "b"])
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_plan_has_the_steps_of_its_shape_in_order(
-    shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_draft_follows_from_the_ledger() -> None:
+    """Numbers rise past failures and damaged entries; what succeeded is newest first."""
+    one, two = release("1.0.0"), release("2.0.0")
+    failed = dataclasses.replace(succeeded(3, "3.0.0"), state=State.FAILED)
+    entries = ledger(succeeded(1, one), succeeded(2, two), failed)
+    plan = draft_plan(Kind.DEPLOY, release("4.0.0"), entries, ["a", "b"])
+    assert (plan.number, plan.hosts) == (4, ("a", "b"))
+    assert plan.previous == succeeded(2, two)
+    assert plan.succeeded == (two.id, one.id)
+    assert plan.stages == ()
+    damaged = Ledger(damaged=("00000007.json",))
+    assert draft_plan(Kind.DEPLOY, one, damaged, ["a"]).number == 8
+
+
+def test_what_is_live_already_is_unchanged() -> None:
+    """Equal content is the same release; another digest is another one."""
+    live = ledger(succeeded(1, release("1.0.0")))
+    assert draft_plan(Kind.DEPLOY, release("1.0.0"), live, ["a"]).unchanged
+    rebuilt = dataclasses.replace(release("1.0.0"), digest="sha256:other")
+    assert not draft_plan(Kind.DEPLOY, rebuilt, live, ["a"]).unchanged
+    assert not draft_plan(Kind.DEPLOY, release("1.0.0"), ledger(), ["a"]).unchanged
+
+
+def test_a_rollback_leaves_out_what_it_must_not_repeat() -> None:
+    """Migrations, canaries and waiting; the hooks after a failure stay, and all else."""
+    hooks = Hooks(pre_deploy=HOOK, post_deploy=HOOK, on_failure=HOOK)
+    changes: dict[str, Any] = {
+        "hooks": hooks,
+        "bake_seconds": 9.0,
+        "strategy": Strategy(canary=(10,), standby=True),
+    }
+    ahead = drafted(Kind.DEPLOY, {}, **changes)
+    assert ahead.configuration == ahead.release.configuration
+    back = drafted(Kind.ROLLBACK, {}, **changes).configuration
+    assert back == environment(
+        hooks=Hooks(on_failure=HOOK), bake_seconds=0.0, strategy=Strategy(standby=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "live", "leaves"),
+    [
+        (Kind.DEPLOY, {}, True),
+        (Kind.PROMOTE, {}, True),
+        (Kind.ROLLBACK, {}, False),
+        (Kind.DEPLOY, None, False),
+    ],
+)
+def test_a_standby_is_left_by_all_but_a_rollback_and_a_first_deployment(
+    kind: Kind, live: dict[str, Any] | None, leaves: bool
 ) -> None:
-    """And what is executed is what was shown: the journal names the same steps."""
-    config, wanted = SHAPES[shape]
-    world = make_world(tmp_path, monkeypatch, **config)
-    world.deployed("1.0.0")
-    lines = planned(world)
-    assert first_words(lines) == wanted
-    assert world.deploy("2.0.0").error is None
-    assert list(world.troubles()) == []
+    """A release that was rolled back was not good enough."""
+    assert drafted(kind, live, strategy=Strategy(standby=True)).leaves_standby is leaves
+    assert not drafted(kind, live).leaves_standby
 
 
-def test_a_first_deployment_stops_nothing_and_says_that_there_is_no_way_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_deployment_has_no_gap() -> None:
     """Stop-first has nothing to stop."""
-    world = make_world(tmp_path, monkeypatch, strategy={"order": "stop-first"})
-    done = world.outcome("deploy", version="1.0.0", dry_run=True)
-    assert first_words(list(done.plan)) == "pull start wait shift record drain"
-    assert any("nothing to go back to" in str(note) for note in done.notes)
+    order = Strategy(order="stop-first")
+    assert drafted(Kind.DEPLOY, {}, strategy=order).stop_first
+    assert not drafted(Kind.DEPLOY, None, strategy=order).stop_first
+    assert not drafted(Kind.DEPLOY, {}).stop_first
 
 
-def test_a_gap_is_announced_with_its_length(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+TLS = Certificate(file="site.pem")
+
+
+@pytest.mark.parametrize(
+    ("changes", "moves"),
+    [
+        ({}, False),
+        ({"route": Route(port=80, path="/shop")}, False),
+        ({"route": Route(port=81)}, True),
+        ({"route": Route(port=80, host="shop.example.com")}, True),
+        ({"route": Route(port=80, certificate=TLS)}, True),
+        ({"protocol": "tcp"}, True),
+        ({"route": None, "port": None}, True),
+    ],
+)
+def test_a_route_moves_where_clients_need_another_address(
+    changes: dict[str, Any], moves: bool
 ) -> None:
-    """Nobody is surprised by stop-first."""
-    world = make_world(tmp_path, monkeypatch, strategy={"order": "stop-first"})
-    world.deployed("1.0.0")
-    done = world.outcome("deploy", version="2.0.0", dry_run=True)
-    assert any("gap of up to 3 s to stop and 5 s to start" in str(note) for note in done.notes)
+    """Host, port, protocol and TLS; another port of the application does not matter."""
+    assert drafted(Kind.DEPLOY, {}, **changes).moves_route is moves
+    assert drafted(Kind.DEPLOY, None, **changes).moves_route is False
 
 
-def test_two_hosts_start_side_by_side_and_switch_one_after_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A release that fails at the edge of the first host never reaches the second's users."""
-    world = make_world(tmp_path, monkeypatch, hosts=HOSTS, smoke=SMOKE)
-    world.deployed("1.0.0")
-    lines = planned(world)
-    switch = [line for line in lines if "shift" in line or "through the edge" in line]
-    assert [line[0] for line in switch] == ["a", "a", "b", "b"]
-    assert [line[0] for line in lines[:2]] == ["a", "b"]
-
-
-def test_stop_first_finishes_one_host_before_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At any time at most one host has a gap."""
-    world = make_world(tmp_path, monkeypatch, hosts=HOSTS, strategy={"order": "stop-first"})
-    world.deployed("1.0.0")
-    lines = planned(world)
-    shifted = next(n for n, line in enumerate(lines) if line.startswith("a: shift"))
-    stopped = next(n for n, line in enumerate(lines) if line.startswith("b: stop"))
-    assert shifted < stopped
-
-
-def test_a_rollback_is_straight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No migration of then, no canary, no waiting; the kept container is started again."""
-    config: dict[str, Any] = {"hooks": HOOKS, "bake": "9s", "strategy": {"canary": [10]}}
-    world = make_world(tmp_path, monkeypatch, **config)
-    world.deployed("1.0.0", "2.0.0")
-    lines = planned(world, command="rollback")
-    assert first_words(lines) == "start wait shift record drain"
-    assert "the kept container shop-production-1.0.0-1" in lines[0]
-
-
-def test_what_stands_by_is_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The plan says what will run beside the new release, and that a rollback starts nothing."""
-    world = make_world(tmp_path, monkeypatch, strategy={"standby": True})
-    first = world.outcome("deploy", version="1.0.0", dry_run=True)
-    assert "standby" not in first.plan[-1]
-    world.deployed("1.0.0")
-    assert "leave them running on standby" in planned(world)[-1]
-    world.deployed("2.0.0")
-    back = planned(world, command="rollback")
-    assert first_words(back) == "replica wait shift record drain"
-    assert "stands by already" in back[0]
-    assert "drain and stop" in back[-1]
-
-
-def test_a_plan_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No lock, no container, no file: it can be asked for while somebody deploys."""
-    world = make_world(tmp_path, monkeypatch)
-    world.deployed("1.0.0")
-    machine = world.machines["local"]
-    before = (machine.created, machine.files(""), dict(machine.images))
-    planned(world)
-    assert (machine.created, machine.files(""), dict(machine.images)) == before
-    changing = ("create", "start", "stop", "remove", "session put", "session edge", "pull")
-    words = [call.removeprefix("local: ") for call in world.process.calls]
-    assert [call for call in words if call.startswith(changing)] == []
+def test_the_lines_name_hosts_where_there_are_several() -> None:
+    """In the order of the stages; a step for all hosts has no name in front."""
+    stages = (
+        Stage(name="one", steps=(Look("a"), Look("b"))),
+        Stage(name="two", steps=(Look(""),)),
+    )
+    plan = dataclasses.replace(drafted(), stages=stages)
+    assert plan.steps() == (Look("a"), Look("b"), Look(""))
+    assert plan.lines() == ("a: look", "b: look", "look")
+    alone = dataclasses.replace(plan, hosts=("a",))
+    assert alone.lines() == ("look", "look", "look")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from deploy_action.errors import DeploymentFailed
-from deploy_action.session.client import Session, SessionLost
+from deploy_action.errors import DeploymentFailed, SessionLost
+from deploy_action.session.client import Session
 from deploy_action.session.queries import get, optional, pair, ping, put, recent, reserve, sequence
 
 _DEADLINE_SECONDS = 10.0

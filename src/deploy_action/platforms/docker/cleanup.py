@@ -67,7 +67,9 @@ def stop_and_retain(
         if replica.release not in kept or replica.release == release.id:
             remove(host, replica, result)
         elif replica.container.running:
-            _stop(host, replica, stop, result, alone=alone)
+            # Two workers must not go on beside each other: their end is waited for.
+            waits = not release.takes_traffic(replica.role)
+            _stop(host, replica, stop, result, alone=alone and not waits)
         elif alone and replica.release == previous and _was_killed(replica.container):
             # Nobody waited for its end.
             result.notes.append(_killed_note(host, replica, stop))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from deploy_action.platforms.docker.edge.old_workers import old_worker_sessions
-from deploy_action.platforms.docker.edge.queries import server_statuses
+from deploy_action.platforms.docker.edge.queries import old_worker_sessions, server_statuses
 from deploy_action.platforms.docker.edge.state import sorted_servers
 from deploy_action.platforms.docker.replicas import backend_for
 from deploy_action.session.queries import optional, pair
@@ -51,7 +50,7 @@ def drain(
                 for name, count in busy.items()
             ]
             # The others' sessions end with their servers.
-            host.edge.cut(host.backend, sorted(busy.keys() & waiting))
+            host.edge.close_sessions(host.backend, sorted(busy.keys() & waiting))
             break
         host.clock.sleep(_POLL_SECONDS)
     target = backend_for(host.placement, release.configuration, [(r, 100) for r in active])

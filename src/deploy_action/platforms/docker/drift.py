@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.observation import HostObservation, is_on_standby
-from deploy_action.platforms.docker.replicas import Placement, Replica, of_release
+from deploy_action.platforms.docker.replicas import Placement, Replica, of_release, with_traffic
 from deploy_action.releases.ledger import Ledger, current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment
-from deploy_action.results.reports import Difference
+from deploy_action.results.reports import Difference, DifferenceKind
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
@@ -47,7 +47,11 @@ def _differences(
     current = current_deployment(ledger.entries)
     for name in host.ledger.damaged:
         yield Difference(
-            host=host.host, subject=f"ledger entry {name}", recorded="readable", found="torn"
+            kind=DifferenceKind.LEDGER_DAMAGED,
+            host=host.host,
+            subject=f"ledger entry {name}",
+            recorded="readable",
+            found="torn",
         )
     if current is not None:
         release = current.release
@@ -58,6 +62,7 @@ def _differences(
                 replica = present.get((role.name, index))
                 if replica is None:
                     yield Difference(
+                        kind=DifferenceKind.REPLICA_MISSING,
                         host=host.host,
                         subject=f"replica {index + 1} of {release.version}",
                         recorded="running",
@@ -68,9 +73,11 @@ def _differences(
                     yield from _replica(host.host, replica, release.configuration, placement, image)
         if release.configuration.route is not None:
             standby = tuple(r for r in host.replicas if is_on_standby(r, current.standby))
-            yield from _edge(host, placement, tuple(present.values()), standby)
+            serving = with_traffic(present.values(), release)
+            yield from _edge(host, placement, serving, standby)
         if current.id not in [entry.id for entry in host.ledger.entries]:
             yield Difference(
+                kind=DifferenceKind.LEDGER_INCOMPLETE,
                 host=host.host,
                 subject="ledger",
                 recorded=f"deployment {current.id}",
@@ -114,6 +121,7 @@ def _replica(
     for what, recorded, seen in pairs:
         if recorded != seen:
             yield Difference(
+                kind=DifferenceKind.REPLICA_CHANGED,
                 host=host,
                 subject=f"{what} of container {name}",
                 recorded=str(recorded),
@@ -123,6 +131,7 @@ def _replica(
     for name in environment.secrets:
         if name not in container.env:
             yield Difference(
+                kind=DifferenceKind.REPLICA_CHANGED,
                 host=host,
                 subject=f"secret {name} of container {replica.name}",
                 recorded="set",
@@ -140,6 +149,7 @@ def _edge(
     edge = placement.edge.name
     if host.servers is None:
         yield Difference(
+            kind=DifferenceKind.EDGE_DOWN,
             host=host.host,
             subject=f"edge {edge}",
             recorded="running",
@@ -148,6 +158,7 @@ def _edge(
         )
     if host.edited:
         yield Difference(
+            kind=DifferenceKind.EDGE_EDITED,
             host=host.host,
             subject=f"configuration of edge {edge}",
             recorded="as it was written",
@@ -171,6 +182,7 @@ def _weights(
     for name in sorted(recorded.keys() | seen.keys()):
         if recorded.get(name) != seen.get(name):
             yield Difference(
+                kind=DifferenceKind.EDGE_WEIGHT,
                 host=host,
                 subject=f"weight of {name} in the {where}",
                 recorded=str(recorded.get(name, _ABSENT)),
@@ -195,17 +207,18 @@ def _unexpected(
     succeeded = set(succeeded_releases(ledger.entries))
     for replica in host.replicas:
         if replica.release not in succeeded:
-            recorded = _ABSENT
+            kind, recorded = DifferenceKind.REPLICA_UNEXPECTED, _ABSENT
         elif (
             replica.release != release
             and replica.container.running
             and not stopping
             and not is_on_standby(replica, standby)
         ):
-            recorded = "stopped and kept"
+            kind, recorded = DifferenceKind.REPLICA_RUNNING, "stopped and kept"
         else:
             continue
         yield Difference(
+            kind=kind,
             host=host.host,
             subject=f"container {replica.name} ({replica.version or 'unknown version'})",
             recorded=recorded,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Release
 
-__all__ = ["await_healthy", "require_release"]
+__all__ = ["await_healthy", "health_of", "require_release"]
 
 _OTHERS = "another user changes the containers of this service at the same time"
 
@@ -49,6 +50,15 @@ def await_healthy(host: Host, replica: Replica, health: Health, cancel: Cancel) 
                 code=ErrorCode.REPLICA_UNHEALTHY,
             )
         host.clock.sleep(watch.pause_seconds(watched))
+
+
+def health_of(release: Release, role: str) -> Health:
+    """Return how the health of a role's replicas is seen: by their staying up where neither the
+    edge nor a client has anything to ask them."""
+    health = release.configuration.health
+    if release.answers_requests(role) or health_check(health).source is not HealthSource.EDGE:
+        return health
+    return dataclasses.replace(health, kind="running")
 
 
 def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:

@@ -113,7 +113,7 @@ class Host:
     def renew_edge(self) -> str:
         """Replace an edge that is older than ours without losing a request; say what was done."""
         return edge_host.renew_edge(
-            self.engine, self.placement.edge, self.clock, begun=self.edge.restore_health
+            self.engine, self.placement.edge, self.clock, on_ready=self.edge.restore_health
         )
 
     def create_replica(

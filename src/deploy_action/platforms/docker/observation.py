@@ -86,7 +86,7 @@ class DockerObservation:
             if replica.release != live
             and (
                 replica.release not in succeeded
-                or (replica.container.running and not is_leaving(replica, host))
+                or (replica.container.running and not is_leaving(replica, host.backend))
             )
             and not is_on_standby(replica, standby)
         )
@@ -112,9 +112,7 @@ def is_on_standby(replica: Replica, standby: str) -> bool:
     return replica.release == standby and replica.is_up
 
 
-def is_leaving(replica: Replica, host: HostObservation) -> bool:
+def is_leaving(replica: Replica, backend: Backend | None) -> bool:
     """Tell whether a replica was drained and asked to stop; nobody waits for its end."""
-    drained = host.backend is not None and all(
-        server.name != replica.name for server in host.backend.servers
-    )
+    drained = backend is not None and all(server.name != replica.name for server in backend.servers)
     return drained and replica.container.restart == "no"

@@ -100,10 +100,11 @@ def _bring_up(plan: Plan, seen: DockerObservation, hosts: Sequence[str]) -> Iter
         read_only=True,
     )
     tests = _count_tests(plan.configuration, "replica")
-    if tests:
+    tested = [start for start in starts if release.answers_requests(start.role)]
+    if tests and tested:
         yield _stage(
             "smoke",
-            [CheckReplica(host=s.host, role=s.role, index=s.index, tests=tests) for s in starts],
+            [CheckReplica(host=s.host, role=s.role, index=s.index, tests=tests) for s in tested],
             read_only=True,
         )
 

@@ -15,9 +15,9 @@ from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.cleanup import remove, restart_policies, stop_and_retain
 from deploy_action.platforms.docker.drain import drain
 from deploy_action.platforms.docker.edge.state import Backend, Server, sorted_servers
-from deploy_action.platforms.docker.health import await_healthy
-from deploy_action.platforms.docker.observation import is_on_standby
-from deploy_action.platforms.docker.replicas import Replica, backend_for, of_release
+from deploy_action.platforms.docker.health import await_healthy, health_of
+from deploy_action.platforms.docker.observation import is_leaving, is_on_standby
+from deploy_action.platforms.docker.replicas import Replica, backend_for, of_release, with_traffic
 from deploy_action.platforms.docker.tls import remove_unused
 from deploy_action.platforms.protocol import ReconcileResult
 
@@ -59,10 +59,11 @@ def _reconcile(
         _give_traffic(host, release, active, started, cancel)
     else:
         for replica in started:
-            await_healthy(host, replica, configuration.health, cancel)
+            await_healthy(host, replica, health_of(release, replica.role), cancel)
 
     def let_go() -> None:
-        result.notes += drain(host, release, active, standby, desired.drain_seconds)
+        serving = with_traffic(active, release)
+        result.notes += drain(host, release, serving, standby, desired.drain_seconds)
 
     # What the engine may revive does not depend on who still has requests.
     kept = [replica for replica in leaving if replica.release in desired.succeeded]
@@ -108,6 +109,8 @@ def _bring_up(
     for role in release.roles:
         for index in range(role.replicas):
             replica = known.get((role.name, index))
+            if replica is not None and role.takes_traffic and _is_leaving(host, replica):
+                replica = _await_stop(host, release, replica)
             if replica is None or not replica.container.running:
                 host.session.ping()
                 if replica is None:
@@ -125,6 +128,24 @@ def _bring_up(
                 started.append(replica)
             active.append(replica)
     return tuple(active), tuple(started)
+
+
+def _is_leaving(host: Host, replica: Replica) -> bool:
+    if not replica.container.running:
+        return False
+    # Only the lock's holder changes this backend, so what this process wrote last is true.
+    state = host.cache.state or host.edge.state()
+    return is_leaving(replica, state.backends.get(host.backend))
+
+
+def _await_stop(host: Host, release: Release, replica: Replica) -> Replica:
+    """Wait for the end of a replica that an earlier command asked to stop."""
+    host.session.ping()
+    seconds = release.configuration.stop.timeout_seconds
+    host.engine.stop(replica.container.id, timeout_seconds=seconds)
+    return dataclasses.replace(
+        replica, container=dataclasses.replace(replica.container, status="exited")
+    )
 
 
 def _create(
@@ -170,13 +191,14 @@ def _give_traffic(
 ) -> None:
     """Give the active replicas all traffic; those just started only once they are healthy."""
     fresh = {replica.name for replica in started}
-    target = backend_for(host.placement, release.configuration, [(r, 100) for r in active])
+    serving = [(replica, 100) for replica in with_traffic(active, release)]
+    target = backend_for(host.placement, release.configuration, serving)
     if target is None:
         return
     if fresh:
         host.edge.change(host.backend, lambda old: _beside(old, target, fresh))
         for replica in started:
-            await_healthy(host, replica, release.configuration.health, cancel)
+            await_healthy(host, replica, health_of(release, replica.role), cancel)
     host.edge.change(host.backend, lambda old: _alone(old, target))
 
 

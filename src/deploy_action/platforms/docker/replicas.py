@@ -25,6 +25,7 @@ __all__ = [
     "of_release",
     "replica_spec",
     "task_spec",
+    "with_traffic",
 ]
 
 _PREFIX = "deploy-action."
@@ -111,12 +112,16 @@ class Replica:
 
 
 def name_of(placement: Placement, version: str, number: int, role: str, index: int) -> str:
-    """Name a container so that a person can read it: service, environment, version, attempt."""
+    """Name a container so that a person can read it: service, environment, version, attempt.
+
+    Args:
+        role: empty for the first role of a release, which is left out.
+    """
     readable = _NAME_UNSAFE.sub("-", version)[:40].strip("-.") or "v"
     stem = f"{placement.service}-{placement.environment}-{readable}-{number}"
     edge = placement.edge.name
     prefix = "" if edge == "deploy-action" else f"{edge}-"
-    suffix = ("" if role in ("web", "worker") else f"-{role}") + ("" if index == 0 else f"-{index}")
+    suffix = (f"-{role}" if role else "") + (f"-{index}" if index else "")
     return f"{prefix}{stem}{suffix}"
 
 
@@ -138,10 +143,11 @@ def replica_spec(
     """
     configuration = release.configuration
     first = NetworkSpec(name=placement.edge.name, address=address)
+    role_in_name = "" if role == release.roles[0] else role.name
     return _spec(
         placement,
         release,
-        name=name_of(placement, release.version, number, role.name, index),
+        name=name_of(placement, release.version, number, role_in_name, index),
         secrets=secrets,
         networks=(first, *(NetworkSpec(name=name) for name in configuration.networks)),
         entrypoint=configuration.entrypoint,
@@ -169,7 +175,7 @@ def hook_spec(
     return _spec(
         placement,
         release,
-        name=f"{name_of(placement, release.version, number, 'web', 0)}-hook-{label}",
+        name=f"{name_of(placement, release.version, number, '', 0)}-hook-{label}",
         secrets=secrets,
         networks=_networks(placement, release),
         # What `run` says is what runs, whatever the image's own entry point is.
@@ -197,7 +203,7 @@ def task_spec(
     return _spec(
         placement,
         release,
-        name=f"{name_of(placement, release.version, 0, 'web', 0)}-task-{name}",
+        name=f"{name_of(placement, release.version, 0, '', 0)}-task-{name}",
         secrets=secrets,
         networks=_networks(placement, release),
         entrypoint=argv[:1] if bare else release.configuration.entrypoint,
@@ -263,6 +269,11 @@ def of_release(replicas: Iterable[Replica], release: Release) -> tuple[Replica, 
         if replica.release == release.id and place in wanted:
             chosen[place] = replica
     return tuple(chosen[place] for place in sorted(chosen))
+
+
+def with_traffic(replicas: Iterable[Replica], release: Release) -> tuple[Replica, ...]:
+    """Pick the replicas of roles to which the edge sends requests."""
+    return tuple(replica for replica in replicas if release.takes_traffic(replica.role))
 
 
 def backend_for(

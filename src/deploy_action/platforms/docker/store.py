@@ -7,9 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import DeployActionError
+from deploy_action.errors import DeployActionError, SessionLost
 from deploy_action.parallel import run_parallel
-from deploy_action.session.client import SessionLost
 
 if TYPE_CHECKING:
     from deploy_action.platforms.docker.host import Host

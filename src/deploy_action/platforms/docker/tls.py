@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeploymentFailed, ErrorCode
-from deploy_action.platforms.docker.edge.certificates import install, served_fingerprint, sweep
-from deploy_action.platforms.docker.edge.upgrade import sweep_ended
+from deploy_action.platforms.docker.edge.certificates import (
+    install,
+    remove_others,
+    served_fingerprint,
+)
+from deploy_action.platforms.docker.edge.upgrade import remove_ended
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Route
@@ -93,7 +97,7 @@ def renew_certificate(host: Host, route: Route | None, bundle: Bundle | None) ->
     backend = host.edge.backend(host.backend)
     if bundle is None or backend is None or backend.certificate == bundle.path(host.backend):
         return
-    host.edge.present(host.backend, certificate=install(host.session, host.backend, bundle))
+    host.edge.configure(host.backend, certificate=install(host.session, host.backend, bundle))
     note = verify_served_certificate(host, route, bundle)
     yield f"{host.name}: the edge answers with the new certificate"
     if note:
@@ -103,7 +107,9 @@ def renew_certificate(host: Host, route: Route | None, bundle: Bundle | None) ->
 
 def remove_unused(host: Host, *, certificates: bool) -> None:
     """Remove old edges that have ended and, if asked, certificates that the backend does not use."""
-    sweep_ended(host.engine, host.placement.edge)
+    remove_ended(host.engine, host.placement.edge)
     if certificates:
         backend = host.edge.backend(host.backend)
-        sweep(host.session, f"certs/{host.backend}", "" if backend is None else backend.certificate)
+        remove_others(
+            host.session, f"certs/{host.backend}", "" if backend is None else backend.certificate
+        )

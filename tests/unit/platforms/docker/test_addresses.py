@@ -20,7 +20,7 @@ def test_what_was_given_is_not_given_again(tmp_path: Path, monkeypatch: pytest.M
     had = {address for _, c in world.replicas() for address in c.addresses.values()}
     engine = world.connect("local")
     addresses = IpAllocator(subnet=engine.networks()["deploy-action"])
-    given = {addresses.take(engine, "deploy-action") for _ in range(MANY)}
+    given = {addresses.allocate(engine, "deploy-action") for _ in range(MANY)}
     assert len(given) == MANY
     assert len(had) == 2
     assert not given & had
@@ -32,5 +32,5 @@ def test_where_there_is_no_network_there_is_no_address(
     """The message names it and what to look at."""
     engine = make_world(tmp_path, monkeypatch).connect("local")
     with pytest.raises(DeploymentFailed, match="deploy-action has no free address") as refused:
-        IpAllocator().take(engine, "deploy-action")
+        IpAllocator().allocate(engine, "deploy-action")
     assert "docker network inspect deploy-action" in refused.value.remedy

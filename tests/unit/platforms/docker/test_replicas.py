@@ -7,10 +7,13 @@ import re
 
 import pytest
 
+from deploy_action.config import serialize
 from deploy_action.config.model import EdgeOptions, Environment, Hook, Resources, Route, Volume
+from deploy_action.inputs import Secret
 from deploy_action.platforms.docker.edge.state import Check
 from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec
 from deploy_action.platforms.docker.replicas import (
+    Placement,
     Replica,
     backend_for,
     hook_spec,
@@ -18,9 +21,10 @@ from deploy_action.platforms.docker.replicas import (
     of_release,
     replica_spec,
 )
-from deploy_action.releases.model import Release
+from deploy_action.releases.model import Release, Role
 
 SECRET = "swordfish-17"
+SECRETS = {"TOKEN": Secret(SECRET)}
 ENVIRONMENT = Environment(
     name="production",
     service="shop",
@@ -39,25 +43,31 @@ RELEASE = Release(
     version="1.4.2",
     image="ghcr.io/acme/shop",
     digest="sha256:" + "ab" * 32,
-    config={"port": 8080},
+    config=serialize(ENVIRONMENT),
     commit="0123abc",
+    roles=(Role(replicas=2),),
     secrets={"TOKEN": "0011223344556677"},
 )
+PLACEMENT = Placement.of(ENVIRONMENT)
+WORKER = Role(name="mailer", takes_traffic=False)
 
 
-def spec(index: int = 0, number: int = 7) -> ContainerSpec:
+def spec(index: int = 0, number: int = 7, role: Role = RELEASE.roles[0]) -> ContainerSpec:
     return replica_spec(
-        ENVIRONMENT,
+        PLACEMENT,
         RELEASE,
+        role,
         number=number,
         index=index,
         address="10.128.0.2",
-        secrets={"TOKEN": SECRET},
+        secrets=SECRETS,
     )
 
 
-def replica(index: int = 0, number: int = 7, *, running: bool = True) -> Replica:
-    made = spec(index, number)
+def replica(
+    index: int = 0, number: int = 7, role: Role = RELEASE.roles[0], *, running: bool = True
+) -> Replica:
+    made = spec(index, number, role)
     return Replica.read(
         Container(
             id=f"{number}-{index}",
@@ -71,20 +81,26 @@ def replica(index: int = 0, number: int = 7, *, running: bool = True) -> Replica
 
 
 def test_what_a_container_is_can_be_read_from_its_labels() -> None:
-    """The way there and back; the whole release is in it, the second witness beside the ledger."""
-    found = replica(index=1)
-    assert (found.release, found.version, found.image) == (RELEASE.id, "1.4.2", RELEASE.reference)
-    assert (found.number, found.index, found.port) == (7, 1, 8080)
-    assert found.record() == RELEASE
+    """The way there and back."""
+    read = replica(index=1)
+    assert (read.release, read.version, read.image) == (RELEASE.id, "1.4.2", RELEASE.reference)
+    assert (read.number, read.role, read.index, read.port) == (7, "web", 1, 8080)
 
 
-def test_a_container_without_a_readable_record_has_none() -> None:
-    """Nobody's labels are trusted to be ours."""
-    found = replica()
-    for record in ("", "{", "[]", '{"service": "shop"}'):
-        labels = {**found.container.labels, "deploy-action.record": record}
-        container = dataclasses.replace(found.container, labels=labels)
-        assert Replica.read(container).record() is None
+@pytest.mark.parametrize("label", ["service", "environment", "edge", "kind"])
+def test_a_replica_is_selected_by_every_field_of_its_placement(label: str) -> None:
+    """Ownership is compared field by field, never by a joined name."""
+    labels = spec().labels
+    selector = PLACEMENT.selector()
+    assert selector.items() <= labels.items()
+    assert f"deploy-action.{label}" in selector
+
+
+def test_roles_of_one_release_are_told_apart_by_name_and_label() -> None:
+    """Web and worker are containers of the same image and version."""
+    web, mailer = replica(), replica(role=WORKER)
+    assert (web.role, mailer.role) == ("web", "mailer")
+    assert web.name != mailer.name
 
 
 def test_a_secret_is_in_the_environment_and_nowhere_else() -> None:
@@ -113,8 +129,17 @@ def test_a_candidate_is_not_restarted_by_the_engine_and_has_all_that_was_configu
 def test_a_user_label_cannot_take_the_place_of_ours() -> None:
     """Containers are found by our labels."""
     hostile = dataclasses.replace(ENVIRONMENT, labels={"deploy-action.release": "x"})
-    made = replica_spec(hostile, RELEASE, number=1, index=0, address="10.128.0.2", secrets={})
-    assert made.labels["deploy-action.release"] == RELEASE.id
+    release = dataclasses.replace(RELEASE, config=serialize(hostile))
+    made = replica_spec(
+        PLACEMENT,
+        release,
+        release.roles[0],
+        number=1,
+        index=0,
+        address="10.128.0.2",
+        secrets={},
+    )
+    assert made.labels["deploy-action.release"] == release.id
 
 
 @pytest.mark.parametrize(
@@ -123,9 +148,14 @@ def test_a_user_label_cannot_take_the_place_of_ours() -> None:
 @pytest.mark.parametrize("edge", ["deploy-action", "other"])
 def test_any_version_makes_a_name_that_docker_and_haproxy_take(version: str, edge: str) -> None:
     """Docker: [a-zA-Z0-9][a-zA-Z0-9_.-]+; HAProxy takes those too."""
-    env = dataclasses.replace(ENVIRONMENT, edge=EdgeOptions(name=edge))
-    names = [name_of(env, version, number, i) for number in (7, 8) for i in (0, 1)]
-    assert len(set(names)) == 4
+    placement = dataclasses.replace(PLACEMENT, edge=EdgeOptions(name=edge))
+    names = [
+        name_of(placement, version, number, role, index)
+        for number in (7, 8)
+        for role in ("", "mailer")
+        for index in (0, 1)
+    ]
+    assert len(set(names)) == 8
     for name in names:
         assert re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,127}", name)
 
@@ -133,7 +163,7 @@ def test_any_version_makes_a_name_that_docker_and_haproxy_take(version: str, edg
 def test_a_hook_is_a_container_of_the_new_image_that_is_no_replica() -> None:
     """It is found by its role, and gets the same environment, secrets included."""
     hook = Hook(name="migrate the data", command=("./migrate", "up"))
-    made = hook_spec(ENVIRONMENT, RELEASE, hook, number=7, secrets={"TOKEN": SECRET})
+    made = hook_spec(PLACEMENT, RELEASE, hook, number=7, secrets=SECRETS)
     assert made.labels["deploy-action.kind"] == "hook"
     assert made.name == "shop-production-1.4.2-7-hook-migrate-the-data"
     assert made.env["TOKEN"] == SECRET
@@ -141,26 +171,24 @@ def test_a_hook_is_a_container_of_the_new_image_that_is_no_replica() -> None:
     assert [*(made.entrypoint or ()), *(made.command or ())] == ["./migrate", "up"]
 
 
-def test_of_several_containers_for_one_index_the_running_and_then_the_newest_counts() -> None:
-    """One for each index, in order; those of other releases and beyond the count are left out."""
+def test_of_several_containers_for_one_place_the_running_and_then_the_newest_counts() -> None:
+    """One for each role and index; those of other releases and beyond the count are left out."""
     stopped, older, newest = replica(0, 9, running=False), replica(0, 3), replica(0, 5)
-    second, beyond = replica(1, 3), replica(2, 3)
-    found = of_release([newest, stopped, second, older, beyond], RELEASE.id, 2)
-    assert found == (newest, second)
-    assert of_release([newest], "another", 2) == ()
+    second, beyond, other_role = replica(1, 3), replica(2, 3), replica(0, 9, WORKER)
+    everything = [newest, stopped, second, older, beyond, other_role]
+    assert of_release(everything, RELEASE) == (newest, second)
+    assert of_release([newest], dataclasses.replace(RELEASE, version="2.0.0")) == ()
 
 
 def test_a_backend_has_the_servers_in_the_order_of_their_names() -> None:
     """So that two states which differ in nothing else are the same."""
     pairs = [(replica(0, 9), 100), (replica(0, 3), 0)]
-    made = backend_for(ENVIRONMENT, pairs, unchecked=frozenset({pairs[1][0].name}))
+    made = backend_for(PLACEMENT, ENVIRONMENT, pairs)
     assert made is not None
-    assert made == backend_for(
-        ENVIRONMENT, reversed(pairs), unchecked=frozenset({pairs[1][0].name})
-    )
-    assert [(s.address, s.port, s.weight, s.check) for s in made.servers] == [
-        ("10.128.0.3", 8080, 0, False),
-        ("10.128.0.9", 8080, 100, True),
+    assert made == backend_for(PLACEMENT, ENVIRONMENT, reversed(pairs))
+    assert [(s.address, s.port, s.weight) for s in made.servers] == [
+        ("10.128.0.3", 8080, 0),
+        ("10.128.0.9", 8080, 100),
     ]
     assert made.check == Check.of(ENVIRONMENT.health, "shop.example.com")
 
@@ -168,4 +196,4 @@ def test_a_backend_has_the_servers_in_the_order_of_their_names() -> None:
 def test_a_worker_has_no_backend() -> None:
     """Without a port there is nothing to route to."""
     worker = dataclasses.replace(ENVIRONMENT, port=None, route=None)
-    assert backend_for(worker, [(replica(), 100)]) is None
+    assert backend_for(PLACEMENT, worker, [(replica(), 100)]) is None

@@ -10,7 +10,7 @@ import pytest
 from deploy_action.config import load
 from deploy_action.config.model import Environment
 from deploy_action.platforms.docker.edge.state import Backend, Server
-from deploy_action.platforms.docker.replicas import backend_for
+from deploy_action.platforms.docker.replicas import Placement, backend_for
 from deploy_action.platforms.docker.traffic import shift_traffic
 
 CONFIG = """
@@ -30,7 +30,7 @@ def environment(tmp_path: Path) -> Environment:
 
 
 def _backend(environment: Environment, **weights: int) -> Backend:
-    made = backend_for(environment, [])
+    made = backend_for(Placement.of(environment), environment, [])
     assert made is not None
     servers = (
         Server(name=name, address=f"10.0.0.{number}", port=80, weight=weight)
@@ -47,7 +47,9 @@ def _weights(backend: Backend) -> dict[str, int]:
 def test_what_stands_by_gets_nothing_of_a_canary(environment: Environment, percent: int) -> None:
     """Its share would be taken from what serves, and it is older than that."""
     before = _backend(environment, new=0, old=100, oldest=0)
-    moved = _weights(shift_traffic(environment, before, {"new"}, percent))
+    moved = _weights(
+        shift_traffic(Placement.of(environment), environment, before, {"new"}, percent)
+    )
     assert moved["oldest"] == 0
     total = moved["new"] + moved["old"]
     assert moved["new"] / total == pytest.approx(percent / 100, abs=0.01)
@@ -58,7 +60,7 @@ def test_what_served_before_steps_in_while_the_new_one_is_watched_and_no_older_o
 ) -> None:
     """HAProxy takes the first backup that there is."""
     before = _backend(environment, new=128, old=128, oldest=0)
-    moved = shift_traffic(environment, before, {"new"}, 100)
+    moved = shift_traffic(Placement.of(environment), environment, before, {"new"}, 100)
     backups = [server.name for server in moved.servers if server.backup]
     assert len(backups) == 1
     assert backups[0].startswith("old")

@@ -1,4 +1,4 @@
-"""The edge's image as files: its directory and the name that its content has."""
+"""The files of the edge's image, and the names that follow from their content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DIRECTORY = Path(__file__).with_name("image")
 
 @cache
 def tag() -> str:
-    """Return the image's name; it changes with every change of its files."""
+    """Return the image's name, with a hash of its files."""
     digest = hashlib.sha256()
     for file in sorted(path for path in DIRECTORY.iterdir() if path.is_file()):
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
@@ -22,5 +22,5 @@ def tag() -> str:
 
 @cache
 def revision() -> int:
-    """Return the rising number of the image's content: a higher one replaces a lower one."""
+    """Return the revision of the image's content; an edge of a lower one is replaced."""
     return int((DIRECTORY / "REVISION").read_text())

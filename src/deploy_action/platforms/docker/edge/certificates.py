@@ -1,7 +1,7 @@
-"""The edge's certificates: proved before use, kept in the state volume, checked where they serve.
+"""The edge's certificates: verified before use, stored in the state volume, checked where they serve.
 
-A bundle is only ever written through the session into the volume; the key is in no configuration,
-label, ledger or message.
+A bundle is written only through the session into the volume; its key is in no configuration, label,
+ledger or message.
 """
 
 from __future__ import annotations
@@ -28,39 +28,39 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bundle",
-    "examine",
     "install",
-    "read",
+    "read_bundle",
+    "remove_others",
     "served_fingerprint",
     "served_until",
-    "sweep",
+    "verify_bundle",
 ]
 
 _BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-_LARGEST = 1 << 20
-_HOW = "it holds the certificate, its chain and the unencrypted private key, in this order, as PEM"
+_MAX_BYTES = 1 << 20
+_CONTENT = "a bundle holds the certificate, its chain and the unencrypted private key as PEM"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A certificate with chain and key, proved to be usable. `fingerprint` is its SHA-256."""
+    """A verified certificate with chain and key. `fingerprint` is the certificate's SHA-256."""
 
     pem: bytes = field(repr=False)
     fingerprint: str
 
     def path(self, backend: str) -> str:
-        """Return where it lies below the state volume: every content has its own name."""
+        """Return its path below the state volume, which contains a hash of its content."""
         return f"certs/{backend}/{hashlib.sha256(self.pem).hexdigest()[:16]}.pem"
 
 
-def read(certificate: Certificate, inputs: Inputs, *, host: str) -> Bundle:
-    """Read and prove the bundle that deploy.yaml names.
+def read_bundle(certificate: Certificate, inputs: Inputs, *, host: str) -> Bundle:
+    """Read and verify the bundle that deploy.yaml names.
 
     Args:
-        host: the name that it must be for; empty or a wildcard is not compared.
+        host: the name that the certificate must be for; empty or a wildcard is not compared.
 
     Raises:
-        BadInput: there is none, or it cannot be used; the message never quotes it.
+        BadInput: it is missing or unusable; the message never quotes it.
     """
     if certificate.secret is not None:
         value = inputs.secret(certificate.secret)
@@ -70,46 +70,47 @@ def read(certificate: Certificate, inputs: Inputs, *, host: str) -> Bundle:
                 remedy="pass it in the environment of this command; in a workflow: "
                 f"env: {{{certificate.secret}: ${{{{ secrets.{certificate.secret} }}}}}}",
             )
-        return examine(value.reveal().encode(), where=certificate.secret, host=host)
+        return verify_bundle(value.reveal().encode(), where=certificate.secret, host=host)
     path = inputs.config.parent / (certificate.file or "")
     try:
         with path.open("rb") as stream:
-            content = stream.read(_LARGEST + 1)
+            content = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         raise BadInput(
             f"{path}: the certificate cannot be read: {error.strerror}",
             remedy="route.certificate.file is relative to deploy.yaml",
         ) from error
-    return examine(content, where=str(path), host=host)
+    return verify_bundle(content, where=str(path), host=host)
 
 
-def examine(pem: bytes, *, where: str, host: str) -> Bundle:
-    """Prove a bundle with a handshake in memory: key, validity and name are what a client sees.
+def verify_bundle(pem: bytes, *, where: str, host: str) -> Bundle:
+    """Verify a bundle by a handshake in memory, in which a client checks validity and name.
 
     Raises:
-        BadInput: it is no bundle, the key is another one's, it has expired, or is not for `host`.
+        BadInput: it is no bundle, its key is another certificate's, it has expired, or it is not
+            for `host`.
     """
     blocks = _BLOCK.findall(pem)
-    if not blocks or len(pem) > _LARGEST:
-        raise BadInput(f"{where}: this is no PEM bundle with a certificate", remedy=_HOW)
+    if not blocks or len(pem) > _MAX_BYTES:
+        raise BadInput(f"{where}: not a PEM bundle with a certificate", remedy=_CONTENT)
     try:
         leaf = ssl.PEM_cert_to_DER_cert(blocks[0].decode("ascii"))
         server = _server(pem)
     except (ssl.SSLError, ValueError, UnicodeDecodeError) as error:
         raise BadInput(
-            f"{where}: this is no usable certificate with its key: {_reason(error)}", remedy=_HOW
+            f"{where}: not a usable certificate with its key: {_reason(error)}", remedy=_CONTENT
         ) from error
     problem = _refusal(server, blocks[0].decode("ascii"), "" if host.startswith("*") else host)
     if problem:
         raise BadInput(
             f"{where}: clients would refuse this certificate: {problem}",
-            remedy="renew it, or mend route.host in deploy.yaml",
+            remedy="renew it, or correct route.host in deploy.yaml",
         )
     return Bundle(pem=pem, fingerprint=hashlib.sha256(leaf).hexdigest())
 
 
 def _server(pem: bytes) -> ssl.SSLContext:
-    """Load the bundle; the standard library takes a key from a file only."""
+    # The standard library reads a key only from a file.
 
     def no_password() -> str:
         raise ValueError("the private key is encrypted")
@@ -127,7 +128,7 @@ def _server(pem: bytes) -> ssl.SSLContext:
 
 
 def _refusal(server: ssl.SSLContext, leaf: str, host: str) -> str:
-    """Return why a client that trusts just this certificate would still refuse it."""
+    """Return why a client that trusts this certificate would still refuse it; empty if none."""
     client = _trusting(leaf, host)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = (
@@ -168,8 +169,8 @@ def install(session: Session, backend: str, bundle: Bundle) -> str:
     return path
 
 
-def sweep(session: Session, directory: str, keep: str) -> None:
-    """Remove the files of a directory of ours but the one that is used."""
+def remove_others(session: Session, directory: str, keep: str) -> None:
+    """Remove the files of a directory except the one that is used."""
     for name in session.names(directory):
         path = f"{directory}/{name}"
         if path != keep:
@@ -177,21 +178,21 @@ def sweep(session: Session, directory: str, keep: str) -> None:
 
 
 def served_fingerprint(connection: socket.socket, *, host: str) -> str:
-    """Shake hands and return the SHA-256 of the certificate that is answered for `host`.
+    """Return the SHA-256 of the certificate that is served for `host`.
 
     Raises:
-        DeploymentFailed: there was no handshake.
+        DeploymentFailed: the TLS handshake failed.
     """
     return hashlib.sha256(_served(connection, host)).hexdigest()
 
 
 def served_until(dial: Callable[[], socket.socket], *, host: str) -> float:
-    """Return until when (seconds since 1970) clients accept what is answered for `host`.
+    """Return until when (seconds since 1970) clients accept the certificate served for `host`.
 
-    Who vouches for it is not judged: that is between the clients and their authorities.
+    Its issuer is not checked: which authorities are trusted is up to the clients.
 
     Raises:
-        DeploymentFailed: there was no handshake, or it has expired, or is not for `host`.
+        DeploymentFailed: the handshake failed, or the certificate has expired or is not for `host`.
     """
     leaf = _served(dial(), host)
     name = "" if host.startswith("*") else host
@@ -201,13 +202,13 @@ def served_until(dial: Callable[[], socket.socket], *, host: str) -> float:
     except OSError as error:
         raise DeploymentFailed(f"clients refuse the certificate: {_reason(error)}") from error
     with contextlib.closing(secured):
-        told = secured.getpeercert() or {}
-    return float(ssl.cert_time_to_seconds(str(told["notAfter"])))
+        certificate = secured.getpeercert() or {}
+    return float(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
 
 
 def _served(connection: socket.socket, host: str) -> bytes:
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Not who vouches for it is asked here but which one it is.
+    # Which certificate it is matters here, not whether it is trusted.
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
     name = None if not host or host.startswith("*") else host

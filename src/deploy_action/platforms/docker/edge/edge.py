@@ -1,4 +1,4 @@
-"""The conversation with a host's edge: change a backend, watch its servers, wait for a drain."""
+"""Changes a host's edge: its file first, then the running HAProxy."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from deploy_action.platforms.docker.edge.render import render
 from deploy_action.platforms.docker.edge.state import Backend, EdgeState, ServerStatus
 from deploy_action.platforms.docker.edge.transition import (
     Transition,
-    add,
-    at_once,
-    restore_health,
+    add_server,
+    command_lines,
+    health_commands,
     transition,
 )
 from deploy_action.session.client import Session
@@ -25,25 +25,39 @@ from deploy_action.session.queries import Conflict
 __all__ = ["Edge", "StateCache"]
 
 _TRIES = 20
+_SUCCEEDED = (
+    "New server registered",
+    "Server deleted",
+    "Done",
+    "done",
+    # The first wait of a removal may time out; its last command shows whether it succeeded.
+    "Wait delay expired",
+)
+_ALREADY_ADDED = "Already exists a server"
+
+Update = Callable[[Backend | None], Backend | None]
+"""Computes a backend from the present one; None is no backend."""
 
 
 @dataclass(slots=True)
 class StateCache:
-    """The newest state that was read or written: a change begins with it, and whether it is still so
-    is for the session to say, by the generation. Threads may come late with an older one."""
+    """The newest state that was read or written, from which a change starts.
+
+    The session compares its generation with the file's. Threads may arrive with an older state.
+    """
 
     state: EdgeState | None = None
     _generation: int = 0
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def keep(self, state: EdgeState) -> None:
-        """Remember a state, unless a newer one was known."""
+        """Keep a state, unless a newer one was known."""
         with self._guard:
             if state.generation >= self._generation:
                 self.state, self._generation = state, state.generation
 
     def forget(self) -> None:
-        """Have the next change read."""
+        """Make the next change read the state."""
         with self._guard:
             self.state = None
 
@@ -57,84 +71,79 @@ class Edge:
     cache: StateCache = field(default_factory=StateCache)
 
     def state(self) -> EdgeState:
-        """Read what the edge should do, as its configuration file says."""
+        """Read the desired state from the configuration file."""
         state = self.session.ask(written_state())
         self.cache.keep(state)
         return state
 
     def backend(self, name: str) -> Backend | None:
-        """Read one backend."""
+        """Read one backend of the desired state."""
         return self.state().backends.get(name)
 
-    def change(
-        self,
-        name: str,
-        make: Callable[[Backend | None], Backend | None],
-    ) -> Backend | None:
-        """Replace a backend, file first and running edge after it; return what it is now.
+    def servers(self, name: str) -> dict[str, ServerStatus]:
+        """Ask the running edge for the servers of a backend."""
+        return self.session.ask(server_statuses(name))
+
+    def change(self, name: str, update: Update) -> Backend | None:
+        """Replace a backend in the file and in the running edge; return the new one.
+
+        Certificate and maintenance stay, as they belong to the host.
 
         Args:
-            make: computes the new backend from the present one; called again when another
-                service changed the edge in between. The present one is that of `cache`: who has
-                the lock is the only one to change this backend.
+            update: called again when another service changed the edge in between.
 
         Raises:
             DeploymentFailed: HAProxy refuses the new configuration; the old one stays.
         """
-        return self._replace(name, _keeping(make))
+        return self._replace(name, _keeping_host_values(update))
 
-    def announce(
-        self,
-        name: str,
-        make: Callable[[Backend | None], Backend | None],
-        *,
-        starting: Collection[str],
-    ) -> Backend | None:
-        """Like `change`, with servers that do not run yet; return the backend with what is to be
-        admitted: these, and all that are new.
+    def announce(self, name: str, update: Update, *, starting: Collection[str]) -> Backend | None:
+        """Change a backend as `change` does, except that new servers are only written to the file.
+
+        Pass the result to `admit` once the servers run. HAProxy would otherwise check addresses
+        that do not exist yet, and each such check delays the next one until it times out.
 
         Args:
-            starting: names of servers that are being started. What the edge knows of the health of
-                one that it has already is out of date then.
+            starting: names of servers that are being started; the running edge may know them, with
+                an outdated health.
+
+        Returns the backend with only the servers that are to be admitted.
         """
         known: set[str] = set()
 
-        def noting(old: Backend | None) -> Backend | None:
+        def noting_known(old: Backend | None) -> Backend | None:
             if old is not None:
                 known.update(server.name for server in old.servers)
-            return make(old)
+            return update(old)
 
-        backend = self._replace(name, _keeping(noting), later=True)
+        backend = self._replace(name, _keeping_host_values(noting_known), defer_added=True)
         if backend is None:
             return None
-        fresh = tuple(s for s in backend.servers if s.name in starting or s.name not in known)
-        return dataclasses.replace(backend, servers=fresh)
+        servers = tuple(s for s in backend.servers if s.name in starting or s.name not in known)
+        return dataclasses.replace(backend, servers=servers)
 
     def admit(self, backend: Backend | None) -> None:
-        """Add the servers to the running edge that `announce` wrote down and returned.
-
-        Only now: a check of an address that nobody has yet ends when its time is up, and so would
-        see the replica late.
-        """
+        """Add the servers that `announce` returned to the running edge."""
         if backend is None:
             return
-        commands = [command for server in backend.servers for command in add(backend, server)]
-        for line in at_once(commands):
-            # One that is there already came with another service's reload.
-            if _refused(self.session.haproxy(line), but=_THERE_ALREADY):
+        commands = [c for server in backend.servers for c in add_server(backend, server)]
+        for line in command_lines(commands):
+            # A server may have been added by another service's reload.
+            if _has_failed(self.session.haproxy(line), accept=_ALREADY_ADDED):
                 self._reload()
 
-    def cut(self, name: str, servers: Iterable[str]) -> None:
-        """End the connections that servers still have, which stay where they are."""
-        for line in at_once([f"shutdown sessions server {name}/{server}" for server in servers]):
+    def close_sessions(self, name: str, servers: Iterable[str]) -> None:
+        """Close the connections that servers still have; the servers stay."""
+        commands = [f"shutdown sessions server {name}/{server}" for server in servers]
+        for line in command_lines(commands):
             self.session.haproxy(line)
 
-    def present(
+    def configure(
         self, name: str, *, certificate: str | None = None, maintenance: str | None = None
     ) -> None:
-        """Set what belongs to the host; None leaves a value as it is. A reload, if it differs."""
+        """Set a backend's values that belong to the host; None keeps a value."""
 
-        def set_(old: Backend | None) -> Backend | None:
+        def update(old: Backend | None) -> Backend | None:
             if old is None:
                 return None
             return dataclasses.replace(
@@ -143,58 +152,62 @@ class Edge:
                 maintenance=old.maintenance if maintenance is None else maintenance,
             )
 
-        self._replace(name, set_)
+        self._replace(name, update)
 
-    def _replace(
-        self,
-        name: str,
-        make: Callable[[Backend | None], Backend | None],
-        *,
-        later: bool = False,
-    ) -> Backend | None:
+    def restore_health(self) -> None:
+        """Mark servers with traffic as healthy in a worker that has just started.
+
+        Other services may have changed servers since; what HAProxy answers about those is ignored.
+        """
+        for line in health_commands(self.state()):
+            self.session.haproxy(line)
+
+    def _replace(self, name: str, update: Update, *, defer_added: bool = False) -> Backend | None:
         for _ in range(_TRIES):
-            remembered = self.cache.state
-            state = remembered or self.state()
+            cached = self.cache.state
+            state = cached or self.state()
             old = state.backends.get(name)
-            new = make(old)
+            new = update(old)
             if old == new and not state.edited:
                 return new
-            # What is refused, or never answered, is not known to be either.
+            # After a refused or unanswered change the edge's state is unknown; it is read again.
             self.cache.forget()
             clash = self._clash(state, new)
-            if clash and remembered is not None:
-                # Who had the port may have left it since.
+            if clash and cached is not None:
+                # The other service may have left the port since the state was cached.
                 continue
             if clash:
                 raise clash
-            # Where somebody has edited the file, what the running edge was told is not known.
-            edited = Transition(reload=True) if state.edited else None
-            step = edited or transition(old, new, later=later)
-            # A server that comes with a reload waits for its first check and counts as up until
-            # then; one that is added to the running edge is checked at once and starts as down.
-            target, fresh = _split(old, new) if step.reload else (new, False)
-            wanted = state.with_backend(name, target)
+            # The running edge may differ from an edited file.
+            step = (
+                Transition(reload=True)
+                if state.edited
+                else transition(old, new, defer_added=defer_added)
+            )
+            # A server that comes with a reload counts as up until its first check; one that is
+            # added to the running edge starts as down. So new servers are added after the reload.
+            target, complete = _without_added(old, new) if step.reload else (new, True)
+            following = state.with_backend(name, target)
             try:
                 answer = self.session.change_edge(
-                    render(wanted),
+                    render(following),
                     generation=state.generation,
                     reload=step.reload,
                     commands=step.commands,
                 )
             except Conflict:
                 continue
-            self.cache.keep(wanted)
+            self.cache.keep(following)
             if step.reload:
                 self.restore_health()
-            elif _refused(answer):
+            elif _has_failed(answer):
                 self._reload()
-            if not fresh:
+            if complete:
                 return new
-        raise DeploymentFailed(f"{self.host}: the edge is changed by others all the time")
+        raise DeploymentFailed(f"{self.host}: other services keep changing the edge")
 
     def _reload(self) -> None:
-        """Have the running edge do what the file says: it is the truth where the two differ, as
-        after a deployer that died between them."""
+        """Reload the file, which is right where the running edge differs from it."""
         for _ in range(_TRIES):
             state = self.state()
             following = dataclasses.replace(state, generation=state.generation + 1, edited=False)
@@ -206,19 +219,13 @@ class Edge:
                 self.restore_health()
                 return
 
-    def restore_health(self) -> None:
-        """Count servers with traffic as healthy, in a process that has just begun.
-
-        What others have changed since is theirs to tell, so that no answer is looked at.
-        """
-        for commands in restore_health(self.state()):
-            self.session.haproxy(commands)
-
     def _clash(self, state: EdgeState, new: Backend | None) -> DeploymentFailed | None:
-        clash = "" if new is None else state.clash(new)
-        if not clash and new is not None and new.tls and not new.certificate:
+        if new is None:
+            return None
+        clash = state.clash(new)
+        if not clash and new.tls and not new.certificate:
             clash = "there is no certificate for it on this host"
-        if not clash or new is None:
+        if not clash:
             return None
         return DeploymentFailed(
             f"{self.host}: the edge cannot take {new.name} on port {new.port}: {clash}",
@@ -226,49 +233,30 @@ class Edge:
             code=ErrorCode.PORT_TAKEN,
         )
 
-    def servers(self, name: str) -> dict[str, ServerStatus]:
-        """Ask how the servers of a backend are."""
-        return self.session.ask(server_statuses(name))
 
-
-def _keeping(
-    make: Callable[[Backend | None], Backend | None],
-) -> Callable[[Backend | None], Backend | None]:
-    """Have what is made take over what belongs to the host."""
-
+def _keeping_host_values(update: Update) -> Update:
     def keep(old: Backend | None) -> Backend | None:
-        new = make(old)
+        new = update(old)
         return None if new is None else new.keeping(old)
 
     return keep
 
 
-def _refused(answer: str, but: str = "") -> bool:
-    """Tell whether the runtime API refused a command: it says so and goes on with the next.
+def _has_failed(answer: str, accept: str = "") -> bool:
+    """Tell whether the runtime API refused one of several commands.
 
     Args:
-        but: how a refusal begins that is fine.
+        accept: how an acceptable refusal begins.
     """
-    fine = (*_FINE, but) if but else _FINE
+    accepted = (*_SUCCEEDED, accept) if accept else _SUCCEEDED
     lines = (line.strip() for line in answer.splitlines())
-    return any(line and not line.startswith(fine) for line in lines)
+    return any(line and not line.startswith(accepted) for line in lines)
 
 
-def _split(old: Backend | None, new: Backend | None) -> tuple[Backend | None, bool]:
-    """Leave out, for now, checked servers that are new and have no traffic yet."""
+def _without_added(old: Backend | None, new: Backend | None) -> tuple[Backend | None, bool]:
+    """Leave out checked servers that are new and have no traffic; tell whether none was."""
     if new is None:
-        return None, False
+        return None, True
     known = {server.name for server in old.servers} if old is not None else set()
-    stay = tuple(s for s in new.servers if s.name in known or s.weight or not s.check)
-    return dataclasses.replace(new, servers=stay), len(stay) < len(new.servers)
-
-
-_FINE = (
-    "New server registered",
-    "Server deleted",
-    "Done",
-    "done",
-    # The first wait of a removal may run out; whether the removal succeeds says the last command.
-    "Wait delay expired",
-)
-_THERE_ALREADY = "Already exists a server"
+    servers = tuple(s for s in new.servers if s.name in known or s.weight or not s.check)
+    return dataclasses.replace(new, servers=servers), len(servers) == len(new.servers)

@@ -1,4 +1,4 @@
-"""What stands on every host besides the services: network, volume, edge and the lock's container."""
+"""What every host has besides the services: network, volume, edge and the lock's container."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import EdgeOptions
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge import artifact, upgrade
 from deploy_action.platforms.docker.engine.protocol import (
     ContainerSpec,
@@ -30,16 +30,17 @@ __all__ = [
 _SESSION = "/usr/local/bin/session"
 LEASE_SECONDS = 30
 _READY_SECONDS = 15.0
-_SUBNETS = ipaddress.ip_network("10.128.0.0/9")
+_SUBNETS = ipaddress.IPv4Network("10.128.0.0/9")
+_SUBNETS_TRIED = 32
 
 
 def edge_image(options: EdgeOptions) -> str:
-    """Name the image of edge and lock."""
+    """Return the name of the image of edge and lock."""
     return options.image or artifact.tag()
 
 
 def lock_spec(options: EdgeOptions, name: str, labels: Mapping[str, str]) -> ContainerSpec:
-    """Describe the lock's container: the state volume, the host's network, an open input."""
+    """Describe the lock's container: the state volume, the edge's network, an open input."""
     return ContainerSpec(
         name=name,
         image=edge_image(options),
@@ -56,12 +57,12 @@ def lock_spec(options: EdgeOptions, name: str, labels: Mapping[str, str]) -> Con
 
 
 def reader_argv() -> tuple[str, ...]:
-    """Return the command that only reads, run inside the edge's container."""
+    """Return the command for a session inside the edge's container, which holds no lock."""
     return (_SESSION, "0")
 
 
 def ensure_image(engine: Engine, options: EdgeOptions) -> None:
-    """Have the image of edge and lock on the host; what is there stays as it is."""
+    """Provide the image of edge and lock; an existing one stays."""
     if options.image is None:
         engine.build_image(edge_image(options), str(artifact.DIRECTORY))
     elif engine.image(options.image) is None:
@@ -69,7 +70,7 @@ def ensure_image(engine: Engine, options: EdgeOptions) -> None:
 
 
 def ensure_network(engine: Engine, name: str) -> str:
-    """Have the network of replicas on the host, and return its subnet."""
+    """Create the network of edge and replicas unless it exists, and return its subnet."""
     networks = engine.networks()
     if name in networks:
         return networks[name]
@@ -77,29 +78,31 @@ def ensure_network(engine: Engine, name: str) -> str:
         subnet, dynamic = str(network), list(network.subnets(new_prefix=24))[-1]
         if engine.create_network(name, subnet=subnet, dynamic_range=str(dynamic)):
             return subnet
-        if name in (now := engine.networks()):
-            return now[name]
+        if name in (networks := engine.networks()):
+            return networks[name]
     raise DeploymentFailed(
         f"{engine.host}: no free subnet for the network {name} in {_SUBNETS}",
         remedy=f"create it by hand: docker network create --subnet … --ip-range … {name}",
+        code=ErrorCode.ADDRESS_IN_USE,
     )
 
 
 def _free_subnets(taken: Collection[str]) -> Iterator[ipaddress.IPv4Network]:
-    used = [ipaddress.ip_network(subnet) for subnet in taken if subnet and ":" not in subnet]
-    found = 0
+    used = [ipaddress.IPv4Network(subnet) for subnet in taken if subnet and ":" not in subnet]
+    tried = 0
     for subnet in _SUBNETS.subnets(new_prefix=20):
-        if not any(subnet.overlaps(other) for other in used):
-            yield subnet  # type: ignore[misc]
-            found += 1
-        if found == 32:
+        if any(subnet.overlaps(other) for other in used):
+            continue
+        yield subnet
+        tried += 1
+        if tried == _SUBNETS_TRIED:
             return
 
 
 def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:
-    """Walk the addresses of our network that replicas may have, lowest first.
+    """Yield the addresses that replicas may have, lowest first.
 
-    The first address is the gateway's; the last /24 is Docker's own to hand out.
+    The first address is the gateway's, and Docker assigns those of the last /24 itself.
     """
     network = ipaddress.IPv4Network(subnet)
     dynamic = list(network.subnets(new_prefix=max(24, network.prefixlen + 1)))[-1]
@@ -113,53 +116,58 @@ def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:
 
 
 def ensure_edge(engine: Engine, options: EdgeOptions, ports: Collection[int], clock: Clock) -> None:
-    """Have the edge running; one that runs is left alone (`renew_edge` replaces it).
+    """Start the edge unless it runs; `renew_edge` replaces one that runs.
 
     Args:
-        ports: where it must listen, needed only where it cannot have the host's network.
+        ports: published ports, where the edge does not use the host's network.
     """
-    found = engine.container(options.name)
-    if found is not None and "deploy-action.edge" not in found.labels:
-        raise DeploymentFailed(
-            f"{engine.host}: the name {options.name} is taken by a container that is not an edge",
-            remedy="set edge.name in deploy.yaml to another name",
-        )
-    if found is not None and found.running:
+    container = engine.container(options.name)
+    if container is not None:
+        upgrade.require_edge(engine, container)
+    if container is not None and container.running:
         return None
-    if upgrade.finish(engine, options, found):
+    if upgrade.complete_replacement(engine, options, container):
         return _await_edge(engine, options, clock)
-    if found is not None and upgrade.is_older(engine, options, found):
-        # It serves nobody, so that there is nothing to hand over.
-        engine.remove(found.id)
-        found = None
-    if found is None:
+    if container is not None and upgrade.is_older(engine, options, container):
+        # It does not run, so that there is nothing to hand over.
+        engine.remove(container.id)
+        container = None
+    if container is None:
         try:
             created = engine.create(_edge_spec(options, ports))
         except NameTaken:
             return ensure_edge(engine, options, ports, clock)
         engine.start(created)
     else:
-        engine.start(found.id)
+        engine.start(container.id)
     return _await_edge(engine, options, clock)
 
 
 def renew_edge(
-    engine: Engine, options: EdgeOptions, clock: Clock, begun: Callable[[], None] = lambda: None
+    engine: Engine,
+    options: EdgeOptions,
+    clock: Clock,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> str:
-    """Replace an edge that runs and is older than ours; return what was done, in words.
+    """Replace a running edge that is older than ours; return a note on what was done.
 
-    Without the host's network a port can be published by one container only: there the edge stays
-    as it is, which `doctor` tells, until somebody removes it at a quiet hour.
+    Without the host's network only one container can publish a port: that edge stays until somebody
+    removes it, as `doctor` says.
+
+    Args:
+        on_ready: called when the new edge serves, while the old one still runs.
     """
-    found = engine.container(options.name)
-    if found is None or not found.running or not upgrade.is_older(engine, options, found):
+    container = engine.container(options.name)
+    if options.network != "host" or container is None or not container.running:
         return ""
-    if options.network != "host":
+    if not upgrade.is_older(engine, options, container):
         return ""
     try:
-        return upgrade.replace_edge(engine, options, _edge_spec(options, ()), found, clock, begun)
+        return upgrade.replace_edge(
+            engine, options, _edge_spec(options, ()), container, clock, on_ready
+        )
     except DeploymentFailed as error:
-        # A deployment is no worse off with the edge that it had.
+        # A deployment works with the old edge too.
         return str(error)
 
 
@@ -183,7 +191,7 @@ def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
 
 
 def _await_edge(engine: Engine, options: EdgeOptions, clock: Clock) -> None:
-    if upgrade.until(lambda: upgrade.serves(engine, options.name), clock, _READY_SECONDS):
+    if upgrade.wait_until(lambda: upgrade.serves(engine, options.name), clock, _READY_SECONDS):
         return
-    said = engine.logs(options.name, lines=20)
-    raise DeploymentFailed(f"{engine.host}: the edge did not start: {said.strip()}")
+    logs = engine.logs(options.name, lines=20).strip()
+    raise DeploymentFailed(f"{engine.host}: the edge did not start: {logs}")

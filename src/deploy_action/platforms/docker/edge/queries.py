@@ -1,44 +1,74 @@
-"""What an edge is asked: what it should do, and how its servers are."""
+"""Queries to an edge: its desired state, and how its servers are."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
+from collections.abc import Mapping
 
 from deploy_action.platforms.docker.edge.render import parse
 from deploy_action.platforms.docker.edge.state import EdgeState, ServerStatus
-from deploy_action.session.queries import Query, get, haproxy
+from deploy_action.session.queries import Query, get, haproxy, old_workers
 
-__all__ = ["server_statuses", "written_state"]
+__all__ = ["old_worker_sessions", "server_statuses", "written_state"]
 
 _FILE = "edge/haproxy.cfg"
+_TABLE = "# pxname,"
 
 
 def written_state() -> Query[EdgeState]:
-    """Ask what the edge should do, as its configuration file says."""
+    """Query the desired state, as haproxy.cfg says it."""
     return get(_FILE).map(lambda file: EdgeState() if file is None else parse(file.decode()))
 
 
-def server_statuses(name: str) -> Query[dict[str, ServerStatus]]:
-    """Ask the running edge how the servers of a backend are; a backend that is not there has none."""
+def server_statuses(backend: str) -> Query[dict[str, ServerStatus]]:
+    """Query the running edge for the servers of a backend; an unknown backend has none."""
+    return haproxy(_show_stat(backend)).map(
+        lambda table: {row["svname"]: _status(row) for row in _rows(table)}
+    )
 
-    def read(answer: str) -> dict[str, ServerStatus]:
-        rows = csv.DictReader(io.StringIO(answer.lstrip("# ")))
-        return {row["svname"]: _status(row) for row in rows if row.get("svname")}
 
-    return haproxy(f"show stat {name} 4 -1\n").map(read)
+def old_worker_sessions(backend: str) -> Query[Mapping[str, int]]:
+    """Query the HAProxy workers from before a reload for their open requests, by server.
+
+    An old worker keeps the configuration of its time until its last connection has ended. Requests
+    that are in flight there have to be waited for; later ones on the same connections are handed
+    over to the present worker (render.py).
+    """
+
+    def count(tables: str) -> Mapping[str, int]:
+        sessions: Counter[str] = Counter()
+        # Every worker answers with a table.
+        for table in tables.split(_TABLE)[1:]:
+            for row in _rows(_TABLE + table):
+                if row["pxname"] == backend:
+                    sessions[row["svname"]] += int(row["scur"] or 0)
+        return sessions
+
+    return old_workers(_show_stat(backend)).map(count)
+
+
+def _show_stat(backend: str) -> str:
+    # 4: servers only; -1: all of them.
+    return f"show stat {backend} 4 -1\n"
+
+
+def _rows(table: str) -> list[dict[str, str]]:
+    rows = csv.DictReader(io.StringIO(table.lstrip("# ")))
+    return [row for row in rows if row.get("svname")]
 
 
 def _status(row: dict[str, str]) -> ServerStatus:
-    # A star says that the next check is under way; the status is the last one's.
+    # A star marks that the next check is in progress; the status is the last one's.
     check = (row.get("check_status") or "").removeprefix("* ")
-    code = row.get("check_code") or ""
-    said = " ".join(part for part in (row.get("check_desc"), code, row.get("last_chk")) if part)
+    details = (row.get("check_desc"), row.get("check_code"), row.get("last_chk"))
+    description = " ".join(part for part in details if part)
     return ServerStatus(
         name=row["svname"],
         up=row["status"].startswith("UP") or row["status"] == "no check",
         checked=check in ("L4OK", "L6OK", "L7OK"),
-        last_check=f"{check}: {said}" if check else "",
+        last_check=f"{check}: {description}" if check else "",
         weight=int(row["weight"] or 0),
         sessions=int(row["scur"] or 0),
         requests=int(row["stot"] or 0),

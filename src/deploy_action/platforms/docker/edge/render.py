@@ -1,31 +1,31 @@
 """The edge's state as HAProxy's configuration, and back: pure text, no edge is touched.
 
-The state itself stands in the file as comments, and its last line is a checksum of all before it, so
-that file and state cannot disagree without being noticed. The directives are those of the HAProxy 3.0
-configuration manual.
+The state is in the file as a comment, and the last line is a checksum of all lines before it, so that
+an edited file is noticed. The directives are those of the HAProxy 3.0 configuration manual.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from deploy_action.platforms.docker.edge.state import (
     Backend,
     Check,
     EdgeState,
     Server,
-    backend_from_json,
+    decode_backends,
     plain_socket,
 )
 
 __all__ = ["parse", "render", "server_options"]
 
 _MARK = "# deploy-action"
+_STATE = f"{_MARK}-state "
 _CHECKSUM = f"{_MARK}-checksum "
-_STEADY_INTERVAL = 1000
+_UP_INTERVAL = 1000
 _DOWN_INTERVAL = 25
-_UNSURE_INTERVAL = 50
+_CHANGING_INTERVAL = 50
 _HTTP = 80
 _HTTPS = 443
 _RETRY_AFTER_SECONDS = 60
@@ -60,21 +60,22 @@ defaults
 
 def render(state: EdgeState) -> str:
     """Write the whole configuration file."""
-    lines = [f"{_MARK} {state.generation}"]
-    lines += [f"{_MARK}-backend {line}" for line in state.to_json().values()]
-    lines += [_HEAD.rstrip()]
+    lines = [f"{_MARK} {state.generation}", f"{_STATE}{state.to_json()}", _HEAD.rstrip()]
     backends = [state.backends[name] for name in sorted(state.backends)]
-    moved = _redirected(backends)
-    for port in sorted({b.port for b in backends} | _plain_port(moved)):
-        own = [b for b in backends if b.port == port]
-        lines += _frontend(port, own, moved if port == _HTTP else [])
+    redirected = _redirected(backends)
+    for port in sorted({b.port for b in backends} | _plain_port(redirected)):
+        lines += _frontend(
+            port, [b for b in backends if b.port == port], redirected if port == _HTTP else []
+        )
     if not backends:
         lines += ["listen idle", "  bind unix@/state/run/idle.sock"]
     for backend in backends:
         lines += _backend(backend)
-    for port in sorted({b.port for b in backends if b.protocol == "http"} | _plain_port(moved)):
+    for port in sorted(
+        {b.port for b in backends if b.protocol == "http"} | _plain_port(redirected)
+    ):
         lines += [f"backend handover-{port}", f"  server next unix@{plain_socket(port)}"]
-    if moved:
+    if redirected:
         # 308 keeps the method and the body (RFC 9110, 15.4.9).
         lines += ["backend redirect", "  http-request redirect scheme https code 308"]
     lines += ["backend none", "  http-request return status 404 content-type text/plain string"]
@@ -84,23 +85,22 @@ def render(state: EdgeState) -> str:
 
 
 def parse(text: str) -> EdgeState:
-    """Read the state back from a configuration file that `render` wrote.
+    """Read the state from a configuration file that `render` wrote, or from image/empty.cfg.
 
-    A file without a checksum, as an earlier version wrote it, is taken for what it was.
+    Raises:
+        DeploymentFailed: the state is damaged, or has another format.
     """
-    generation, backends = 0, {}
-    for line in text.splitlines():
-        if not line.startswith(_MARK):
-            break
-        rest = line.partition(" ")[2]
-        if line.startswith(f"{_MARK}-backend "):
-            backend = backend_from_json(line.removeprefix(f"{_MARK}-backend "))
-            backends[backend.name] = backend
-        else:
-            generation = int(rest.removeprefix("deploy-action "))
-    content, mark, checksum = text.rpartition(_CHECKSUM)
-    edited = bool(mark) and checksum.strip() != _checksum(content)
-    return EdgeState(generation=generation, backends=backends, edited=edited)
+    number = text.partition("\n")[0].removeprefix(f"{_MARK} ")
+    generation = int(number) if number.isdigit() else 0
+    state = next((line for line in text.splitlines() if line.startswith(_STATE)), None)
+    if state is None:
+        return EdgeState(generation=generation, edited=generation > 0)
+    content, _, checksum = text.rpartition(_CHECKSUM)
+    return EdgeState(
+        generation=generation,
+        backends=decode_backends(state.removeprefix(_STATE)),
+        edited=checksum.strip() != _checksum(content),
+    )
 
 
 def _checksum(text: str) -> str:
@@ -108,7 +108,7 @@ def _checksum(text: str) -> str:
 
 
 def _redirected(backends: list[Backend]) -> list[Backend]:
-    """Return the services whose plain requests are sent to https: those on the usual port."""
+    """Return the services on port 443 whose requests to port 80 are redirected to https."""
     plain = [b for b in backends if b.port == _HTTP]
     if any(b.tls or b.protocol == "tcp" for b in plain):
         return []
@@ -123,18 +123,18 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
         yield "  mode tcp"
     yield _bind(port, backends, alpn=not tcp) if tls else f"  bind :{port}"
     if tls or not tcp:
-        # Only those who hold the state volume can connect there.
+        # Only containers with the state volume can connect there.
         yield f"  bind unix@{plain_socket(port)} mode 600 user haproxy"
     if tcp:
         yield f"  default_backend {backends[0].name}"
         return
     if tls:
         yield "  http-request set-header X-Forwarded-Proto https"
-    # A connection that is kept open stays with its process when that makes room for the next; a
-    # request that comes on it later belongs to the servers of then.
+    # A connection that is kept open stays with its worker over a reload; later requests on it go to
+    # the present worker, which knows the present servers.
     yield f"  use_backend handover-{port} if {{ stopping }}"
-    # The most particular route first: a named host before any host, a longer path before a
-    # shorter, and a service of its own before a redirect.
+    # The most specific route first: a named host before any host, a longer path before a shorter
+    # one, and a service before a redirect.
     routes = [(b, b.name) for b in backends] + [(b, "redirect") for b in redirected]
     for backend, target in sorted(
         routes,
@@ -148,12 +148,11 @@ def _breadth(backend: Backend) -> tuple[bool, bool, int]:
     return not backend.host, backend.host.startswith("*."), -len(backend.path)
 
 
-def _plain_port(moved: list[Backend]) -> set[int]:
-    return {_HTTP} if moved else set()
+def _plain_port(redirected: list[Backend]) -> set[int]:
+    return {_HTTP} if redirected else set()
 
 
 def _bind(port: int, backends: list[Backend], *, alpn: bool) -> str:
-    """Listen with TLS."""
     certificates = sorted({b.certificate for b in backends if b.certificate})
     files = " ".join(f"crt /state/{path}" for path in certificates)
     protocols = " alpn h2,http/1.1" if alpn else ""
@@ -163,8 +162,8 @@ def _bind(port: int, backends: list[Backend], *, alpn: bool) -> str:
 def _route(backend: Backend, target: str) -> Iterator[str]:
     conditions = []
     if backend.host.startswith("*."):
-        end = backend.host.lower().removeprefix("*")
-        conditions.append(f"{{ req.hdr(host),host_only -i -m end {end} }}")
+        suffix = backend.host.lower().removeprefix("*")
+        conditions.append(f"{{ req.hdr(host),host_only -i -m end {suffix} }}")
     elif backend.host:
         conditions.append(f"{{ req.hdr(host),host_only -i {backend.host.lower()} }}")
     if backend.path.rstrip("/"):
@@ -178,8 +177,8 @@ def _route(backend: Backend, target: str) -> Iterator[str]:
 
 def _backend(backend: Backend) -> Iterator[str]:
     yield f"backend {backend.name}"
-    # By hash a client stays where it is while weights move, but for those whom the move is about;
-    # who cannot be told apart is spread in turns (configuration manual, balance hash).
+    # A hash keeps a client on its server while weights change, except for the shifted share; clients
+    # without the cookie or header are spread by round robin (configuration manual, balance hash).
     yield f"  balance hash {backend.sticky}" if backend.sticky else "  balance roundrobin"
     if backend.sticky:
         yield "  hash-type consistent sdbm avalanche"
@@ -187,8 +186,8 @@ def _backend(backend: Backend) -> Iterator[str]:
     if backend.protocol == "tcp":
         yield "  mode tcp"
     else:
-        # A replica that dies takes what it was asked with it. Only what changes nothing may be asked
-        # again by a proxy (RFC 9110, 9.2.2); and it was not answered in part, as nothing came.
+        # A replica that dies loses the requests that it was processing. A proxy may repeat only
+        # idempotent ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
         yield "  http-request disable-l7-retry unless METH_GET"
     if backend.maintenance and backend.protocol == "http":
         yield (
@@ -209,29 +208,23 @@ def _backend(backend: Backend) -> Iterator[str]:
 
 
 def server_options(server: Server, check: Check) -> str:
-    """Write how a server is checked; the same words serve the file and the runtime API.
+    """Write how a server is checked, for the file and for the runtime API.
 
-    While a server is down it is looked at every 25 ms, and while it is not sure to be up every 50 ms,
-    or every `interval` where that is shorter; once it is up a slower rhythm is enough.
+    A server that is down is checked every 25 ms and one that is about to change its state every
+    50 ms, or every `interval` where that is shorter; one that is up every second or `interval`.
     """
     if server.backup:
         return " backup"
     if not server.check:
         return ""
-    steady = max(_STEADY_INTERVAL, check.interval)
-    unsure, down = min(check.interval, _UNSURE_INTERVAL), min(check.interval, _DOWN_INTERVAL)
+    up = max(_UP_INTERVAL, check.interval)
+    changing, down = min(check.interval, _CHANGING_INTERVAL), min(check.interval, _DOWN_INTERVAL)
     return (
-        f" check inter {steady} fastinter {unsure} downinter {down}"
+        f" check inter {up} fastinter {changing} downinter {down}"
         f" rise {check.successes} fall {check.failures}"
     )
 
 
 def _quote(text: str) -> str:
-    """Quote for HAProxy: strong quotes keep everything but themselves as it is."""
+    # HAProxy's strong quotes protect everything except themselves.
     return "'" + text.replace("'", "'\\''") + "'"
-
-
-def servers_of(backends: Iterable[Backend]) -> Iterator[Server]:
-    """Walk over all servers."""
-    for backend in backends:
-        yield from backend.servers

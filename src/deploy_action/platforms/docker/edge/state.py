@@ -1,4 +1,4 @@
-"""What the edge of a host should do: every backend, its servers and their weights."""
+"""The desired state of a host's edge: every backend, its servers and their weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deploy_action.config.model import Health, Route, Sticky
+from deploy_action.errors import DeploymentFailed, ErrorCode
 
 __all__ = [
     "Backend",
@@ -17,13 +18,14 @@ __all__ = [
     "Server",
     "ServerStatus",
     "as_backup",
-    "backend_from_json",
     "backend_name",
+    "decode_backends",
     "plain_socket",
     "sorted_servers",
 ]
 
-_WARM = "-warm"
+_FORMAT = 1
+_BACKUP = "-backup"
 _FETCHES = {"cookie": "cook", "header": "hdr"}
 
 
@@ -42,19 +44,19 @@ class Server:
 
 
 def as_backup(server: Server) -> Server:
-    """Return a second entry for a server that has handed its traffic over and still runs.
+    """Return a second entry, a backup, for a server that no longer gets traffic and still runs.
 
-    A weight of 0 takes a server out even where no other is left, and HAProxy cannot make an
-    existing server a backup: so there are two entries for one replica, for a while.
+    Weight 0 excludes a server even where no other is left, and HAProxy cannot make an existing
+    server a backup, so that the replica has two entries for a while.
     """
     return dataclasses.replace(
-        server, name=f"{server.name}{_WARM}", weight=100, check=False, backup=True
+        server, name=f"{server.name}{_BACKUP}", weight=100, check=False, backup=True
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """How the edge itself watches a backend's servers, all times in milliseconds."""
+    """How the edge checks a backend's servers; times in milliseconds."""
 
     kind: Literal["http", "tcp"]
     path: str = "/"
@@ -66,7 +68,7 @@ class Check:
 
     @classmethod
     def of(cls, health: Health, host: str) -> Check:
-        """Translate a configured health check; what HAProxy cannot do itself becomes a connect."""
+        """Translate a configured health check; what HAProxy cannot do becomes a TCP check."""
         return cls(
             kind="http" if health.kind == "http" else "tcp",
             path=health.path,
@@ -80,7 +82,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """One service in one environment as the edge sees it."""
+    """One service in one environment as the edge sees it.
+
+    Attributes:
+        sticky: HAProxy's fetch that identifies a client ("req.cook(session)"); empty for none.
+        tls: the edge terminates TLS on this port.
+        certificate: path of the PEM bundle below the state volume; it belongs to the host, not to
+            a release.
+        maintenance: path of the page that is served instead of the service; empty while it is open.
+    """
 
     name: str
     protocol: Literal["http", "tcp"]
@@ -90,13 +100,9 @@ class Backend:
     check: Check
     servers: tuple[Server, ...] = ()
     sticky: str = ""
-    """What tells clients apart, as HAProxy fetches it ("req.cook(session)"); empty for nothing."""
     tls: bool = False
-    """The edge itself ends TLS on this port."""
     certificate: str = ""
-    """Path of the PEM bundle below the state volume, which belongs to the host, not to a release."""
     maintenance: str = ""
-    """Path of the page that is answered instead of the service; empty while it is open."""
 
     @classmethod
     def of(
@@ -121,10 +127,10 @@ class Backend:
         )
 
     def keeping(self, old: Backend | None) -> Backend:
-        """Take over what belongs to the host and not to a release: certificate and maintenance.
+        """Take over what belongs to the host, not to a release: certificate and maintenance.
 
-        The certificate stays known while a release without TLS serves, so that going back to one
-        with TLS needs no key from anybody.
+        The certificate is kept while a release without TLS serves, so that a rollback to one with
+        TLS needs no key.
         """
         if old is None:
             return self
@@ -136,15 +142,17 @@ class Backend:
 
     @property
     def topology(self) -> Backend:
-        """What only a reload can change: everything but the servers."""
+        """Everything except the servers: what only a reload can change."""
         return dataclasses.replace(self, servers=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeState:
-    """All backends of an edge, and the number that rises with every change.
+    """All backends of an edge.
 
-    `edited` is true of a file that somebody else has changed since it was written.
+    Attributes:
+        generation: rises with every change.
+        edited: another program or a person has changed the file since it was written.
     """
 
     generation: int = 0
@@ -153,45 +161,72 @@ class EdgeState:
 
     def with_backend(self, name: str, backend: Backend | None) -> EdgeState:
         """Return the next state, with one backend replaced or removed."""
-        others = {
-            backend_name: value
-            for backend_name, value in self.backends.items()
-            if backend_name != name
-        }
+        backends = {key: value for key, value in self.backends.items() if key != name}
         if backend is not None:
-            others[name] = backend
-        return EdgeState(generation=self.generation + 1, backends=others)
+            backends[name] = backend
+        return EdgeState(generation=self.generation + 1, backends=backends)
 
-    def clash(self, wanted: Backend) -> str:
-        """Say which other service makes it impossible to listen as wanted; empty if none does."""
+    def clash(self, backend: Backend) -> str:
+        """Return which other service prevents a backend from listening; empty if none does."""
         for other in self.backends.values():
-            if other.name == wanted.name or other.port != wanted.port:
+            if other.name == backend.name or other.port != backend.port:
                 continue
-            if other.tls != wanted.tls:
-                ours, theirs = ("with", "without") if wanted.tls else ("without", "with")
+            if other.tls != backend.tls:
+                ours, theirs = ("with", "without") if backend.tls else ("without", "with")
                 return f"{other.name} listens on port {other.port} {theirs} TLS, not {ours} it"
-            if "tcp" in (other.protocol, wanted.protocol):
+            if "tcp" in (other.protocol, backend.protocol):
                 return f"{other.name} has port {other.port} already"
         return ""
 
-    def to_json(self) -> Mapping[str, str]:
-        """Write each backend as one line of JSON."""
-        return {
-            name: json.dumps(dataclasses.asdict(backend), sort_keys=True)
-            for name, backend in sorted(self.backends.items())
-        }
+    def to_json(self) -> str:
+        """Encode the backends on one line; `decode_backends` reads it."""
+        backends = [dataclasses.asdict(self.backends[name]) for name in sorted(self.backends)]
+        return json.dumps({"format": _FORMAT, "backends": backends}, sort_keys=True)
+
+
+def decode_backends(text: str) -> dict[str, Backend]:
+    """Decode what `EdgeState.to_json` wrote.
+
+    Raises:
+        DeploymentFailed: it is damaged, or has another format.
+    """
+    try:
+        data = json.loads(text)
+        if data["format"] != _FORMAT:
+            raise ValueError(f"format {data['format']!r}, not {_FORMAT}")
+        backends = [
+            Backend(
+                **entry
+                | {
+                    "check": Check(**entry["check"]),
+                    "servers": tuple(Server(**server) for server in entry["servers"]),
+                }
+            )
+            for entry in data["backends"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise DeploymentFailed(
+            f"the state in edge/haproxy.cfg cannot be read: {error}",
+            cause="another version of deploy-action wrote it, or another program changed it",
+            remedy="use the version that wrote it; deploy-action doctor",
+            code=ErrorCode.EDGE_STATE_UNREADABLE,
+        ) from error
+    return {backend.name: backend for backend in backends}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerStatus:
-    """What the edge says of one server: its counters since it was added."""
+    """HAProxy's statistics of one server; counters since it was added.
+
+    Attributes:
+        checked: a check has passed; HAProxy counts a server as up before its first check.
+        last_check: the last check's result in HAProxy's words ("L4CON: Connection refused").
+    """
 
     name: str
     up: bool
     checked: bool
-    """A check has passed; HAProxy counts a server as up before its first check."""
     last_check: str
-    """The last check's result in HAProxy's words ("L4CON: Connection refused")."""
     weight: int
     sessions: int
     requests: int
@@ -201,30 +236,16 @@ class ServerStatus:
 
 
 def sorted_servers(servers: Iterable[Server]) -> tuple[Server, ...]:
-    """Sort servers by name: two states that differ in nothing else are the same."""
+    """Sort servers by name, so that equal sets of servers are equal states."""
     return tuple(sorted(servers, key=lambda server: server.name))
 
 
 def backend_name(service: str, environment: str) -> str:
-    """Name the backend of a service in an environment."""
+    """Return the name of the backend of a service in an environment."""
     return f"{service}-{environment}"
 
 
 def plain_socket(port: int) -> str:
-    """Return where the edge takes an HTTP port's requests too, without TLS: for our own checks, and
-    for what its processes from before a reload hand over."""
+    """Return the socket where the edge takes an HTTP port's requests without TLS: from our own
+    checks, and from HAProxy workers from before a reload."""
     return f"/state/run/edge-{port}.sock"
-
-
-def backend_from_json(line: str) -> Backend:
-    """Read what `EdgeState.to_json` wrote."""
-    data = json.loads(line)
-    return Backend(
-        **{
-            backend_name: value
-            for backend_name, value in data.items()
-            if backend_name not in ("check", "servers")
-        },
-        check=Check(**data["check"]),
-        servers=tuple(Server(**server) for server in data["servers"]),
-    )

@@ -1,4 +1,4 @@
-"""From one state of a backend to the next: what the runtime API is told, or that a reload is due."""
+"""From one state of a backend to the next: runtime API commands, or a reload."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from deploy_action.platforms.docker.edge.render import server_options
 from deploy_action.platforms.docker.edge.state import Backend, EdgeState, Server
 
-__all__ = ["Transition", "add", "at_once", "restore_health", "transition", "weights"]
+__all__ = [
+    "Transition",
+    "add_server",
+    "command_lines",
+    "health_commands",
+    "transition",
+    "weights",
+]
 
 _HIGHEST_WEIGHT = 256
-_COMMANDS_AT_ONCE = 50
-"""HAProxy reads a line command by command; others are not to wait for too many of them."""
+_COMMANDS_PER_LINE = 50
+"""HAProxy runs a line of commands in one go, while others wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +30,16 @@ class Transition:
     commands: str = ""
 
 
-def transition(old: Backend | None, new: Backend | None, *, later: bool = False) -> Transition:
+def transition(
+    old: Backend | None, new: Backend | None, *, defer_added: bool = False
+) -> Transition:
     """Compare two states of one backend.
 
     Servers are added before weights rise, and weights rise before others fall, so that at no
     instant every server has weight 0.
 
     Args:
-        later: the servers that are new are left out.
+        defer_added: leave out the commands that add servers.
     """
     if old is None and new is None:
         return Transition(reload=False)
@@ -41,16 +50,16 @@ def transition(old: Backend | None, new: Backend | None, *, later: bool = False)
     if any(_identity(before[name]) != _identity(after[name]) for name in before.keys() & after):
         return Transition(reload=True)
     commands: list[str] = []
-    for server in new.servers:
-        if server.name not in before:
-            commands += [] if later else add(new, server)
-    shared = [(before[n].weight, after[n]) for n in after if n in before]
-    for was, server in sorted(shared, key=lambda pair: pair[0] - pair[1].weight):
-        if was != server.weight:
+    if not defer_added:
+        for server in new.servers:
+            commands += [] if server.name in before else add_server(new, server)
+    shared = [(before[name].weight, after[name]) for name in after if name in before]
+    for weight, server in sorted(shared, key=lambda pair: pair[0] - pair[1].weight):
+        if weight != server.weight:
             commands.append(f"set server {new.name}/{server.name} weight {server.weight}")
     for server in old.servers:
         if server.name not in after:
-            commands += _remove(new, server)
+            commands += _remove_server(new, server)
     return Transition(reload=False, commands="; ".join(commands) + "\n" if commands else "")
 
 
@@ -58,40 +67,40 @@ def _identity(server: Server) -> tuple[str, int, bool, bool]:
     return server.address, server.port, server.check, server.backup
 
 
-def add(backend: Backend, server: Server) -> list[str]:
-    """Return the commands that add a server, to be used once it has earned that."""
-    where = f"{backend.name}/{server.name}"
+def add_server(backend: Backend, server: Server) -> list[str]:
+    """Return the commands that add a server, which starts as down where it is checked."""
+    target = f"{backend.name}/{server.name}"
     options = server_options(server, backend.check)
     commands = [
-        f"add server {where} {server.address}:{server.port} weight {server.weight}{options}"
+        f"add server {target} {server.address}:{server.port} weight {server.weight}{options}"
     ]
     if server.check:
-        commands.append(f"enable health {where}")
-    commands.append(f"enable server {where}")
+        commands.append(f"enable health {target}")
+    commands.append(f"enable server {target}")
     if server.check:
-        # A new server counts as up until its first check; it has to earn that.
-        commands.append(f"set server {where} health down")
+        # HAProxy counts a new server as up until its first check.
+        commands.append(f"set server {target} health down")
     return commands
 
 
-def _remove(backend: Backend, server: Server) -> list[str]:
-    where = f"{backend.name}/{server.name}"
+def _remove_server(backend: Backend, server: Server) -> list[str]:
+    target = f"{backend.name}/{server.name}"
     return [
-        f"set server {where} state maint",
-        # A request that is still connecting to a dead server goes to another one when that times
-        # out (timeout connect: 2 s); only what is left after that is cut.
-        f"wait 3s srv-removable {where}",
-        f"shutdown sessions server {where}",
-        f"wait 2s srv-removable {where}",
-        f"del server {where}",
+        f"set server {target} state maint",
+        # A request that is connecting to a dead server goes to another one after "timeout connect"
+        # (2 s); only what is left after that is cut.
+        f"wait 3s srv-removable {target}",
+        f"shutdown sessions server {target}",
+        f"wait 2s srv-removable {target}",
+        f"del server {target}",
     ]
 
 
-def restore_health(state: EdgeState) -> Iterator[str]:
-    """Yield the commands after a reload: servers with traffic count as healthy as before it.
+def health_commands(state: EdgeState) -> Iterator[str]:
+    """Yield the commands after a reload that mark servers with traffic as healthy.
 
-    A new process takes a server for up, but only until its first check: a single one that is slow
-    would take the last server out. So it gets as many tries as everywhere (`fall`).
+    A new worker counts a server as up, but only until its first check: one slow check would then
+    take the last server out. Marked as healthy, it may fail as many checks as usual (`fall`).
     """
     commands = [
         f"set server {backend.name}/{server.name} health up"
@@ -99,13 +108,13 @@ def restore_health(state: EdgeState) -> Iterator[str]:
         for server in backend.servers
         if server.check and server.weight > 0
     ]
-    yield from at_once(commands)
+    yield from command_lines(commands)
 
 
-def at_once(commands: Sequence[str]) -> Iterator[str]:
+def command_lines(commands: Sequence[str]) -> Iterator[str]:
     """Join commands to lines that the runtime API can take."""
-    for start in range(0, len(commands), _COMMANDS_AT_ONCE):
-        yield "; ".join(commands[start : start + _COMMANDS_AT_ONCE]) + "\n"
+    for start in range(0, len(commands), _COMMANDS_PER_LINE):
+        yield "; ".join(commands[start : start + _COMMANDS_PER_LINE]) + "\n"
 
 
 def weights(percent: int, *, new: int, old: int) -> tuple[int, int]:

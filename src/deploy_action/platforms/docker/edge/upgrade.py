@@ -1,9 +1,9 @@
-"""Replace a running edge by a newer one, which takes its listening sockets over: nothing is lost.
+"""Replaces a running edge by a newer one, which takes over its listening sockets.
 
-    NAME serves → NAME-next starts beside it and is handed its sockets (platforms/docker/edge/image/edge)
-      → NAME is told to end: it lets its requests under way finish → names are exchanged
+    NAME serves → NAME-next starts and receives the sockets of NAME (image/edge)
+      → NAME is told to stop and completes its open requests → NAME-next is renamed to NAME
 
-Every step can be found done already: the next command goes on where a dead one stopped.
+Every step may be done already: the next command continues where a killed one stopped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal, TypeVar
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import EdgeOptions
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge import artifact
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
@@ -23,38 +23,58 @@ from deploy_action.platforms.docker.engine.protocol import (
     NameTaken,
 )
 
-__all__ = ["REVISION", "finish", "is_older", "replace_edge", "serves", "sweep_ended", "until"]
+__all__ = [
+    "REVISION",
+    "complete_replacement",
+    "is_older",
+    "remove_ended",
+    "replace_edge",
+    "require_edge",
+    "serves",
+    "wait_until",
+]
 
-_Answer = TypeVar("_Answer")
+T = TypeVar("T")
 
 REVISION = "deploy-action.edge-revision"
+_EDGE = "deploy-action.edge"
+_KIND = "deploy-action.kind"
 _READY_SECONDS = 10.0
 _OTHERS_SECONDS = 20.0
 _POLL_SECONDS = 0.02
-_ENDING_SECONDS = 1.0
-# By the socket that only this container has: whoever asks at the one in the volume is answered by
-# the older edge until the newer one has begun, and would end the older one too early.
-_ASK_THE_MASTER = (
+_STOP_SECONDS = 1.0
+# Through the socket that only this container has: the one in the volume belongs to the old edge
+# until the new one runs.
+_SHOW_PROCESSES = (
     "sh",
     "-c",
     "echo 'show proc' | socat -t 5 - UNIX-CONNECT:/run/master.sock",
 )
-_GIVE_BACK = (
+_RESTORE_SOCKET = (
     "sh",
     "-c",
     """cd /state/run
-    socat -u OPEN:/dev/null UNIX-CONNECT:master.sock || mv -T master-before.sock master.sock""",
+    socat -u OPEN:/dev/null UNIX-CONNECT:master.sock || mv -T master-old.sock master.sock""",
 )
 
 
-def is_older(engine: Engine, options: EdgeOptions, found: Container) -> bool:
-    """Say whether this edge should make room: for a newer image of ours, or for the one that
-    deploy.yaml names."""
+def require_edge(engine: Engine, container: Container) -> None:
+    """Raise DeploymentFailed where the container that has an edge's name is none."""
+    if _EDGE not in container.labels:
+        raise DeploymentFailed(
+            f"{engine.host}: the name {container.name} is taken by a container that is not an edge",
+            remedy=f"docker rename {container.name} NEW-NAME, or set edge.name in deploy.yaml",
+            code=ErrorCode.NAME_TAKEN,
+        )
+
+
+def is_older(engine: Engine, options: EdgeOptions, container: Container) -> bool:
+    """Tell whether an edge has an older revision, or another image than deploy.yaml names."""
     if options.image is None:
-        said = found.labels.get(REVISION, "0")
-        return (int(said) if said.isdigit() else 0) < artifact.revision()
-    wanted = engine.image(options.image)
-    return wanted is not None and wanted.id != found.image_id
+        revision = container.labels.get(REVISION, "0")
+        return (int(revision) if revision.isdigit() else 0) < artifact.revision()
+    image = engine.image(options.image)
+    return image is not None and image.id != container.image_id
 
 
 def replace_edge(
@@ -63,75 +83,71 @@ def replace_edge(
     spec: ContainerSpec,
     old: Container,
     clock: Clock,
-    begun: Callable[[], None] = lambda: None,
+    on_ready: Callable[[], None] = lambda: None,
 ) -> str:
-    """Put a newer edge in the place of one that runs, and say in words what was done.
+    """Replace a running edge by a newer one, and return a note on what was done.
 
     Args:
-        begun: called when the newer one serves, beside the older one still.
+        on_ready: called when the new edge serves, while the old one still runs.
 
     Raises:
-        DeploymentFailed: the newer one does not start; the old one goes on serving.
+        DeploymentFailed: the new one does not start; the old one continues to serve.
     """
-    coming = _next(options)
+    next_name = _next(options)
     try:
-        created = engine.create(replace(spec, name=coming, restart="no"))
+        created = engine.create(replace(spec, name=next_name, restart="no"))
         engine.start(created)
     except NameTaken:
-        if _others_did_it(engine, options, clock):
+        if _replaced_by_others(engine, options, clock):
             return ""
-        found = engine.container(coming)
-        if found is None:
+        container = engine.container(next_name)
+        if container is None:
             return ""
-        if "deploy-action.edge" not in found.labels:
-            raise DeploymentFailed(
-                f"{engine.host}: the name {coming} is taken by a container that is not an edge",
-                remedy=f"docker rename {coming} NEW-NAME",
-            ) from None
-        created = found.id
+        require_edge(engine, container)
+        created = container.id
         engine.start(created)
 
-    if until(lambda: _fate(engine, created), clock, _READY_SECONDS) != "serves":
-        said = engine.logs(created, lines=10).strip()
+    if wait_until(lambda: _status(engine, created), clock, _READY_SECONDS) != "serves":
+        logs = engine.logs(created, lines=10).strip()
         engine.remove(created)
-        _give_back(engine, old)
+        # The new edge may have moved the socket of the old one's master.
+        engine.execute(old.id, _RESTORE_SOCKET, timeout_seconds=5)
         raise DeploymentFailed(
-            f"{engine.host}: the newer edge did not start, the old one serves: {said}",
-            remedy=f"docker logs {options.name}; edge.image in deploy.yaml keeps an image of yours",
+            f"{engine.host}: the newer edge did not start, the old one serves: {logs}",
+            remedy=f"docker logs {options.name}; edge.image in deploy.yaml keeps another image",
         )
-    begun()
-    # From here on two edges accept connections, until the old one has heard that it is to end.
+    on_ready()
+    # Both edges accept connections until the old one receives the signal.
     engine.set_restart(created, "unless-stopped")
     engine.set_restart(old.id, "no")
     engine.kill(old.id, "USR1")
     _exchange_names(engine, options, old, created)
-    engine.wait(old.id, timeout_seconds=_ENDING_SECONDS)
-    sweep_ended(engine, options)
+    engine.wait(old.id, timeout_seconds=_STOP_SECONDS)
+    remove_ended(engine, options)
     return f"{engine.host}: the edge was replaced by a newer one"
 
 
-def finish(engine: Engine, options: EdgeOptions, old: Container | None) -> bool:
-    """Complete what an earlier command began; False where there is nothing of that kind.
+def complete_replacement(engine: Engine, options: EdgeOptions, old: Container | None) -> bool:
+    """Complete the replacement that a killed command began; False where there is none.
 
     Args:
         old: the container that has the edge's name; it does not run.
     """
-    found = engine.container(_next(options))
-    if found is None:
+    container = engine.container(_next(options))
+    if container is None:
         return False
-    if not found.running:
-        engine.remove(found.id)
+    if not container.running:
+        engine.remove(container.id)
         return False
-    engine.set_restart(found.id, "unless-stopped")
-    _exchange_names(engine, options, old, found.id)
+    engine.set_restart(container.id, "unless-stopped")
+    _exchange_names(engine, options, old, container.id)
     return True
 
 
-def sweep_ended(engine: Engine, options: EdgeOptions) -> None:
-    """Remove older edges whose last connection has ended."""
-    ours = {"deploy-action.edge": options.name, "deploy-action.kind": "edge"}
-    for container in engine.containers(ours):
-        if container.name.startswith(_before(options)) and not container.running:
+def remove_ended(engine: Engine, options: EdgeOptions) -> None:
+    """Remove replaced edges whose last connection has ended."""
+    for container in engine.containers({_EDGE: options.name, _KIND: "edge"}):
+        if container.name.startswith(_old(options)) and not container.running:
             engine.remove(container.id)
 
 
@@ -139,51 +155,45 @@ def _next(options: EdgeOptions) -> str:
     return f"{options.name}-next"
 
 
-def _before(options: EdgeOptions) -> str:
-    return f"{options.name}-before-"
+def _old(options: EdgeOptions) -> str:
+    return f"{options.name}-old-"
 
 
 def _exchange_names(engine: Engine, options: EdgeOptions, old: Container | None, new: str) -> None:
     if old is not None:
-        engine.rename(old.id, f"{_before(options)}{old.id[:12]}")
+        engine.rename(old.id, f"{_old(options)}{old.id[:12]}")
     engine.rename(new, options.name)
 
 
-def _others_did_it(engine: Engine, options: EdgeOptions, clock: Clock) -> bool:
-    """Wait for another service's deployment that replaces the edge at this moment."""
+def _replaced_by_others(engine: Engine, options: EdgeOptions, clock: Clock) -> bool:
+    """Wait while another service's deployment replaces the edge; tell whether it did."""
 
     def done() -> bool:
-        found = engine.container(options.name)
-        return found is not None and found.running and not is_older(engine, options, found)
+        container = engine.container(options.name)
+        return (
+            container is not None and container.running and not is_older(engine, options, container)
+        )
 
-    return until(done, clock, _OTHERS_SECONDS)
+    return wait_until(done, clock, _OTHERS_SECONDS)
 
 
 def serves(engine: Engine, id_or_name: str) -> bool:
-    """Say whether this edge, and no other, has a worker."""
-    return _fate(engine, id_or_name) == "serves"
+    """Tell whether the edge in this container has a worker."""
+    return _status(engine, id_or_name) == "serves"
 
 
-def _fate(engine: Engine, id_or_name: str) -> Literal["serves", "ended", ""]:
-    """Say what has become of an edge, by its own master's word; empty while nothing has yet."""
-    found = engine.container(id_or_name)
-    if found is None or not found.running:
+def _status(engine: Engine, id_or_name: str) -> Literal["serves", "ended", ""]:
+    """Return the status of an edge by its own master; empty while it starts."""
+    container = engine.container(id_or_name)
+    if container is None or not container.running:
         return "ended"
-    said = engine.execute(found.id, _ASK_THE_MASTER, timeout_seconds=5)
-    return "serves" if said.exit_code == 0 and " worker " in said.output else ""
+    shown = engine.execute(container.id, _SHOW_PROCESSES, timeout_seconds=5)
+    return "serves" if shown.exit_code == 0 and " worker " in shown.output else ""
 
 
-def _give_back(engine: Engine, old: Container) -> None:
-    """Let the old edge's master be reached again where the newer one had moved its socket.
-
-    One that answers was not moved, and what is called `before` is of an edge before that.
-    """
-    engine.execute(old.id, _GIVE_BACK, timeout_seconds=5)
-
-
-def until(condition: Callable[[], _Answer], clock: Clock, seconds: float) -> _Answer:
-    """Wait until a condition is true, at most so long, and return what it was last."""
+def wait_until(condition: Callable[[], T], clock: Clock, seconds: float) -> T:
+    """Wait until a condition is true, for at most `seconds`, and return its last value."""
     deadline = clock.monotonic() + seconds
-    while not (answer := condition()) and clock.monotonic() < deadline:
+    while not (value := condition()) and clock.monotonic() < deadline:
         clock.sleep(_POLL_SECONDS)
-    return answer
+    return value

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from deploy_action.checks.health import start_failure
 from deploy_action.errors import DeployActionError, DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.admission import ReplicaAdmission
-from deploy_action.platforms.docker.replicas import Replica
+from deploy_action.platforms.docker.replicas import Replica, with_traffic
 from deploy_action.platforms.docker.tls import install_certificate, with_certificate
 from deploy_action.platforms.docker.traffic import with_candidates
 from deploy_action.rollout.step import StepId
@@ -51,13 +51,12 @@ class Start:
         host = context.runtime.hosts[self.host]
         create = functools.partial(self._create, host, context)
         start = functools.partial(self._start, host, context)
-        routed = {role.name: role.replicas for role in context.plan.release.roles}
-        if context.plan.configuration.route is None:
+        release = context.plan.release
+        if context.plan.configuration.route is None or not release.takes_traffic(self.role):
             start(create())
             return
-        admission = ReplicaAdmission(
-            host.edge, sum(routed.values()), functools.partial(_announce, host, context)
-        )
+        count = sum(role.replicas for role in release.roles if role.takes_traffic)
+        admission = ReplicaAdmission(host.edge, count, functools.partial(_announce, host, context))
         context.runtime.admission(self.host, admission).admit(create, start)
 
     def _create(self, host: Host, context: DockerContext) -> Replica:
@@ -125,7 +124,7 @@ def _announce(host: Host, context: DockerContext) -> Backend | None:
         if renewed:
             context.events.say(renewed, host=host.name)
     certificate = install_certificate(host, runtime.certificate)
-    candidates = runtime.on(host.name)
+    candidates = with_traffic(runtime.on(host.name), plan.release)
     on_standby = {step.kept for step in plan.steps() if isinstance(step, Start) and step.standby}
     return host.edge.announce(
         host.backend,

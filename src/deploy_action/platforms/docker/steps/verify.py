@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from deploy_action.platforms.docker.health import await_healthy, require_release
+from deploy_action.platforms.docker.health import await_healthy, health_of, require_release
 from deploy_action.platforms.docker.smoke import SmokeRunner, require_passed
 from deploy_action.rollout.step import StepId
 
@@ -35,7 +35,8 @@ class Verify:
     def run(self, context: DockerContext) -> None:
         host = context.runtime.hosts[self.host]
         replica = context.runtime.started[self.host, self.role, self.index]
-        await_healthy(host, replica, context.plan.configuration.health, context.cancel)
-        require_release(host, replica, context.plan.release)
-        if not self.standby:
+        release = context.plan.release
+        await_healthy(host, replica, health_of(release, self.role), context.cancel)
+        require_release(host, replica, release)
+        if not self.standby and release.answers_requests(self.role):
             require_passed(SmokeRunner.of(context, host).identity(replica), context.log)

@@ -7,6 +7,8 @@ import itertools
 
 import pytest
 
+from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.edge.artifact import DIRECTORY
 from deploy_action.platforms.docker.edge.edge import StateCache
 from deploy_action.platforms.docker.edge.render import parse, render
 from deploy_action.platforms.docker.edge.state import Backend, Check, EdgeState, Server
@@ -62,12 +64,28 @@ def test_the_file_holds_the_state(name: str) -> None:
 
 @pytest.mark.parametrize("name", STATES)
 def test_a_file_that_was_edited_is_known_by_its_checksum(name: str) -> None:
-    """The state is what it was; one without a checksum was written by an earlier version."""
+    """The state is what it was; a checksum that is gone counts as one that differs."""
     text = render(STATES[name])
     changed = parse(text.replace("timeout connect 2s", "timeout connect 9s"))
     assert changed == dataclasses.replace(STATES[name], edited=True)
-    older = "".join(line for line in text.splitlines(True) if "-checksum" not in line)
-    assert parse(older) == STATES[name]
+    without = "".join(line for line in text.splitlines(True) if "-checksum" not in line)
+    assert parse(without) == dataclasses.replace(STATES[name], edited=True)
+
+
+def test_the_empty_configuration_of_the_image_is_an_empty_state() -> None:
+    """An edge that starts on an empty volume was edited by nobody."""
+    assert parse((DIRECTORY / "empty.cfg").read_text()) == EdgeState()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [('"format": 1', '"format": 2'), ('"servers"', '"hosts"'), ("{", "[")],
+)
+def test_a_state_of_another_format_is_not_guessed(change: tuple[str, str]) -> None:
+    """A state that cannot be read must not count as an empty one, which would remove every service."""
+    with pytest.raises(DeploymentFailed) as refused:
+        parse(render(STATES["one"]).replace(*change))
+    assert refused.value.code is ErrorCode.EDGE_STATE_UNREADABLE
 
 
 def test_the_most_particular_route_comes_first() -> None:

@@ -10,7 +10,7 @@ from tests.contract.bench import Bench, fake_bench, with_network
 from tests.fakes.engine import FakeEngine
 from tests.fakes.process import Died, Fault, Process
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.platforms.docker.edge import artifact, upgrade
 from deploy_action.platforms.docker.edge.host import ensure_edge, renew_edge
@@ -18,8 +18,8 @@ from deploy_action.platforms.docker.engine.protocol import Container, Execution
 from deploy_action.results.reports import CheckState
 
 # The image's content and its REVISION belong together: who changes a file below
-# src/deploy_action/edge/image raises REVISION there, and then writes both down here.
-REVISIONS = {4: "644c4ed014ad"}
+# src/deploy_action/platforms/docker/edge/image raises REVISION there, and then writes both down here.
+REVISIONS = {4: "70bb057a9970"}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def edges(bench: Bench) -> dict[str, Container]:
 
 def in_order(bench: Bench) -> None:
     """Hold that there is one edge, a new one, which comes back after a restart of the engine."""
-    upgrade.sweep_ended(bench.engine, bench.options)
+    upgrade.remove_ended(bench.engine, bench.options)
     assert list(edges(bench)) == [bench.name]
     edge = edges(bench)[bench.name]
     assert (edge.running, edge.restart) == (True, "unless-stopped")
@@ -119,7 +119,7 @@ def test_one_that_does_not_start_changes_nothing(
     monkeypatch.setattr(bench.engine, "execute", refuse)
     assert "did not start" in renew_edge(bench.engine, bench.options, bench.clock)
     assert {name: found.id for name, found in edges(bench).items()} == {bench.name: old}
-    assert "mv -T master-before.sock master.sock" in asked[-1][-1]
+    assert "mv -T master-old.sock master.sock" in asked[-1][-1]
 
 
 def test_an_edge_that_does_not_run_makes_room_for_a_newer_one(bench: Bench) -> None:
@@ -163,7 +163,7 @@ def test_a_name_that_is_never_given_back_is_told() -> None:
     with fake_bench() as bench:
         age(with_network(bench))
         bench.run("sleep 1000", name="next")
-        with pytest.raises(DeploymentFailed, match="not an edge"):
+        with pytest.raises(DeploymentFailed) as refused:
             upgrade.replace_edge(
                 bench.engine,
                 bench.options,
@@ -171,3 +171,4 @@ def test_a_name_that_is_never_given_back_is_told() -> None:
                 edges(bench)[bench.name],
                 bench.clock,
             )
+        assert refused.value.code is ErrorCode.NAME_TAKEN
