@@ -1,4 +1,4 @@
-"""Time, as something that can be handed in: deadlines are monotonic, timestamps are for people."""
+"""The clock that callers pass in: monotonic for deadlines, wall-clock time for people."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["Clock", "SystemClock"]
 
 
 class Clock(Protocol):
-    """What passes time; tests hand in one that does not wait."""
+    """A source of time; tests pass one that does not wait."""
 
     def monotonic(self) -> float:
         """Return seconds that never jump, for deadlines."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for a number of seconds."""
 
     def now(self) -> datetime:
         """Return the wall clock's time in UTC, for timestamps only."""
@@ -26,13 +26,10 @@ class SystemClock:
     """The machine's own clock."""
 
     def monotonic(self) -> float:
-        """Return time.monotonic()."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait with time.sleep()."""
         time.sleep(seconds)
 
     def now(self) -> datetime:
-        """Return the present time in UTC."""
         return datetime.now(UTC)

@@ -8,8 +8,8 @@
     │   ├── HostUnreachable      4  a host or its engine does not answer
     │   ├── SessionLost          4  the lock is gone; the next command settles the attempt
     │   └── Interrupted          4  a signal ended the attempt
-    ├── RollbackFailed           5  the way back failed too; a person is needed
-    └── LockHeld                 6  somebody else is deploying
+    ├── RollbackFailed           5  automatic rollback also failed; manual intervention is required
+    └── LockHeld                 6  another deployment holds the lock
 
 A message answers three questions in this order: what failed and where, the likely
 cause, the next command to type.
@@ -78,11 +78,17 @@ class ErrorCode(StrEnum):
     EDGE_NOT_RUNNING = "edge-not-running"
     EDGE_REFUSED = "edge-refused"
     EDGE_STATE_UNREADABLE = "edge-state-unreadable"
+    ENVIRONMENT_NOT_NAMED = "environment-not-named"
+    FILE_EXISTS = "file-exists"
+    FILE_NOT_WRITABLE = "file-not-writable"
     ENTRYPOINT_NOT_EXECUTABLE = "entrypoint-not-executable"
     ENTRYPOINT_NOT_FOUND = "entrypoint-not-found"
     HOOK_FAILED = "hook-failed"
     IMAGE_NOT_FOUND = "image-not-found"
     IMAGE_NOT_PULLABLE = "image-not-pullable"
+    INVALID_ARGUMENT = "invalid-argument"
+    INVALID_OPTION = "invalid-option"
+    INVALID_VERSION = "invalid-version"
     NAME_TAKEN = "name-taken"
     NOTHING_DEPLOYED = "nothing-deployed"
     NOT_PASSED_BEFORE = "not-passed-before"
@@ -99,7 +105,9 @@ class ErrorCode(StrEnum):
     SMOKE_TEST_FAILED = "smoke-test-failed"
     TIMED_OUT = "timed-out"
     UNAUTHORIZED = "unauthorized"
+    UNKNOWN_COMMAND = "unknown-command"
     UNKNOWN_ENVIRONMENT = "unknown-environment"
+    UNKNOWN_OPTION = "unknown-option"
     UNKNOWN_VERSION = "unknown-version"
     WRONG_ARCHITECTURE = "wrong-architecture"
     WRONG_RELEASE = "wrong-release"

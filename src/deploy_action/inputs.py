@@ -1,4 +1,4 @@
-"""Everything that a caller says, from flags or from INPUT_* variables, as frozen values."""
+"""The inputs of a run, from options or INPUT_* variables, as frozen values."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["Inputs", "Secret"]
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A value that is never shown: its text is reached only by `reveal`."""
+    """A value that is never shown; only `reveal` returns its text."""
 
     _value: str
 
     def reveal(self) -> str:
-        """Return the value, for the one place that hands it to Docker or a request."""
+        """Return the value, for the one place that sends it to Docker or in a request."""
         return self._value
 
     def __repr__(self) -> str:
@@ -27,11 +27,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """What one run was asked to do.
-
-    `secrets` holds the values of the names that deploy.yaml declares, as far as the
-    environment has them; a missing one is found in preflight.
-    """
+    """The inputs of one run."""
 
     config: Path = Path("deploy.yaml")
     environment: str | None = None
@@ -62,11 +58,11 @@ class Inputs:
     switch: str = ""
     """maintenance: on or off; canary: promote or abort."""
     page: Path | None = None
-    """maintenance: the page; None is a plain one of ours."""
+    """maintenance: the page; None is the built-in one."""
     argv: tuple[str, ...] = ()
     """run: the command and its arguments."""
     no_entrypoint: bool = False
-    """run: not by the image's entry point."""
+    """run: bypass the image's entry point."""
     timeout_seconds: float = 3600.0
     """run: stop the command after this long."""
     github_record: bool = False
@@ -78,7 +74,7 @@ class Inputs:
     proof_age_seconds: float = 168 * 3600.0
     """How old such a proof may be."""
     proof_file: Path | None = None
-    """deploy, promote: where to write the proof that this one went well."""
+    """deploy, promote: where to write the proof of success."""
 
     def secret(self, name: str) -> Secret | None:
         """Return the value of a declared secret, or None when the environment lacks it."""

@@ -1,4 +1,4 @@
-"""Signals as exceptions: the first one ends what is being done, later ones leave the way back alone."""
+"""Signals as exceptions: the first interrupts; later ones do not disturb the automatic rollback."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from deploy_action.errors import Interrupted
 __all__ = ["interruptible", "postponed", "uninterrupted"]
 
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Signal handlers run in the main thread alone, and so does all that touches these.
+# Used in the main thread alone, where signal handlers run.
 _waiting: list[Interrupted] = []
 _postponing: list[None] = []
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGINT, SIGTERM and SIGHUP raise Interrupted once; later ones leave the way back alone.
+    """Let SIGINT, SIGTERM and SIGHUP raise Interrupted once; later ones are ignored.
 
     GitHub sends SIGINT, 7.5 s later SIGTERM, 2.5 s after that SIGKILL. As process 1 of a
     container Python would ignore SIGTERM without a handler.
@@ -37,7 +37,7 @@ def interruptible() -> Iterator[None]:
         interrupted = Interrupted(
             f"stopped by {signal.Signals(number).name}",
             cause="the workflow was cancelled, or somebody pressed Ctrl-C or closed the terminal",
-            remedy="run the same command again; it begins with what is left of this one",
+            remedy="run the same command again; it resumes from what this one recorded",
         )
         if not _postponing:
             raise interrupted
@@ -54,7 +54,7 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def postponed() -> Iterator[None]:
-    """Let a signal wait until this is over; where this fails by itself the signal is dropped."""
+    """Delay a signal until the end of the block; it is dropped if the block itself fails."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

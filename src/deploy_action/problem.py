@@ -1,4 +1,4 @@
-"""One thing that is wrong at one place in one file: what configuration and gates report."""
+"""A problem at a place in a file, as configuration and gates report it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Problem:
 
     Attributes:
         file: path as the user would type it, relative to the working directory.
-        line: 1-based line; 0 when the file as a whole is meant.
-        column: 1-based column; 0 when the line as a whole is meant.
+        line: 1-based line; 0 for the file as a whole.
+        column: 1-based column; 0 for the line as a whole.
         where: dotted path inside the document (``environments.production.replicas``),
             or the rule's identifier for a scanner; may be empty.
-        message: what is wrong, in plain words; never holds a secret.
+        message: what is wrong, in plain words; never contains a secret.
         hint: how to fix it ("did you mean 'replicas'?"); may be empty.
         rule: stable identifier of the rule ("unknown-key", "B602").
     """

@@ -1,4 +1,4 @@
-"""The one place that starts other programs: argument lists, a deadline, and nothing left behind."""
+"""Runs other programs: argument lists only, with a deadline, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Completed", "ProcessTimeout", "inherited", "run", "start", "stop"]
+__all__ = ["Completed", "ProcessTimeout", "git", "inherited", "run", "start", "stop"]
 
 _OUTPUT_LIMIT = 16 * 1024 * 1024
 _CHUNK = 65536
 _TICK_SECONDS = 0.05
-"""How often a program that closed nothing is asked whether it ended."""
+"""How often to check whether a program that keeps its output open has ended."""
 _LINGER_SECONDS = 0.2
-"""How long to read on after the program ended while its own children hold its output open."""
+"""How long to keep reading after the program ended while its children keep its output open."""
 _TERM_SECONDS = 0.5
+_GIT_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A program that ended by itself.
+    """A program that ran to its end.
 
     Attributes:
         exit_code: its exit status; minus the signal's number when a signal ended it.
         stdout: as text; bytes that are not UTF-8 are replaced.
         stderr: likewise.
-        truncated: one of the two was longer than the limit and lacks its end.
+        truncated: one of the two was longer than the limit; its end is missing.
     """
 
     exit_code: int
@@ -43,11 +44,11 @@ class Completed:
 class ProcessTimeout(TimeoutError):
     """A program did not end in time and was killed with its whole process group.
 
-    Only its name is told: arguments may be long. What it wrote so far is kept.
+    The message has only its name: arguments may be long. The output so far is kept.
     """
 
     def __init__(self, program: str, seconds: float, stdout: str, stderr: str) -> None:
-        super().__init__(f"{program} did not end within {seconds:g} s")
+        super().__init__(f"{program} timed out after {seconds:g} s")
         self.program = program
         self.seconds = seconds
         self.stdout = stdout
@@ -70,19 +71,19 @@ def run(
 ) -> Completed:
     """Run a program to its end.
 
-    It gets a process group and session of its own, so that Ctrl-C reaches only us and everything
-    it started can be ended with it, and it cannot ask questions on the terminal. Secrets belong
-    into `env` or `input`: every user of the machine can read arguments.
+    It gets its own session and process group: Ctrl-C does not reach it, everything that it
+    starts can be ended with it, and it cannot prompt on the terminal. Pass secrets in `env` or
+    `input`: every user of the machine can read arguments.
 
     Args:
         argv: the program and its arguments; no shell ever sees them.
         input: what it reads from standard input; nothing by default.
         timeout_seconds: after which its process group is killed.
-        env: its whole environment; ours by default.
-        output_limit: bytes kept of each stream; the rest is read and dropped.
+        env: its whole environment; by default that of this process.
+        output_limit: bytes to keep of each stream; the rest is read and dropped.
 
     Raises:
-        ProcessTimeout: it did not end in time.
+        ProcessTimeout: the deadline passed first.
         FileNotFoundError, PermissionError: it could not be started.
     """
     deadline = time.monotonic() + timeout_seconds
@@ -110,6 +111,15 @@ def run(
     return Completed(
         exit_code=process.wait(), stdout=stdout, stderr=stderr, truncated=exchange.truncated
     )
+
+
+def git(*arguments: str, cwd: Path | str | None = None) -> str:
+    """Ask git; an empty answer when it fails, is not installed, or takes too long."""
+    try:
+        done = run(["git", *arguments], timeout_seconds=_GIT_SECONDS, cwd=cwd)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.exit_code == 0 else ""
 
 
 def start(
@@ -140,10 +150,7 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes], *, grace_seconds: float = _TERM_SECONDS) -> int:
-    """End a started program and everything in its group: SIGTERM, then SIGKILL; return its status.
-
-    What the group's members did on SIGTERM does not matter: after the grace none is left.
-    """
+    """End a program and its process group: SIGTERM, after the grace SIGKILL; return its status."""
     _signal_group(process, signal.SIGTERM)
     try:
         process.wait(grace_seconds)
@@ -158,7 +165,7 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
     try:
         os.killpg(process.pid, number)
     except (ProcessLookupError, PermissionError):
-        # Nobody is left; macOS says "not permitted" of a group of zombies.
+        # No process is left; macOS reports "not permitted" for a group of zombies.
         pass
 
 
@@ -182,7 +189,7 @@ class _Exchange:
             self._selector.register(process.stdin, selectors.EVENT_WRITE)
 
     def until(self, deadline: float) -> bool:
-        """Exchange until the program ended; False when the deadline came first."""
+        """Exchange until the program ends; False if the deadline passes first."""
         ended_at: float | None = None
         while self._selector.get_map():
             now = time.monotonic()
@@ -199,7 +206,7 @@ class _Exchange:
         return self._ended(deadline)
 
     def _ended(self, deadline: float) -> bool:
-        """Both streams are closed, which nearly always means that the program is ending."""
+        """Wait for the program, which has closed its output and so is most likely ending."""
         try:
             self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -212,7 +219,7 @@ class _Exchange:
         except BlockingIOError:
             return
         except BrokenPipeError:
-            # It does not want the rest; its exit code says whether that was right.
+            # It has closed its input; its exit code tells whether that is an error.
             written = len(self._pending)
         self._pending = self._pending[written:]
         if not self._pending:
@@ -233,12 +240,12 @@ class _Exchange:
         kept += data[:room]
 
     def text(self) -> tuple[str, str]:
-        """Return what the program wrote: standard output, standard error."""
+        """Return standard output and standard error."""
         stdout, stderr = (bytes(kept).decode("utf-8", "replace") for kept in self._kept.values())
         return stdout, stderr
 
     def close(self) -> None:
-        """Let go of the pipes."""
+        """Close the pipes."""
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:

@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them, turned into seconds and bytes."""
+"""Parses durations and sizes into seconds and bytes."""
 
 from __future__ import annotations
 

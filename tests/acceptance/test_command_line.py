@@ -14,7 +14,7 @@ import pytest
 import referencing
 
 from deploy_action import __version__
-from deploy_action.cli.commands import COMMANDS
+from deploy_action.commands import NAMES
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "schemas" / "output.schema.json").read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ def test_the_version_of_the_package_is_the_version_of_the_program(tmp_path: Path
     assert deploy_action("--version", cwd=tmp_path).stdout == f"deploy-action {__version__}\n"
 
 
-@pytest.mark.parametrize("command", [entry.name for entry in COMMANDS])
+@pytest.mark.parametrize("command", NAMES)
 def test_help_works_anywhere_and_shows_an_example(command: str, tmp_path: Path) -> None:
     """No configuration, no network, no Docker are needed to read the help."""
     ran = deploy_action(command, "--help", cwd=tmp_path)
@@ -69,7 +69,7 @@ def test_help_works_anywhere_and_shows_an_example(command: str, tmp_path: Path) 
     assert "exit codes:" in ran.stdout
 
 
-@pytest.mark.parametrize("command", [entry.name for entry in COMMANDS if entry.name != "init"])
+@pytest.mark.parametrize("command", [name for name in NAMES if name != "init"])
 def test_without_a_configuration_every_command_says_so(command: str, tmp_path: Path) -> None:
     """Nothing crashes: exit 2 (doctor: 3), the missing file is named, JSON stays JSON."""
     arguments = {
@@ -142,7 +142,7 @@ def test_docs_writes_a_page_about_this_repository(repository: Path) -> None:
     printed = deploy_action("docs", cwd=repository)
     assert printed.stdout.startswith("# How shop is deployed\n")
     written = deploy_action("docs", "--output", "D.md", cwd=repository)
-    assert written.stdout == "wrote D.md\n"
+    assert written.stdout == "✓ wrote D.md\n"
     assert (repository / "D.md").read_text(encoding="utf-8") == printed.stdout
 
 

@@ -15,8 +15,8 @@ from tests.load_probe.load import Load, resolve
 from tests.load_probe.result import Ending, Kind, Loss
 from tests.load_probe.tally import Tally
 
-from deploy_action.checks.jsonpath import look_up
 from deploy_action.errors import BadInput
+from deploy_action.jsonpath import look_up
 
 __all__ = ["Runner"]
 

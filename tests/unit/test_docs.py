@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from deploy_action.cli.arguments import Call, Help, VersionAsked, parse
-from deploy_action.cli.commands import COMMANDS
+from deploy_action.commands import all_commands
 from deploy_action.config import check, load
 from deploy_action.problem import Severity
 from deploy_action.render.plain_docker import roll_back_by_hand
@@ -296,5 +296,5 @@ def test_every_command_is_mentioned_in_a_page_for_people() -> None:
     text = "\n".join(
         (ROOT / page).read_text(encoding="utf-8") for page in PAGES if page not in GENERATED
     )
-    missing = [c.name for c in COMMANDS if f"deploy-action {c.name}" not in text]
+    missing = [c.name for c in all_commands() if f"deploy-action {c.name}" not in text]
     assert missing == []

@@ -124,7 +124,7 @@ def test_at_the_timeout_the_whole_group_dies() -> None:
         "if pid: print(os.getpid(), pid, flush=True)\n"
         "signal.pause()\n"
     )
-    with pytest.raises(process.ProcessTimeout, match="did not end within 1 s") as caught:
+    with pytest.raises(process.ProcessTimeout, match="timed out after 1 s") as caught:
         process.run(python(code), timeout_seconds=1)
     parent, child = map(int, caught.value.stdout.split())
     assert is_gone(parent)

@@ -10,7 +10,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src" / "deploy_action"
 
 PURE = (
-    "cli/commands.py",
+    "commands/command.py",
     "config/lint/*.py",
     "config/model.py",
     "config/serialize.py",

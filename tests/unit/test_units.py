@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_action.config.contract import deploy_schema
 from deploy_action.config.hosts import HostAddress, parse_host
-from deploy_action.config.schema import validator_for
+from deploy_action.config.schema import deploy_schema, validator_for
 from deploy_action.config.urls import Url, parse_url
 from deploy_action.units import parse_duration, parse_size
 

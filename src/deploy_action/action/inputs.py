@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deploy_action.cli.arguments import suggestion
-from deploy_action.cli.commands import command as described
+from deploy_action.commands import describe
 from deploy_action.errors import BadInput
 from deploy_action.github.context import Context
 from deploy_action.github.publishing import PublishOptions
+from deploy_action.suggest import suggestion
 
 __all__ = [
     "COMMANDS",
@@ -172,23 +172,21 @@ def _words(command: str, text: str) -> list[str]:
     Raises:
         BadInput: the command takes none.
     """
-    entry = described(command)
-    words = None if entry is None else entry.words
-    if words is None and text:
-        able = [each for each in COMMANDS if getattr(described(each), "words", None) is not None]
+    takes = describe(command).arguments
+    if takes is None and text:
+        able = [each for each in COMMANDS if describe(each).arguments is not None]
         raise BadInput(
             f"input arguments: the command {command} does not take it",
             remedy=f"leave it out, or use one of: {', '.join(able)}",
         )
-    if words is None or not text:
+    if takes is None or not text:
         return []
-    return [text] if words.choices else ["--", *text.splitlines()]
+    return [text] if takes.choices else ["--", *text.splitlines()]
 
 
 def _takes(command: str, name: str) -> bool:
-    """Return whether the command line accepts the option."""
-    entry = described(command)
-    return entry is not None and any(f"--{name}" in option.flags for option in entry.options)
+    """Ask the command line itself."""
+    return describe(command).takes(f"--{name}")
 
 
 def _refuse_misspelt(inputs: Mapping[str, str]) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from deploy_action.checks.http import HttpRequest, HttpResponse, NoAnswer, send
-from deploy_action.checks.jsonpath import Missing, equal, look_up
 from deploy_action.checks.pattern import search
 from deploy_action.checks.result import CheckFailure, CheckFailureKind
 from deploy_action.checks.smoke_kind import SmokeContext, SmokeKind
 from deploy_action.config.model import HttpSmoke
 from deploy_action.inputs import Secret
+from deploy_action.jsonpath import Missing, equal, look_up
 from deploy_action.redaction import Redactor
 
 __all__ = ["HTTP"]

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from deploy_action.checks.attempt import ONCE, attempt
 from deploy_action.checks.health import health_check
 from deploy_action.checks.http import HttpRequest, HttpResponse, NoAnswer, send
-from deploy_action.checks.jsonpath import Missing, look_up
 from deploy_action.checks.result import CheckFailure, CheckFailureKind, CheckResult
 from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import Health, Retry
+from deploy_action.jsonpath import Missing, look_up
 from deploy_action.redaction import Redactor
 from deploy_action.releases.model import Release
 

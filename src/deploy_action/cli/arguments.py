@@ -1,4 +1,4 @@
-"""Turns an argument list into a call, a help page or a plain refusal; it never exits or prints."""
+"""Turns an argument list into a call, a help page or a refusal; it never exits or prints."""
 
 from __future__ import annotations
 
@@ -8,172 +8,176 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from deploy_action.cli.commands import COMMANDS, COMMON, Command, Option, command
-from deploy_action.errors import BadInput
+from deploy_action.commands import describe
+from deploy_action.commands.command import Command, Option, option
+from deploy_action.errors import BadInput, ErrorCode
+from deploy_action.suggest import suggestion
+from deploy_action.units import parse_duration
 
-__all__ = ["Call", "Help", "Show", "VersionAsked", "parse", "suggestion"]
+__all__ = ["COMMON", "Call", "Help", "OutputOptions", "VersionAsked", "parse"]
+
+COMMON = (
+    option("-c --config", "FILE", "the configuration file (default: deploy.yaml)", kind="path"),
+    option("--json", "", "print one JSON document instead of text"),
+    option("-v --verbose", "", "show the time of day, and tracebacks of internal errors"),
+    option("--no-color", "", "no colours; NO_COLOR=1 does the same"),
+    option("-h --help", "", "show this help"),
+)
+"""The options that every command takes, before or after its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Show:
-    """How the answer is to be shown."""
+class OutputOptions:
+    """How the report is shown."""
 
     json: bool = False
-    verbose: bool = False
     no_color: bool = False
+    verbose: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A command with what was said on the command line; `fields` are fields of `Inputs`."""
+    """A command with its options; `fields` are fields of `Inputs`."""
 
     command: Command
     fields: Mapping[str, Any]
-    show: Show
+    output: OutputOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Help:
-    """Somebody asked for help: on one command, or on all (None)."""
+    """A request for help: on one command, or on all (None)."""
 
     command: Command | None = None
 
 
 class VersionAsked:
-    """Somebody asked for the version of deploy-action."""
+    """A request for the version of deploy-action."""
 
 
 class _Parser(argparse.ArgumentParser):
     """argparse without its habit of printing and exiting."""
 
     def error(self, message: str) -> NoReturn:
-        raise BadInput(message, remedy=f"{self.prog} --help")
+        raise BadInput(message, remedy=f"{self.prog} --help", code=ErrorCode.INVALID_OPTION)
 
 
 def parse(argv: Sequence[str]) -> Call | Help | VersionAsked:
     """Read the arguments after the program's name.
 
     Raises:
-        BadInput: an unknown command or flag (with the nearest one), or a value that is wrong.
+        BadInput: an unknown command or option (with the nearest one), or a wrong value.
     """
     top = _parser("deploy-action", COMMON)
     top.add_argument("-V", "--version", action="store_true", dest="show_version", default=False)
     top.add_argument("command", nargs="?", default=None)
     top.add_argument("rest", nargs=argparse.REMAINDER, default=[])
-    argv, after = _split(argv)
+    argv, after_dashes = _split(argv)
     before, unknown = top.parse_known_args(list(argv))
     if unknown:
         raise BadInput(
             f"unknown option {unknown[0]!r} before the command",
             cause="options of a command are written after it",
             remedy="deploy-action --help",
+            code=ErrorCode.UNKNOWN_OPTION,
         )
     if before.show_version:
         return VersionAsked()
     if before.command in (None, "help"):
-        return _help_on(before.rest)
-    return _parse_command(_known(before.command), vars(before), before.rest, after)
+        return Help(command=describe(before.rest[0]) if before.rest else None)
+    values = vars(before)
+    called, rest = describe(values.pop("command")), values.pop("rest")
+    del values["show_version"]
+    return _parse_command(called, values, rest, after_dashes)
 
 
 def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
-    """Cut at the first `--`: what follows is for the command to run, never for us."""
+    """Cut at the first `--`: what follows is never an option of deploy-action."""
     if "--" not in argv:
         return argv, None
     cut = list(argv).index("--")
     return argv[:cut], argv[cut + 1 :]
 
 
-def _help_on(rest: Sequence[str]) -> Help:
-    return Help(command=_known(rest[0])) if rest else Help()
-
-
-def _known(name: str) -> Command:
-    found = command(name)
-    if found is None:
-        names = [entry.name for entry in COMMANDS]
-        raise BadInput(
-            f"there is no command {name!r}{suggestion(name, names)}",
-            remedy="deploy-action --help",
-        )
-    return found
-
-
 def _parse_command(
-    found: Command,
+    called: Command,
     before: Mapping[str, Any],
     rest: Sequence[str],
-    after: Sequence[str] | None,
+    after_dashes: Sequence[str] | None,
 ) -> Call | Help:
-    parser = _parser(f"deploy-action {found.name}", (*found.options, *COMMON))
-    if found.words is not None and found.words.choices:
-        parser.add_argument(found.words.field, nargs="?", default=None)
-    values, unknown = parser.parse_known_args(list(rest))
-    if values.help or before.get("help"):
-        return Help(command=found)
+    parser = _parser(f"deploy-action {called.name}", (*called.options, *COMMON))
+    if called.arguments is not None and called.arguments.choices:
+        parser.add_argument(called.arguments.field, nargs="?", default=None)
+    namespace, unknown = parser.parse_known_args(list(rest))
+    if before["help"] or namespace.help:
+        return Help(command=called)
     if unknown:
-        flags = [flag for option in (*found.options, *COMMON) for flag in option.flags]
+        flags = [flag for each in (*called.options, *COMMON) for flag in each.flags]
         flag = unknown[0].partition("=")[0]
-        raise BadInput(
-            f"{found.name} does not take {flag!r}{suggestion(flag, flags)}",
-            remedy=f"deploy-action {found.name} --help",
+        raise _refusal(
+            called,
+            f"does not take {flag!r}{suggestion(flag, flags)}",
+            code=ErrorCode.UNKNOWN_OPTION,
         )
-    said = {key: value for key, value in before.items() if key in _COMMON_FIELDS} | vars(values)
-    del said["help"]
-    said |= _words(found, said, after)
-    show = Show(**{key: said.pop(key) for key in ("json", "verbose", "no_color") if key in said})
-    return Call(command=found, fields=said, show=show)
+    values = {**before, **vars(namespace)}
+    values |= _arguments(called, values, after_dashes)
+    del values["help"]
+    names = [name for name in ("json", "no_color", "verbose") if name in values]
+    output = OutputOptions(**{name: values.pop(name) for name in names})
+    return Call(command=called, fields=values, output=output)
 
 
-def _words(
-    found: Command, said: Mapping[str, Any], after: Sequence[str] | None
+def _arguments(
+    called: Command, values: Mapping[str, Any], after_dashes: Sequence[str] | None
 ) -> Mapping[str, Any]:
-    """Return what was said besides options; it is needed where the command takes any."""
-    words = found.words
-    if after is not None and (words is None or words.choices):
-        raise BadInput(
-            f"{found.name} takes nothing after --", remedy=f"deploy-action {found.name} --help"
-        )
-    if words is None:
+    """Return what stands besides options; a command that takes any needs it."""
+    takes = called.arguments
+    if after_dashes is not None and (takes is None or takes.choices):
+        raise _refusal(called, "takes nothing after --", code=ErrorCode.INVALID_ARGUMENT)
+    if takes is None:
         return {}
-    given = said.get(words.field)
-    if given in words.choices:
+    word = values.get(takes.field)
+    if word in takes.choices:
         return {}
-    if given is not None:
-        raise BadInput(
-            f"{found.name} takes {words.usage}, not {given!r}{suggestion(given, words.choices)}",
-            remedy=f"deploy-action {found.name} --help",
+    if word is not None:
+        raise _refusal(
+            called,
+            f"takes {takes.usage}, not {word!r}{suggestion(word, takes.choices)}",
+            code=ErrorCode.INVALID_ARGUMENT,
         )
-    if words.choices or not after:
-        raise BadInput(
-            f"{found.name} needs {words.usage}: {words.help}",
-            remedy=f"for example: {found.examples[0][0]}",
+    if takes.choices or not after_dashes:
+        raise _refusal(
+            called,
+            f"needs {takes.usage}: {takes.help}",
+            remedy=f"for example: {called.examples[0][0]}",
+            code=ErrorCode.INVALID_ARGUMENT,
         )
-    return {words.field: tuple(after)}
+    return {takes.field: tuple(after_dashes)}
 
 
-_COMMON_FIELDS = tuple(option.field for option in COMMON if option.field != "help")
+def _refusal(called: Command, what: str, *, code: ErrorCode, remedy: str = "") -> BadInput:
+    remedy = remedy or f"deploy-action {called.name} --help"
+    return BadInput(f"{called.name} {what}", remedy=remedy, code=code)
 
 
 def _parser(program: str, options: Sequence[Option]) -> _Parser:
-    """Return a parser whose result has only what was really said."""
+    """Return a parser whose result has only the options that are given."""
     parser = _Parser(
         prog=program, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
     )
-    for option in options:
-        if option.field == "help":
-            parser.add_argument(*option.flags, action="store_true", dest="help", default=False)
-        elif option.kind == "switch":
-            parser.add_argument(*option.flags, action="store_true", dest=option.field)
+    for each in options:
+        if each.field == "help":
+            parser.add_argument(*each.flags, action="store_true", dest="help", default=False)
+        elif each.kind == "switch":
+            parser.add_argument(*each.flags, action="store_true", dest=each.field)
         else:
             parser.add_argument(
-                *option.flags, dest=option.field, type=_TYPES[option.kind], metavar=option.metavar
+                *each.flags, dest=each.field, type=_TYPES[each.kind], metavar=each.metavar
             )
     return parser
 
 
 def _seconds(text: str) -> float:
-    from deploy_action.units import parse_duration
-
     try:
         return parse_duration(text)
     except ValueError as error:
@@ -198,12 +202,3 @@ _TYPES: Mapping[str, Callable[[str], Any]] = {
     "duration": _seconds,
     "count": _count,
 }
-
-
-def suggestion(word: str, known: Sequence[str]) -> str:
-    """Return `; did you mean '…'?` for the nearest of the known words, or nothing."""
-    import difflib
-
-    near = [name for name in known if len(word) > 3 and name.startswith(word)]
-    near = near or difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""

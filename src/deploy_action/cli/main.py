@@ -1,25 +1,29 @@
-"""The command line: arguments → an operation → a report on stdout → an exit code."""
+"""The command line: arguments → a command → a report on stdout → an exit code."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from deploy_action import __version__
-from deploy_action.cli import screen
-from deploy_action.cli.arguments import Call, Help, VersionAsked, parse
+from deploy_action.cli import provenance, screen
+from deploy_action.cli.arguments import Call, Help, OutputOptions, VersionAsked, parse
+from deploy_action.cli.manual import overview, page
+from deploy_action.commands import perform
 from deploy_action.errors import BadInput, ExitCode
-
-if TYPE_CHECKING:
-    from deploy_action.inputs import Inputs
-    from deploy_action.render.terminal import RenderContext
-    from deploy_action.results.reports import Report
+from deploy_action.events.observers import ObserverContext, observers
+from deploy_action.inputs import Inputs
+from deploy_action.render.as_json import serialize
+from deploy_action.render.terminal import RenderContext, show_report
+from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Report
 
 __all__ = ["bug", "main"]
 
@@ -43,7 +47,7 @@ def main(
     """
     argv = sys.argv[1:] if argv is None else argv
     environ = os.environ if environ is None else environ
-    # Of a stream that the caller has closed, Python makes None.
+    # Python sets a stream that the caller closed to None.
     out = (sys.stdout or _closed()) if stdout is None else stdout
     err = (sys.stderr or io.StringIO()) if stderr is None else stderr
     try:
@@ -62,7 +66,7 @@ def main(
     except KeyboardInterrupt:
         err.write("interrupted\n")
         return _INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the outermost place: whatever is left is a bug
+    except Exception as error:  # noqa: BLE001 - the outermost place: any other exception is a bug
         return bug(error, argv, environ, out, err)
 
 
@@ -73,81 +77,63 @@ def _run(argv: Sequence[str], environ: Mapping[str, str], out: TextIO, err: Text
             case VersionAsked():
                 return _say(f"deploy-action {__version__}\n", out, ExitCode.DONE)
             case Help():
-                from deploy_action.cli.manual import overview, page
-
                 width = screen.width(environ, out)
                 text = page(asked.command, width=width) if asked.command else overview(width=width)
                 return _say(text, out, ExitCode.DONE)
             case Call():
                 return _perform(asked, environ, out, err)
     except BadInput as error:
-        from deploy_action.results.outcome import Outcome
-
-        return _write(
-            Outcome.of_error(error),
-            "",
-            _wants_json(argv),
-            screen.render_context(environ, err),
-            out,
-            err,
-        )
+        context = screen.render_context(environ, err)
+        output = OutputOptions(json=_wants_json(argv))
+        return _write(Outcome.of_error(error), "", output, context, out, err)
 
 
 def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -> int:
-    from deploy_action.commands import perform
-    from deploy_action.events.observers import ObserverContext, observers
-
+    no_color = call.output.no_color
     inputs = _inputs(call, environ)
-    context = ObserverContext(
+    watching = ObserverContext(
         inputs=inputs,
         log=err,
-        style=screen.style(environ, err, no_color=call.show.no_color),
-        verbose=call.show.verbose,
+        style=screen.style(environ, err, no_color=no_color),
+        verbose=call.output.verbose,
     )
-    report = perform(call.command.name, inputs, observers(context))
+    report = perform(call.command.name, inputs, observers(watching))
     stream = err if _is_error(report) else out
-    shown = screen.render_context(environ, stream, no_color=call.show.no_color, report=report)
-    return _write(report, call.command.name, call.show.json, shown, out, err)
+    context = screen.render_context(environ, stream, no_color=no_color, report=report)
+    return _write(report, call.command.name, call.output, context, out, err)
 
 
 def _inputs(call: Call, environ: Mapping[str, str]) -> Inputs:
     """Fill in who and from which commit, for the commands that record it."""
-    from deploy_action.commands import prepare
-    from deploy_action.inputs import Inputs
-
     fields = dict(call.fields)
-    unsaid = {option.field for option in call.command.options} & {"actor", "commit"} - fields.keys()
-    if unsaid:
-        from deploy_action.cli.provenance import facts
-
-        # git takes as long as to import what the command needs.
-        fields |= facts(unsaid, environ, meanwhile=lambda: prepare(call.command.name))
+    records = {option.field for option in call.command.options}
+    if "actor" in records and "actor" not in fields:
+        fields["actor"] = provenance.actor(environ)
+    if "commit" in records and "commit" not in fields:
+        fields["commit"] = provenance.commit()
     return Inputs(**fields, environ=environ)
 
 
 def _is_error(report: Report) -> bool:
-    """Tell what ended a command early from what the command found out."""
-    from deploy_action.results.outcome import Outcome
-
+    """Tell whether an error ended the command before it had anything to report."""
     return isinstance(report, Outcome) and report.error is not None and report.deployment is None
 
 
 def _write(
-    report: Report, command: str, as_json: bool, context: RenderContext, out: TextIO, err: TextIO
+    report: Report,
+    command: str,
+    output: OutputOptions,
+    context: RenderContext,
+    out: TextIO,
+    err: TextIO,
 ) -> int:
-    if as_json:
-        import json
-
-        from deploy_action.render.as_json import serialize
-
+    if output.json:
         document = json.dumps(serialize(report, command=command), indent=2, ensure_ascii=False)
         return _say(f"{document}\n", out, report.exit_code)
-    from deploy_action.render.terminal import show_report
-
     lines = show_report(report, context)
     stream = err if _is_error(report) else out
     text = "".join(f"{line}\n" for line in lines)
-    # A terminal that is not UTF-8 must not turn a good outcome into a crash.
+    # A terminal that is not UTF-8 must not turn a success into a crash.
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return _say(text.encode(encoding, "replace").decode(encoding), stream, report.exit_code)
 
@@ -179,12 +165,12 @@ def _say(text: str, stream: TextIO, code: int) -> int:
 
 
 def _closed() -> TextIO:
-    """Return a stream that refuses all that is written, as one that is closed does in C."""
+    """Return a stream that fails on every write, as a closed one does in C."""
     return os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
 
 
 def _wants_json(argv: Sequence[str]) -> bool:
-    # What follows `--` is said to somebody else.
+    # What follows `--` belongs to the command that `run` runs.
     return "--json" in (argv[: list(argv).index("--")] if "--" in argv else argv)
 
 
@@ -195,9 +181,9 @@ def bug(
     out: TextIO,
     err: TextIO,
 ) -> int:
-    """Say where it happened and how to report it.
+    """Say where an exception that nobody foresaw happened, and how to report it.
 
-    The message is kept back unless it is asked for: an unforeseen exception may quote a secret.
+    Its message is shown with --verbose only: it may quote a secret.
     """
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
@@ -210,8 +196,6 @@ def bug(
         f" and --verbose (look it over for secrets first): {_ISSUES}\n"
     )
     if _wants_json(argv):
-        import json
-
         document = {"command": "", "result": "error", "exit_code": 1, "error": {"what": what}}
         with contextlib.suppress(_Unwritable):
             _say(json.dumps(document) + "\n", out, ExitCode.BUG)

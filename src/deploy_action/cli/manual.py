@@ -1,11 +1,13 @@
-"""The help pages and docs/reference/commands.md, rendered from the commands' own data."""
+"""The help pages and docs/reference/commands.md, rendered from what the commands declare."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
 
-from deploy_action.cli.commands import COMMANDS, COMMON, Command, Option
+from deploy_action.cli.arguments import COMMON
+from deploy_action.commands import all_commands
+from deploy_action.commands.command import Command, Option, option
 from deploy_action.errors import ExitCode
 from deploy_action.render.text import wrap
 
@@ -17,8 +19,8 @@ EXITS = {
     ExitCode.BAD_INPUT: "bad input or configuration; nothing was changed",
     ExitCode.GATE_REFUSED: "a gate or a check did not pass; nothing was changed",
     ExitCode.DEPLOYMENT_FAILED: "it failed, or a host does not answer; the old release serves",
-    ExitCode.ROLLBACK_FAILED: "the way back failed too; a person is needed",
-    ExitCode.LOCK_HELD: "somebody else is deploying; nothing was changed",
+    ExitCode.ROLLBACK_FAILED: "automatic rollback also failed; manual intervention is required",
+    ExitCode.LOCK_HELD: "another deployment holds the lock; nothing was changed",
 }
 
 
@@ -28,7 +30,7 @@ def overview(*, width: int = 80) -> str:
         "Verified container deployments that undo themselves when something goes wrong.", width
     )
     lines += ["", "usage: deploy-action COMMAND [options]", "", "commands:"]
-    lines += _table([(entry.name, entry.summary) for entry in COMMANDS], width)
+    lines += _table([(entry.name, entry.summary) for entry in all_commands()], width)
     lines += ["", "options of every command:"]
     lines += _options((*COMMON, _TOP_VERSION), width)
     lines += ["", "exit codes:", *_exits(tuple(ExitCode), width)]
@@ -42,24 +44,20 @@ def overview(*, width: int = 80) -> str:
     return "\n".join([*lines, *_table(steps, width)]) + "\n"
 
 
-_TOP_VERSION = Option(
-    field="show_version",
-    flags=("-V", "--version"),
-    kind="switch",
-    help="show the version of deploy-action (before any command)",
-)
+_TOP_VERSION = option("-V --version", "", "show the version of deploy-action (before any command)")
 
 
 def page(command: Command, *, width: int = 80) -> str:
     """Return the page of `deploy-action COMMAND --help`."""
-    words = f" {command.words.usage}" if command.words is not None else ""
-    usage = f"usage: deploy-action {command.name} [options]{words}"
-    lines = [usage, "", *wrap(command.story, width)]
+    takes = command.arguments
+    arguments = f" {takes.usage}" if takes is not None else ""
+    usage = f"usage: deploy-action {command.name} [options]{arguments}"
+    lines = [usage, "", *wrap(command.description, width)]
     lines += ["", "examples:" if len(command.examples) > 1 else "example:"]
     for line, meaning in command.examples:
         lines += [f"  {line}", f"      {meaning}"]
-    if command.words is not None:
-        lines += ["", "arguments:", *_table([(command.words.usage, command.words.help)], width)]
+    if takes is not None:
+        lines += ["", "arguments:", *_table([(takes.usage, takes.help)], width)]
     if command.options:
         lines += ["", "options:", *_options(command.options, width)]
     lines += ["", "options of every command:", *_options(COMMON, width)]
@@ -68,15 +66,12 @@ def page(command: Command, *, width: int = 80) -> str:
 
 
 def _exits(codes: Sequence[ExitCode], width: int) -> list[str]:
-    wanted = sorted({*codes, ExitCode.BUG})
-    return _table([(str(int(code)), EXITS[code]) for code in wanted], width)
+    possible = sorted({*codes, ExitCode.BUG})
+    return _table([(str(int(code)), EXITS[code]) for code in possible], width)
 
 
 def _options(options: Sequence[Option], width: int) -> list[str]:
-    rows = []
-    for option in options:
-        flags = ", ".join(option.flags)
-        rows.append((f"{flags} {option.metavar}".rstrip(), option.help))
+    rows = [(f"{', '.join(each.flags)} {each.metavar}".rstrip(), each.help) for each in options]
     return _table(rows, width)
 
 
@@ -100,7 +95,7 @@ def markdown() -> str:
         "",
         "| command | what it does |",
         "|---|---|",
-        *(f"| [`{entry.name}`](#{entry.name}) | {entry.summary} |" for entry in COMMANDS),
+        *(f"| [`{entry.name}`](#{entry.name}) | {entry.summary} |" for entry in all_commands()),
         "",
         "Exit codes:",
         "",
@@ -108,14 +103,14 @@ def markdown() -> str:
         "|---|---|",
         *(f"| {int(code)} | {meaning} |" for code, meaning in EXITS.items()),
     ]
-    for entry in COMMANDS:
+    for entry in all_commands():
         lines += ["", f"## {entry.name}", "", "```", page(entry).rstrip(), "```"]
     return "\n".join(lines) + "\n"
 
 
 def examples() -> list[list[str]]:
     """Return every example of every command as an argument list without the program."""
-    return [shlex.split(line)[1:] for entry in COMMANDS for line, _ in entry.examples]
+    return [shlex.split(line)[1:] for entry in all_commands() for line, _ in entry.examples]
 
 
 if __name__ == "__main__":

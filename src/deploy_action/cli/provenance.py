@@ -1,40 +1,20 @@
-"""Who runs this and from which commit, when nobody says it: git's word, else the system's."""
+"""Who runs a command and from which commit, where no option says it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import getpass
+from collections.abc import Mapping
 
-__all__ = ["actor", "commit", "facts"]
+from deploy_action.process import git
 
-_GIT_SECONDS = 5.0
-
-
-def facts(
-    names: Collection[str], environ: Mapping[str, str], *, meanwhile: Callable[[], object]
-) -> dict[str, str]:
-    """Return facts by their names, ``actor`` and ``commit``; all are asked for at once.
-
-    Args:
-        meanwhile: what is done while git looks.
-    """
-    from deploy_action.parallel import run_parallel
-
-    def one(name: str) -> str:
-        return actor(environ) if name == "actor" else commit()
-
-    ordered = sorted(names)
-    meanwhile()
-    found = run_parallel(one, ordered)
-    return dict(zip(ordered, found, strict=True))
+__all__ = ["actor", "commit"]
 
 
 def actor(environ: Mapping[str, str]) -> str:
     """Return git's user.name, else the login name, else "unknown"."""
-    name = _git("config", "user.name")
+    name = git("config", "user.name")
     if name:
         return name
-    import getpass
-
     try:
         return environ.get("USER") or getpass.getuser()
     except (OSError, KeyError):
@@ -43,14 +23,4 @@ def actor(environ: Mapping[str, str]) -> str:
 
 def commit() -> str:
     """Return the commit that is checked out; empty outside of a repository."""
-    return _git("rev-parse", "--verify", "--quiet", "HEAD")
-
-
-def _git(*arguments: str) -> str:
-    from deploy_action.process import run
-
-    try:
-        done = run(["git", *arguments], timeout_seconds=_GIT_SECONDS)
-    except OSError:  # no git, or no answer in time
-        return ""
-    return done.stdout.strip() if done.exit_code == 0 else ""
+    return git("rev-parse", "--verify", "--quiet", "HEAD")

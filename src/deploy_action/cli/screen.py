@@ -1,4 +1,4 @@
-"""What a report is shown on: the width, the colours, and the files whose lines may be quoted."""
+"""The terminal of a report: its width, its colours, and the files whose lines may be quoted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-if TYPE_CHECKING:
-    from deploy_action.render.terminal import RenderContext
-    from deploy_action.render.text import Style
-    from deploy_action.results.reports import Report
+from deploy_action.render.terminal import RenderContext
+from deploy_action.render.text import Style
+from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import Report
 
 __all__ = ["render_context", "style", "width"]
 
@@ -27,9 +27,7 @@ def render_context(
     no_color: bool = False,
     report: Report | None = None,
 ) -> RenderContext:
-    """Describe what the report will be written on."""
-    from deploy_action.render.terminal import RenderContext
-
+    """Describe the terminal and the files that the report may quote."""
     return RenderContext(
         width=width(environ, stream),
         style=style(environ, stream, no_color=no_color),
@@ -39,9 +37,9 @@ def render_context(
 
 def width(environ: Mapping[str, str], stream: TextIO) -> int:
     """Return the columns to use: COLUMNS, else the terminal's up to 120, else 80."""
-    said = environ.get("COLUMNS", "")
-    if said.isascii() and said.isdigit() and int(said) > 0:
-        return max(int(said), _NARROWEST)
+    setting = environ.get("COLUMNS", "")
+    if setting.isascii() and setting.isdigit() and int(setting) > 0:
+        return max(int(setting), _NARROWEST)
     try:
         columns = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError, AttributeError):
@@ -50,21 +48,17 @@ def width(environ: Mapping[str, str], stream: TextIO) -> int:
 
 
 def style(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Style:
-    """Allow colours only where a person looks and nobody said no (https://no-color.org)."""
-    from deploy_action.render.text import Style
-
+    """Allow colours only on a terminal and unless they are switched off (https://no-color.org)."""
     forbidden = no_color or bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
     return Style(not forbidden and stream.isatty())
 
 
 def _sources(report: Report | None) -> dict[str, list[str]]:
-    """Read the files whose lines may stand beside a problem: those that configure us.
+    """Read the files whose lines may be shown beside a problem: deploy.yaml alone.
 
-    Problems that a gate found carry their file too, but they are not among the outcome's own
-    problems: lines of scanned code and of the application's files may hold secrets.
+    The files of a gate's findings are not shown: scanned code and the application's own
+    configuration may hold secrets.
     """
-    from deploy_action.results.outcome import Outcome
-
     if not isinstance(report, Outcome):
         return {}
     sources = {}

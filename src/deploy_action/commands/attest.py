@@ -1,11 +1,11 @@
-"""The proof of a deployment that went well: signed where there is a key, written where asked for."""
+"""Signs a proof of a successful deployment if there is a key, and writes it if asked for."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import BadInput
+from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.releases.attestation import KEY, Attestation, proof_key, sign
 from deploy_action.releases.model import State
 from deploy_action.results.outcome import Result
@@ -20,7 +20,7 @@ __all__ = ["attest", "require_attestable"]
 
 
 def require_attestable(inputs: Inputs) -> None:
-    """Find out before anything is changed whether a proof that was asked for can be given.
+    """Check before anything changes whether a requested proof can be written.
 
     Raises:
         BadInput: the key is missing or too short, or the file's directory is not there.
@@ -30,17 +30,21 @@ def require_attestable(inputs: Inputs) -> None:
         return
     if key is None:
         raise BadInput(
-            f"--proof-file was asked for, but {KEY} is not set",
+            f"--proof-file needs a key, but {KEY} is not set",
             remedy=f"make a key once: openssl rand -hex 32, and pass it as {KEY}",
+            code=ErrorCode.SECRET_MISSING,
         )
     if not inputs.proof_file.parent.is_dir():
-        raise BadInput(f"{inputs.proof_file.parent}: there is no such directory")
+        raise BadInput(
+            f"{inputs.proof_file.parent}: there is no such directory",
+            code=ErrorCode.FILE_NOT_WRITABLE,
+        )
 
 
 def attest(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
     """Add the proof to the outcome of a deployment whose release is live.
 
-    The deployment is done by then: what cannot be given is a note and no failure.
+    The deployment has already succeeded, so a proof that cannot be written is only a note.
     """
     key, deployment = proof_key(inputs.environ), outcome.deployment
     done = outcome.result in (Result.DEPLOYED, Result.UNCHANGED) and not inputs.dry_run

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.clock import SystemClock
+from deploy_action.commands.command import COMMIT, ENVIRONMENT, IMAGE, READ_EXITS, VERSION, Command
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
@@ -17,32 +18,46 @@ if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="build",
+    summary="build the image of deploy.yaml, push it once, and print its digest",
+    description=(
+        "Builds what `build:` describes with the Docker command line (BuildKit where available),"
+        " pushes it to the registry that `image:` names if `push: true` is set, and prints the"
+        " digest. Deployments with `--digest` build nothing, and an environment with `after:`"
+        " never builds: every environment gets the bytes that were tested."
+    ),
+    examples=(("deploy-action build --version 1.4.2", "then: deploy -e staging --digest …"),),
+    options=(ENVIRONMENT, VERSION, IMAGE, COMMIT),
+    exits=READ_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Built:
-    """Build once for all environments; each of them then gets this very digest.
+    """Build once for all environments, which then deploy this digest.
 
     Raises:
-        BadInput: there is nothing to build, or environments that build differently.
+        BadInput: there is no `build:`, or the environments build differently and none is named.
         DeploymentFailed: the build or the push failed.
     """
     config = load(inputs.config)
-    wanted = _wanted(config, inputs)
-    if wanted.build is None:
+    environment = _select(config, inputs)
+    if environment.build is None:
         raise BadInput(
             f"{config.file} has no build:",
             cause="an image that is built elsewhere is deployed by its version or digest",
-            remedy="write build: {push: true} there, or leave this command out",
+            remedy="add build: {push: true} there, or do not run this command",
         )
-    name = requested_image(wanted, inputs)
+    name = requested_image(environment, inputs)
     clock = SystemClock()
     started = clock.monotonic()
-    login = credentials(wanted, inputs.environ)
-    digest = build_image(wanted.build, name.reference, inputs.config.parent, progress, login)
+    login = credentials(environment, inputs.environ, name.repository)
+    digest = build_image(environment.build, name.reference, inputs.config.parent, progress, login)
     note = "not pushed, so only this machine has it; write build: {push: true} for the others"
     return Built(
-        service=wanted.service,
+        service=environment.service,
         image=name.repository,
         version=name.version,
         digest=digest or "",
@@ -51,8 +66,8 @@ def run(inputs: Inputs, progress: EventStream) -> Built:
     )
 
 
-def _wanted(config: DeployConfig, inputs: Inputs) -> Environment:
-    """Return the environment to build for: any, where all build the same."""
+def _select(config: DeployConfig, inputs: Inputs) -> Environment:
+    """Return the environment to build for: any of them if all build alike."""
     if inputs.environment is None:
         every = list(config.environments.values())
         if all((e.build, e.image) == (every[0].build, every[0].image) for e in every):

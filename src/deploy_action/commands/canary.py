@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from deploy_action.commands.command import (
+    ACTOR,
+    ENVIRONMENT,
+    READ_EXITS,
+    REASON,
+    Arguments,
+    Command,
+)
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, ErrorCode
@@ -20,7 +28,30 @@ if TYPE_CHECKING:
     from deploy_action.releases.model import Deployment
     from deploy_action.session.signals import OperatorAction
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="canary",
+    summary="promote or abort a deployment that is being watched",
+    description=(
+        "For a canary's pauses and for the bake: `promote` ends the watching and goes on to all of"
+        " the traffic at once, `abort` undoes the deployment as a failed check would. Run it from"
+        " another terminal or workflow; the deployment reacts within a second, and its own command"
+        " ends with 0 or 4. The ledger records who decided."
+    ),
+    examples=(
+        ("deploy-action canary promote -e production", "it looks good: do not wait longer"),
+        ("deploy-action canary abort -e production --reason 'checkout fails'", "take it back"),
+    ),
+    arguments=Arguments(
+        field="switch",
+        usage="promote|abort",
+        help="go on to all of the traffic, or go back",
+        choices=("promote", "abort"),
+    ),
+    options=(ENVIRONMENT, REASON, ACTOR),
+    exits=READ_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Outcome:

@@ -7,11 +7,23 @@ import functools
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.attest import attest, require_attestable
-from deploy_action.config import environment, load, serialize
+from deploy_action.commands.command import (
+    CHANGE_EXITS,
+    COMMIT,
+    DIGEST,
+    ENVIRONMENT,
+    IMAGE,
+    PROOF,
+    PROOF_FILE,
+    RECORDED,
+    VERSION,
+    Command,
+)
+from deploy_action.config import load, serialize
 from deploy_action.config.select import select_environment
 from deploy_action.errors import GateRefused
 from deploy_action.gates.run import require_passed, run_gates
-from deploy_action.images.resolve import credentials, resolve_image
+from deploy_action.images.resolve import credentials, requested_image, resolve_image
 from deploy_action.inputs import Secret
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.certificate_files import certificate_of
@@ -29,14 +41,14 @@ if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment
     from deploy_action.events.stream import EventStream
     from deploy_action.gates.result import GateResult
-    from deploy_action.images.resolve import ResolvedImage
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.connection import Connection
     from deploy_action.platforms.docker.observation import DockerObservation
     from deploy_action.platforms.docker.store import DockerStore
-    from deploy_action.releases.model import Deployment
+    from deploy_action.releases.model import Deployment, ResolvedImage
 
 __all__ = [
+    "COMMAND",
     "deploy_image",
     "ledger_before",
     "make_release",
@@ -45,6 +57,23 @@ __all__ = [
     "registry_login",
     "run",
 ]
+
+COMMAND = Command(
+    name="deploy",
+    summary="make a version live; undoes itself when anything fails",
+    description=(
+        "Runs the gates, starts the new release beside the old one, checks its health and runs the"
+        " smoke tests before it gets traffic, shifts the traffic, watches it, and records what"
+        " happened. On any failure, and on Ctrl-C, the old release keeps serving."
+    ),
+    examples=(
+        ("deploy-action deploy -e staging --version 1.4.2", "deploy a tag"),
+        ("deploy-action deploy -e production --dry-run", "only print the plan"),
+        ("deploy-action deploy -e production --lock-wait 10m", "queue behind another run"),
+    ),
+    options=(ENVIRONMENT, VERSION, IMAGE, DIGEST, COMMIT, *RECORDED, *PROOF, PROOF_FILE),
+    exits=CHANGE_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Outcome:
@@ -79,7 +108,8 @@ def deploy_image(
     if refused is not None:
         return refused
     secrets = required_secrets(target, inputs)
-    login = registry_login(target, inputs)
+    requested = image or requested_image(target, inputs)
+    login = registry_login(target, inputs, requested.repository)
     certificate = certificate_of(target, inputs)
     with connect_platform(target, inputs, events, certificate=certificate) as connection:
         platform, clock = connection.platform, connection.clock
@@ -159,13 +189,13 @@ def make_release(
     )
 
 
-def registry_login(target: Environment, inputs: Inputs) -> Credentials | None:
-    """Return the registry's login, where deploy.yaml names one.
+def registry_login(target: Environment, inputs: Inputs, image: str) -> Credentials | None:
+    """Return the login for the registry of an image, if deploy.yaml declares one for it.
 
     Raises:
         BadInput: the password's variable is not set.
     """
-    login = credentials(target, inputs.environ)
+    login = credentials(target, inputs.environ, image)
     if login is None:
         return None
     username, password = login
@@ -176,7 +206,7 @@ def ledger_before(
     config: DeployConfig, target: Environment, inputs: Inputs, events: EventStream
 ) -> Sequence[Deployment]:
     """Ask the hosts of the environment named by `after` for its ledger."""
-    before = environment(config, target.after or "")
+    before = select_environment(config, target.after or "")
     with connect_platform(before, inputs, events) as connection:
         return connection.platform.observe().ledger.entries
 

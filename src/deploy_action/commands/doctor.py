@@ -1,4 +1,4 @@
-"""doctor: what is there and what is missing, on this machine and on every host; changes nothing."""
+"""doctor: check this machine and every host for what a deployment needs; changes nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from deploy_action.config import check, environment
+from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
+from deploy_action.config import check, select_environments
 from deploy_action.config.model import EdgeOptions
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.process import run as run_program
@@ -20,38 +21,45 @@ if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="doctor",
+    summary="report what is missing on this machine and on each host",
+    description=(
+        "Looks for the tools that are needed here, then asks every host of deploy.yaml for its"
+        " engine, architecture, disk, clock, edge and volume. Every problem comes with the command"
+        " that fixes it. Changes nothing."
+    ),
+    examples=(("deploy-action doctor", "all hosts of ./deploy.yaml"),),
+    options=(ENVIRONMENT,),
+    exits=GATE_EXITS,
+)
 
 _TOOL_SECONDS = 10.0
 _HOSTS_AT_ONCE = 16
 
 
 def run(inputs: Inputs, progress: EventStream) -> DoctorReport:
-    """Look at this machine, then at all hosts at once.
+    """Check this machine, then all hosts in parallel.
 
-    Without a valid deploy.yaml the local engine is looked at alone.
+    Without a valid deploy.yaml only the local engine is checked.
 
     Raises:
         BadInput: there is no such environment.
     """
     config, problems = check(inputs.config)
-    chosen = _chosen(config, inputs.environment)
-    needs = [_python(), *_tools(chosen), _configuration(inputs, config, len(problems))]
-    needs += _secrets(chosen, inputs)
+    chosen = select_environments(config, inputs.environment) if config is not None else []
+    checks = [_python(), *_tools(chosen), _configuration(inputs, config, len(problems))]
+    checks += _secrets(chosen, inputs)
     edges = {(host, each.edge) for each in chosen for host in each.hosts}
     targets = sorted(edges, key=lambda pair: (pair[0], pair[1].name))
     targets = targets or [("local", EdgeOptions())]
     progress.say(f"asking {len(targets)} host{'' if len(targets) == 1 else 's'}")
     with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
-        for found in pool.map(lambda pair: host_checks(*pair), targets):
-            needs += found
-    return DoctorReport(checks=tuple(needs))
-
-
-def _chosen(config: DeployConfig | None, name: str | None) -> list[Environment]:
-    if config is None:
-        return []
-    return list(config.environments.values()) if name is None else [environment(config, name)]
+        for of_host in pool.map(lambda pair: host_checks(*pair), targets):
+            checks += of_host
+    return DoctorReport(checks=tuple(checks))
 
 
 def _python() -> Check:
@@ -61,7 +69,7 @@ def _python() -> Check:
 
 
 def _tools(chosen: Sequence[Environment]) -> Iterable[Check]:
-    """Look for the programs that these environments need; one that is only handy is a warning."""
+    """Check the programs that these environments need; a missing optional one is a warning."""
     builds = any(each.build is not None for each in chosen)
     over_ssh = any(host.startswith("ssh://") for each in chosen for host in each.hosts)
     yield _tool(
@@ -106,7 +114,7 @@ def _configuration(inputs: Inputs, config: DeployConfig | None, problems: int) -
 
 
 def _secrets(chosen: Sequence[Environment], inputs: Inputs) -> Iterable[Check]:
-    """Name the secrets that this environment lacks: in a workflow they are there, here maybe not."""
+    """Report missing secrets as warnings: the workflow that deploys may have them."""
     for name in dict.fromkeys(secret for each in chosen for secret in each.secrets):
         if inputs.secret(name) is None:
             yield Check(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
 from deploy_action.config import load, serialize
 from deploy_action.config.select import select_environment
-from deploy_action.errors import LockHeld
+from deploy_action.errors import ExitCode, LockHeld
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Drift
@@ -18,7 +19,19 @@ if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="drift",
+    summary="show how the hosts differ from what was recorded",
+    description=(
+        "Compares the containers, the edge and the ledger of every host with the recorded release,"
+        " and reports every difference with both values and how to fix it."
+    ),
+    examples=(("deploy-action drift -e production", "did anybody change something by hand?"),),
+    options=(ENVIRONMENT,),
+    exits=(*GATE_EXITS, ExitCode.DEPLOYMENT_FAILED),
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Drift:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command, option
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms.connection import connect_platform
@@ -13,7 +14,19 @@ if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="history",
+    summary="list every deployment, failed ones too",
+    description=(
+        "Reads the ledger on the hosts, newest first: when, who, version, commit, digest, duration,"
+        " how each deployment ended and why."
+    ),
+    examples=(("deploy-action history -e production --limit 5", "the last five"),),
+    options=(ENVIRONMENT, option("--limit", "N", "at most this many (default: 20)", kind="count")),
+    exits=READ_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> History:

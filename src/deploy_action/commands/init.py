@@ -1,10 +1,11 @@
-"""init: write a first deploy.yaml and the workflows that call ours."""
+"""init: write a first deploy.yaml and the workflows that call this action."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import Command, option
 from deploy_action.init import initialise
 from deploy_action.results.reports import Written, WrittenPath
 
@@ -12,7 +13,19 @@ if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="init",
+    summary="write a deploy.yaml and the workflows for this repository",
+    description=(
+        "Looks at the repository (Dockerfile, port, health route, GitHub remote) and writes a"
+        " deploy.yaml and two workflows that call the deployment and the rollback. Says what it"
+        " guessed and from where. Existing files are left alone."
+    ),
+    examples=(("deploy-action init", "start here"),),
+    options=(option("--force", "", "overwrite existing files"),),
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Written:  # noqa: ARG001

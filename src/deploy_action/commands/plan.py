@@ -6,20 +6,57 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.commands import deploy
+from deploy_action.commands.command import (
+    COMMIT,
+    DIGEST,
+    ENVIRONMENT,
+    GATE_EXITS,
+    IMAGE,
+    PROOF,
+    VERSION,
+    Command,
+    option,
+)
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
+from deploy_action.errors import ExitCode
 from deploy_action.gates.run import run_gates
-from deploy_action.images.resolve import ResolvedImage, requested_image
+from deploy_action.images.resolve import requested_image
 from deploy_action.platforms.docker.observation import DockerObservation, HostObservation
 from deploy_action.platforms.docker.plan import plan_rollout
-from deploy_action.releases.model import Kind
+from deploy_action.releases.model import Kind, ResolvedImage
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="plan",
+    summary="show what a deployment would do, step by step",
+    description=(
+        "Observes the hosts and prints the steps that `deploy` with the same options would take."
+        " Changes nothing. The printed plan is the one that would be executed. With `--offline` it"
+        " is the plan for hosts on which nothing runs yet; that needs no secret, no host and no"
+        " registry, so a pull request from a fork can have it."
+    ),
+    examples=(
+        ("deploy-action plan -e production --version 1.4.2", "look before you leap"),
+        ("deploy-action plan -e production --offline", "in a pull request from a fork"),
+    ),
+    options=(
+        ENVIRONMENT,
+        VERSION,
+        IMAGE,
+        DIGEST,
+        COMMIT,
+        option("--offline", "", "ask no host and no registry"),
+        *PROOF,
+    ),
+    exits=(*GATE_EXITS, ExitCode.DEPLOYMENT_FAILED),
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Outcome:

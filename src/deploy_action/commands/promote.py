@@ -6,6 +6,16 @@ import functools
 from typing import TYPE_CHECKING
 
 from deploy_action.clock import SystemClock
+from deploy_action.commands.command import (
+    CHANGE_EXITS,
+    DIGEST,
+    ENVIRONMENT,
+    PROOF,
+    PROOF_FILE,
+    RECORDED,
+    VERSION,
+    Command,
+)
 from deploy_action.commands.deploy import deploy_image, ledger_before
 from deploy_action.config import load
 from deploy_action.config.select import select_promotion
@@ -17,7 +27,21 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.results.outcome import Outcome
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="promote",
+    summary="deploy to an environment the digest that passed in the one before it",
+    description=(
+        "Deploys to an environment exactly the image digest that succeeded in the environment"
+        " named by its `after:` key. Anything that did not pass there is refused."
+    ),
+    examples=(
+        ("deploy-action promote -e production", "what serves in staging goes to production"),
+    ),
+    options=(ENVIRONMENT, VERSION, DIGEST, *RECORDED, *PROOF, PROOF_FILE),
+    exits=CHANGE_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Outcome:

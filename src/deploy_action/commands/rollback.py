@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import CHANGE_EXITS, ENVIRONMENT, RECORDED, Command, option
 from deploy_action.commands.deploy import recovered, registry_login
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
@@ -29,7 +30,30 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.observation import DockerObservation
     from deploy_action.platforms.docker.store import DockerStore
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="rollback",
+    summary="bring an earlier release back: image, configuration and environment",
+    description=(
+        "Without a version it restores the last release that was stable before the current one."
+        " Needs no registry. `--from` makes a button that is pressed twice harmless: if that"
+        " version no longer serves, nothing is done."
+    ),
+    examples=(
+        ("deploy-action rollback -e production", "back to the last stable release"),
+        ("deploy-action rollback -e production --to 1.3.0 --reason 'slow'", "to a version"),
+        ("deploy-action rollback -e production --at 2026-05-01T12:00Z", "to a time"),
+    ),
+    options=(
+        ENVIRONMENT,
+        option("--to", "V", "the version to restore, or previous"),
+        option("--at", "TIME", "restore what was live at this time (ISO 8601)"),
+        option("--from", "V", "only if this version serves now", field="from_"),
+        *RECORDED,
+    ),
+    exits=CHANGE_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Outcome:
@@ -76,7 +100,7 @@ def _roll_back(connection: Connection, store: DockerStore) -> Outcome:
         restores=chosen.restores,
         secrets=chosen.secrets,
         current_secrets=lambda release: available_secrets(release.configuration, inputs),
-        credentials=registry_login(connection.environment, inputs)
+        credentials=registry_login(connection.environment, inputs, chosen.release.image)
         if chosen.needs_registry
         else None,
     )

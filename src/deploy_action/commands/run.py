@@ -9,6 +9,7 @@ from collections import deque
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Arguments, Command, option
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, ErrorCode
@@ -30,7 +31,38 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.replicas import Placement
     from deploy_action.releases.model import Release
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="run",
+    summary="run a command in a one-off container of the live release",
+    description=(
+        "Starts a container with the image, environment, secrets, volumes and networks of the"
+        " release that is live on the first host, shows its output, removes it, and ends with 0 or,"
+        " if the command failed, 4. Secrets that are not set are those of the running replica."
+        " Takes no lock. For regular tasks call it from a workflow with a `schedule`."
+    ),
+    examples=(
+        ("deploy-action run -e production -- ./manage.py clearsessions", "a task"),
+        (
+            "deploy-action run -e production --no-entrypoint -- sh -c 'env | sort'",
+            "where the image's ENTRYPOINT would take it as arguments",
+        ),
+    ),
+    arguments=Arguments(
+        field="argv",
+        usage="-- COMMAND [ARGUMENT…]",
+        help="the command to run, as a list; no shell reads it",
+    ),
+    options=(
+        ENVIRONMENT,
+        option(
+            "--timeout", "1h", "stop it after this long", kind="duration", field="timeout_seconds"
+        ),
+        option("--no-entrypoint", "", "bypass the image's ENTRYPOINT"),
+    ),
+    exits=READ_EXITS,
+)
 
 _KEPT_LINES = 1000
 _TOLD_EVERY_SECONDS = 0.5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms.connection import connect_platform
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Deployment
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="status",
+    summary="show what serves now, on each host",
+    description="Asks every host of the environment what runs there, its health, and since when.",
+    examples=(("deploy-action status -e production", "what is live"),),
+    options=(ENVIRONMENT,),
+    exits=READ_EXITS,
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Status:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import ACTOR, ENVIRONMENT, READ_EXITS, REASON, Command, option
 from deploy_action.commands.deploy import recovered
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import LockHeld
+from deploy_action.errors import ExitCode, LockHeld
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.results.outcome import Outcome, Result
@@ -16,7 +17,25 @@ if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="unlock",
+    summary="free the lock of a deployment that is gone",
+    description=(
+        "The lock of a deployer that died is recognised and taken over without help. This is for a"
+        " deployer that still exists and hangs: `--force` frees its lock and fences it off, so that"
+        " it cannot change anything any more. The ledger records it."
+    ),
+    examples=(
+        (
+            "deploy-action unlock -e production --force --reason 'runner lost its network'",
+            "after looking at status",
+        ),
+    ),
+    options=(ENVIRONMENT, option("--force", "", "also when the holder is alive"), REASON, ACTOR),
+    exits=(*READ_EXITS, ExitCode.LOCK_HELD),
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.commands.command import Command
 from deploy_action.config import check
 from deploy_action.results.outcome import Outcome, Result
 
@@ -11,7 +12,20 @@ if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
 
-__all__ = ["run"]
+__all__ = ["COMMAND", "run"]
+
+COMMAND = Command(
+    name="validate",
+    summary="check deploy.yaml; touches nothing and needs no network",
+    description=(
+        "Reads deploy.yaml and reports all of its problems at once: file, line, column, the reason"
+        " in plain words and how to fix it. Warnings do not fail."
+    ),
+    examples=(
+        ("deploy-action validate", "check ./deploy.yaml"),
+        ("deploy-action validate -c shop/deploy.yaml --json", "for programs"),
+    ),
+)
 
 
 def run(inputs: Inputs, progress: EventStream) -> Outcome:  # noqa: ARG001

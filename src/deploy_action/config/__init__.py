@@ -1,7 +1,8 @@
-"""deploy.yaml: from text with positions to frozen, resolved environments."""
+"""deploy.yaml: read, checked, and resolved to frozen environments."""
 
-from deploy_action.config.load import check, environment, load
+from deploy_action.config.load import check, load
 from deploy_action.config.model import DeployConfig, Environment
+from deploy_action.config.select import select_environment, select_environments
 from deploy_action.config.serialize import deserialize, serialize
 
 __all__ = [
@@ -9,7 +10,8 @@ __all__ = [
     "Environment",
     "check",
     "deserialize",
-    "environment",
     "load",
+    "select_environment",
+    "select_environments",
     "serialize",
 ]

@@ -1,4 +1,4 @@
-"""A file read into plain data that still knows the line and column of every key and value."""
+"""Reads a file into plain data; YAML keeps the line and column of every key and value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from deploy_action.problem import Problem
+from deploy_action.problem import Problem, Severity
 
 __all__ = [
     "MAX_BYTES",
@@ -45,54 +45,84 @@ _FORMATS: Mapping[str, Format] = {
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in a file; both numbers are 1-based, as editors count."""
+    """A place in a file; both numbers are 1-based, 0 means unknown."""
 
-    line: int
-    column: int
+    line: int = 0
+    column: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a file says, and where.
+    """The content of a file, and where it says what.
 
     Attributes:
         file: path as the user would type it.
         data: dictionaries with string keys, lists, strings, numbers, booleans and None.
-        keys: where the key (for a list: the item) at a path begins.
-        values: where the value at a path begins.
-        written: the text of plain YAML scalars that YAML reads as something else than what
-            they look like (``1.10`` → 1.1, ``no`` → false).
-        problems: what is wrong and did not prevent reading (a duplicate key).
+        keys: where the key (for a list: the item) at a path begins; empty for JSON and TOML.
+        values: where the value at a path begins; empty for JSON and TOML.
+        written: the text of plain YAML scalars that YAML does not read as they look
+            (``1.10`` → 1.1, ``no`` → false).
+        problems: errors that did not prevent reading (a duplicate key).
     """
 
     file: str
     data: object
-    keys: Mapping[KeyPath, Position]
-    values: Mapping[KeyPath, Position]
+    keys: Mapping[KeyPath, Position] = field(default_factory=dict)
+    values: Mapping[KeyPath, Position] = field(default_factory=dict)
     written: Mapping[KeyPath, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
     def key_at(self, path: KeyPath) -> Position:
         """Return where the key at `path` begins, or the nearest key above it."""
-        return self._nearest(self.keys, path)
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.keys:
+                return self.keys[path[:length]]
+        return self.values.get((), Position())
 
     def value_at(self, path: KeyPath) -> Position:
         """Return where the value at `path` begins, or the nearest key above it."""
         return self.values[path] if path in self.values else self.key_at(path)
 
-    def _nearest(self, places: Mapping[KeyPath, Position], path: KeyPath) -> Position:
-        for length in range(len(path), 0, -1):
-            if path[:length] in places:
-                return places[path[:length]]
-        return self.values.get((), Position(1, 1))
+    def problem(
+        self,
+        path: KeyPath,
+        message: str,
+        rule: str,
+        *,
+        hint: str = "",
+        at_key: bool = False,
+        severity: Severity = Severity.ERROR,
+    ) -> Problem:
+        """Return a problem with the value, or with the key, at `path`."""
+        at = self.key_at(path) if at_key else self.value_at(path)
+        return Problem(
+            file=self.file,
+            line=at.line,
+            column=at.column,
+            where=dotted(path),
+            message=message,
+            hint=hint,
+            rule=rule,
+            severity=severity,
+        )
 
 
 class Unreadable(Exception):
-    """The file has no data to look at; `problems` says why."""
+    """The file cannot be read into data; `problems` has the reasons."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
         self.problems = problems
+
+    @classmethod
+    def because(
+        cls, file: str, rule: str, message: str, *, at: Position = Position(), hint: str = ""
+    ) -> Unreadable:
+        """Return the error for a single reason."""
+        problem = Problem(
+            file=file, line=at.line, column=at.column, message=message, hint=hint, rule=rule
+        )
+        return cls(problem)
 
 
 def dotted(path: KeyPath) -> str:
@@ -123,34 +153,32 @@ def read_bytes(path: Path, *, file: str, limit: int = MAX_BYTES) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
     Raises:
-        Unreadable: it is missing, not a regular file, too big, or may not be read.
+        Unreadable: it is missing, not a regular file, too big, or not permitted.
     """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-            raise Unreadable(Problem(file=file, message=f"this is {kind}", rule="not-a-file"))
+            raise Unreadable.because(file, "not-a-file", f"this is {kind}")
         if status.st_size <= limit:
             with path.open("rb") as stream:
                 content = stream.read(limit + 1)
             if len(content) <= limit:
                 return content
     except (FileNotFoundError, NotADirectoryError):
-        problem = Problem(file=file, message="there is no such file", rule="file-missing")
-        raise Unreadable(problem) from None
+        raise Unreadable.because(file, "file-missing", "there is no such file") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        problem = Problem(file=file, message=f"cannot be read: {reason}", rule="file-unreadable")
-        raise Unreadable(problem) from error
-    message = f"the file is bigger than {limit // 1024} KiB, which no configuration needs"
-    raise Unreadable(Problem(file=file, message=message, rule="file-too-big"))
+        raise Unreadable.because(file, "file-unreadable", f"cannot be read: {reason}") from error
+    message = f"the file is bigger than {limit // 1024} KiB, the most that a configuration may have"
+    raise Unreadable.because(file, "file-too-big", message)
 
 
 def parse(content: bytes, *, file: str, format: Format = "yaml", strict: bool = True) -> Document:
     """Read the bytes of a file.
 
     Args:
-        content: at most `MAX_BYTES` should be given; see `read_bytes`.
+        content: at most `MAX_BYTES`; see `read_bytes`.
         file: the name for problems.
         format: how to read it.
         strict: for YAML, refuse anchors, aliases and merge keys. Without it they are
@@ -159,36 +187,28 @@ def parse(content: bytes, *, file: str, format: Format = "yaml", strict: bool = 
     Raises:
         Unreadable: not UTF-8, empty, not well-formed, too deep or too large.
     """
+    # Imported here because both import this module.
+    from deploy_action.config.json_and_toml import parse_json, parse_toml
+    from deploy_action.config.yaml_document import parse_yaml
+
     text = _decode(content, file)
     if not text.strip():
-        problem = Problem(file=file, line=1, message="the file is empty", rule="empty-file")
-        raise Unreadable(problem)
+        raise Unreadable.because(file, "empty-file", "the file is empty", at=Position(1))
     if format == "yaml":
-        from deploy_action.config.yaml_document import parse_yaml
-
         return parse_yaml(text, file=file, strict=strict)
-    if format == "json":
-        from deploy_action.config.json_document import parse_json
-
-        return parse_json(text, file=file)
-    from deploy_action.config.toml_document import parse_toml
-
-    return parse_toml(text, file=file)
+    return parse_json(text, file=file) if format == "json" else parse_toml(text, file=file)
 
 
 def _decode(content: bytes, file: str) -> str:
     hint = "save the file as UTF-8"
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         message = "the file is UTF-16, not UTF-8"
-        raise Unreadable(Problem(file=file, line=1, message=message, hint=hint, rule="not-utf8"))
+        raise Unreadable.because(file, "not-utf8", message, at=Position(1), hint=hint)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = content[: error.start]
-        line = before.count(b"\n") + 1
         column = len(before.rpartition(b"\n")[2].decode("utf-8", "replace")) + 1
+        at = Position(before.count(b"\n") + 1, column)
         message = f"byte 0x{content[error.start]:02x} is not UTF-8"
-        problem = Problem(
-            file=file, line=line, column=column, message=message, hint=hint, rule="not-utf8"
-        )
-        raise Unreadable(problem) from None
+        raise Unreadable.because(file, "not-utf8", message, at=at, hint=hint) from None

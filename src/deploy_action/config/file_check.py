@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,15 +23,14 @@ from deploy_action.config.document import (
     Format,
     KeyPath,
     Unreadable,
-    dotted,
     format_of,
     parse,
     read_bytes,
 )
 from deploy_action.config.merge import lookup
 from deploy_action.config.schema import violations
-from deploy_action.config.suggest import closest
 from deploy_action.problem import Problem
+from deploy_action.suggest import did_you_mean
 
 __all__ = ["main"]
 
@@ -40,7 +39,7 @@ _RECURSION = 10_000
 
 
 class _NotChecked(Exception):
-    """The file could not be checked; `problems` says why."""
+    """The file could not be checked; `problems` has the reasons."""
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__()
@@ -107,22 +106,13 @@ def _schema(file: str) -> Document:
         hint = 'write "$schema": "https://json-schema.org/draft/2020-12/schema"'
         raise _NotChecked(Problem(file=file, message=message, hint=hint, rule="bad-schema"))
     errors = kind(kind.META_SCHEMA).iter_errors(schema)
-    wrong = tuple(_bad_schema(document, tuple(error.absolute_path)) for error in errors)
-    if wrong:
-        raise _NotChecked(*dict.fromkeys(wrong))
+    paths = dict.fromkeys(tuple(error.absolute_path) for error in errors)
+    if paths:
+        message = "this is not a valid JSON Schema"
+        raise _NotChecked(
+            *(document.problem(path, message, "bad-schema", at_key=True) for path in paths)
+        )
     return document
-
-
-def _bad_schema(document: Document, path: KeyPath) -> Problem:
-    at = document.key_at(path)
-    return Problem(
-        file=document.file,
-        line=at.line,
-        column=at.column,
-        where=dotted(path),
-        message="this is not a valid JSON Schema",
-        rule="bad-schema",
-    )
 
 
 def _against(document: Document, schema: Document, file: str) -> Iterator[Problem]:
@@ -152,33 +142,16 @@ def _required(document: Document, key: str) -> Iterator[Problem]:
         known = [str(name) for name in here] if isinstance(here, dict) else []
         missing = object()
         if lookup(document.data, (*path, step), missing) is missing:
-            likely = closest(part, known)
-            yield _missing(
-                document,
-                path,
-                key,
-                message=f"the required key '{key}' is missing",
-                hint=f"did you mean '{likely}'?" if likely else "",
-            )
+            message = f"the required key '{key}' is missing"
+            hint = did_you_mean(part, known)
+            problem = document.problem(path, message, "missing-key", hint=hint, at_key=True)
+            yield replace(problem, where=key)
             return
         path = (*path, step)
     if lookup(document.data, path) is None:
-        yield _missing(document, path, key, message=f"the required key '{key}' has no value")
-
-
-def _missing(
-    document: Document, path: KeyPath, key: str, *, message: str, hint: str = ""
-) -> Problem:
-    at = document.key_at(path)
-    return Problem(
-        file=document.file,
-        line=at.line,
-        column=at.column,
-        where=key,
-        message=message,
-        hint=hint,
-        rule="missing-key",
-    )
+        message = f"the required key '{key}' has no value"
+        problem = document.problem(path, message, "missing-key", at_key=True)
+        yield replace(problem, where=key)
 
 
 if __name__ == "__main__":

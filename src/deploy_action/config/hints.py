@@ -1,29 +1,87 @@
-"""How a value would be right: what follows a violation in the message, after the reason."""
+"""Remedies for violations of the schema: the key or the value that was probably meant."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from deploy_action.config.document import KeyPath, dotted
 from deploy_action.config.hosts import parse_host
 from deploy_action.config.secret_detection import shown
-from deploy_action.config.suggest import closest, follow
+from deploy_action.suggest import closest
 
-__all__ = ["did_you_mean", "example", "other_kind_of_test", "right_form", "right_type"]
+__all__ = ["example", "follow", "other_kind_of_test", "right_form", "right_type", "suggest_key"]
+
+_NEAR_CERTAIN = 0.8
+# What other tools call the same thing.
+_SYNONYMS = {
+    "name": "service", "app": "service", "tag": "version", "ports": "port",
+    "healthcheck": "health", "environment": "env", "variables": "env", "tests": "smoke",
+    "depends_on": "after", "needs": "after", "scale": "replicas", "servers": "hosts",
+    "domain": "url", "keep": "retain", "cmd": "command", "signals": "signal", "method": "kind",
+}  # fmt: skip
 
 
-def did_you_mean(value: object, options: Sequence[object]) -> str:
-    """Return the option that somebody who wrote `value` may have meant."""
-    if not isinstance(value, str):
-        return ""
-    likely = closest(value, [option for option in options if isinstance(option, str)])
+def follow(root: Mapping[str, Any], schema: object) -> Mapping[str, Any]:
+    """Return the target of a ``$ref`` inside the same file, or the schema itself."""
+    if not isinstance(schema, Mapping):
+        return {}
+    reference = schema.get("$ref")
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        return schema
+    target: object = root
+    for part in reference.removeprefix("#/").split("/"):
+        name = part.replace("~1", "/").replace("~0", "~")
+        target = target.get(name) if isinstance(target, Mapping) else None
+    return target if isinstance(target, Mapping) else {}
+
+
+def suggest_key(key: str, *, siblings: Iterable[str], schema: Mapping[str, Any]) -> str:
+    """Return a hint for an unknown key, or nothing.
+
+    Args:
+        siblings: the keys that its map may have.
+        schema: the whole schema, which may know the key at another level.
+    """
+    known = set(siblings)
+    likely = closest(key, known, cutoff=_NEAR_CERTAIN)
+    if likely:
+        return f"did you mean '{likely}'?"
+    elsewhere = sorted(set(_places(schema, key)), key=lambda path: (len(path), path))
+    if elsewhere:
+        owners = [dotted(place[:-1]) or "the top level" for place in elsewhere[:3]]
+        return f"'{key}' belongs to {' or '.join(owners)}"
+    likely = _SYNONYMS.get(key.lower(), "")
+    if likely not in known:
+        likely = closest(key, known)
     return f"did you mean '{likely}'?" if likely else ""
 
 
+def _places(schema: Mapping[str, Any], key: str) -> Iterator[KeyPath]:
+    """Yield the paths at which the schema knows a key, each map once however many lead there."""
+    seen: set[int] = set()
+    waiting: list[tuple[KeyPath, Mapping[str, Any]]] = [((), schema)]
+    while waiting:
+        path, here = waiting.pop(0)
+        here = follow(schema, here)
+        if id(here) in seen:
+            continue
+        seen.add(id(here))
+        for name, child in here.get("properties", {}).items():
+            if name == key:
+                yield (*path, name)
+            waiting.append(((*path, name), child))
+        if "additionalProperties" in here:
+            waiting.append(((*path, "NAME"), here["additionalProperties"]))
+        waiting.extend(
+            (path, here[branch]) for branch in ("items", "then", "else") if branch in here
+        )
+
+
 def example(root: Mapping[str, Any], schema: object) -> str:
-    """Return the first example of a schema, where it fits into one line."""
+    """Return the first example of a schema, if it fits on one line."""
     if not isinstance(schema, Mapping):
         return ""
     examples = schema.get("examples") or follow(root, schema).get("examples")
@@ -32,19 +90,19 @@ def example(root: Mapping[str, Any], schema: object) -> str:
 
 
 def other_kind_of_test(root: Mapping[str, Any], key: str) -> str:
-    """Return a hint for a key of a smoke test of another kind than the one that is given."""
+    """Return a hint for a key that belongs to another kind of smoke test."""
     kinds = {"httpSmoke": "path", "tcpSmoke": "tcp", "commandSmoke": "command"}
     definitions = root.get("$defs", {})
     if not kinds.keys() <= definitions.keys():
         return ""
-    owners = [kinds[name] for name in kinds if key in definitions[name]["properties"]]
     if key in kinds.values():
         return "a test has one of 'path', 'tcp' and 'command': make it two tests"
+    owners = [kinds[name] for name in kinds if key in definitions[name]["properties"]]
     return f"it belongs to tests with '{owners[0]}'" if owners else ""
 
 
 def right_form(noun: str, value: str) -> str:
-    """Return what is wrong with this very value, or how it would be right."""
+    """Return what is wrong with a value that may be shown, or how to write it."""
     if noun == "a name":
         name = re.sub("[^a-z0-9]+", "-", value.lower()).strip("-")
         return f"small letters, digits and dashes; for example {name}" if name else ""
@@ -61,12 +119,11 @@ def right_form(noun: str, value: str) -> str:
 def right_type(
     value: object,
     expected: Sequence[str],
-    *,
     schema: Mapping[str, Any],
     root: Mapping[str, Any],
     written: str | None,
 ) -> str:
-    """Return how a value that may be shown would be written to have an expected type."""
+    """Return how to write a value that may be shown, so that it has an expected type."""
     if isinstance(value, str) and "array" in expected:
         items = follow(root, schema.get("items")).get("type") == "string"
         return f"write it as a list: {_as_list(value) if items else f'[{value}]'}"

@@ -1,4 +1,4 @@
-"""The address of a Docker host, taken apart so strictly that no part can be read as an option."""
+"""Parses addresses of Docker hosts, so strictly that no part can be read as an option."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HostAddress:
 
     @property
     def identity(self) -> tuple[str, str, int | None]:
-        """Two addresses with the same identity are the same engine."""
+        """Addresses with the same identity are the same engine."""
         if self.kind in ("local", "unix"):
             path = self.socket or _DEFAULT_SOCKET
             return ("unix", "/run/docker.sock" if path == _DEFAULT_SOCKET else path, None)
@@ -42,14 +42,14 @@ class HostAddress:
 
 
 def parse_host(text: str) -> HostAddress:
-    """Take a host of deploy.yaml apart.
+    """Parse a host of deploy.yaml.
 
     Args:
         text: ``local``, ``unix:///path``, ``tcp://host:port`` or ``ssh://[user@]host[:port]``;
             IPv6 addresses in brackets.
 
     Raises:
-        ValueError: it is none of these; the message says what is wrong.
+        ValueError: it has another form; the message says what is wrong.
     """
     if text == "local":
         return HostAddress(kind="local")
@@ -66,7 +66,7 @@ def parse_host(text: str) -> HostAddress:
     if scheme == "ssh" and separator:
         user, at, address = rest.rpartition("@")
         if at and not _USER.fullmatch(user):
-            raise ValueError("the user holds characters that no login name has")
+            raise ValueError("the user has characters that are not allowed in a login name")
         name, port = _name_and_port(address)
         return HostAddress(kind="ssh", name=name, port=port, user=user if at else None)
     raise ValueError("write local, unix:///path, tcp://host:port or ssh://user@host")
@@ -78,13 +78,13 @@ def _name_and_port(text: str) -> tuple[str, int | None]:
         try:
             ipaddress.IPv6Address(name)
         except ValueError:
-            raise ValueError("between the brackets stands no IPv6 address") from None
+            raise ValueError("the text in brackets is not an IPv6 address") from None
         if not bracket or (after and not after.startswith(":")):
-            raise ValueError("after an IPv6 address in brackets comes only :port")
+            raise ValueError("only :port may follow an IPv6 address in brackets")
         return name, _port(after[1:]) if after else None
     name, colon, port = text.partition(":")
     if not _NAME.fullmatch(name) or ".." in name:
-        raise ValueError("the host name is empty or holds characters that no host name has")
+        raise ValueError("the host name is empty or has characters that are not allowed in one")
     return name, _port(port) if colon else None
 
 

@@ -1,4 +1,4 @@
-"""What an environment overrides: maps are merged, everything else is replaced."""
+"""Lays the settings of an environment over the shared ones: maps are merged, the rest replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Section = Mapping[str, Any]
 
 _NOT_SHARED = ("version", "environments")
 
-# Ways to say one thing: the one that an environment gives replaces the one that it inherits.
+# Keys that exclude each other: one that an environment has replaces an inherited other one.
 _ALTERNATIVES: Mapping[KeyPath, tuple[str, ...]] = {
     ("health",): ("kind", "path", "command"),
     ("health", "identity"): ("header", "json"),
@@ -22,7 +22,7 @@ _ALTERNATIVES: Mapping[KeyPath, tuple[str, ...]] = {
 
 
 def shared_settings(top: Section) -> Section:
-    """Return what the top level gives to every environment."""
+    """Return the settings of the top level that every environment inherits."""
     return {key: value for key, value in top.items() if key not in _NOT_SHARED}
 
 
@@ -30,7 +30,7 @@ def merge(base: Section, override: Section, at: KeyPath = ()) -> Section:
     """Return `base` with `override` laid over it.
 
     Args:
-        at: where both stand, for the keys that exclude each other.
+        at: the path of both, for the keys that exclude each other.
     """
     alternatives = _ALTERNATIVES.get(at, ())
     replaced = alternatives if any(key in override for key in alternatives) else ()
@@ -47,7 +47,7 @@ def merge(base: Section, override: Section, at: KeyPath = ()) -> Section:
 
 
 def lookup(data: object, path: KeyPath, default: object = None) -> object:
-    """Return what is at `path`, or `default` where the path leads nowhere."""
+    """Return the value at `path`, or `default` if there is none."""
     for part in path:
         if isinstance(data, list):
             data = dict(enumerate(data))
@@ -58,10 +58,10 @@ def lookup(data: object, path: KeyPath, default: object = None) -> object:
 
 
 def source_of(document: Document, environment: str, path: KeyPath) -> KeyPath:
-    """Return where in the file the setting at `path` of a merged environment was written.
+    """Return the path in the file of a setting of a merged environment.
 
-    A setting that was not written anywhere is looked for at the environment itself, so that
-    a message about something missing points there.
+    For a setting that is not in the file, it is the nearest map above it, at last the environment
+    itself, so that a message about a missing key points there.
     """
     root: KeyPath = ("environments", environment)
     for length in range(1, len(path) + 1):

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy_action.config.contract import deploy_schema
-from deploy_action.config.suggest import follow
+from deploy_action.config.hints import follow
+from deploy_action.config.schema import deploy_schema
 
 __all__ = ["render"]
 
@@ -28,20 +28,20 @@ image: ghcr.io/acme/shop
 port: 8080
 ```
 
-`deploy-action init` writes a first file, `deploy-action validate` says what is wrong with one,
+`deploy-action init` writes a first file, `deploy-action validate` reports all problems of one,
 with line and column. Editors complete and explain the keys when the file begins with
 
 ```yaml
 # yaml-language-server: $schema={id}
 ```
 
-- **Environments** override: what stands at the top level holds for every environment, and each
-  may give any of these keys anew. Maps are merged key by key; lists, texts and numbers are
+- **Environments** override: the top level holds for every environment, and each
+  may have any of these keys itself. Maps are merged key by key; lists, texts and numbers are
   replaced. Without `environments` there is one, `production`.
 - **Durations** are texts with units: `200ms`, `2s`, `1m30s`, `2h`. **Sizes** too: `512m`, `1g`;
   a k is 1024.
 - **Secrets** are names here, never values. The values come from the environment of the job.
-- A **command** as a list is run as it is; as a text it is run by `sh -c` in the container.
+- A **command** as a list is run as it is; a text is run by `sh -c` in the container.
 - YAML's surprises are refused: duplicate keys, anchors and aliases, tags, and values that are
   not what they look like, such as `1.10` (YAML reads 1.1), `no` (false) or `010` (8). Put texts
   in quotes.
@@ -139,9 +139,9 @@ def _table(root: Schema, properties: Schema, required: object = ()) -> str:
     rows = ["| key | meaning | type | default | example |", "|---|---|---|---|---|"]
     needed = required if isinstance(required, list) else []
     for name, part in properties.items():
-        given = {**follow(root, part), **part}
-        default = "required" if name in needed else _code(given.get("default"))
-        example = _code(given.get("examples", [""])[0])
+        merged = {**follow(root, part), **part}
+        default = "required" if name in needed else _code(merged.get("default"))
+        example = _code(merged.get("examples", [""])[0])
         kind = _type(_target(root, part))
         cells = [f"`{name}`", _description(root, part), kind, default, example]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")

@@ -1,74 +1,239 @@
-"""A valid deploy.yaml as frozen environments, everything merged and every default filled in."""
+"""Turns a valid deploy.yaml into frozen environments: merged, in seconds and bytes, with defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from deploy_action.config import model, sections
+from deploy_action.config import model
 from deploy_action.config.merge import Section, merge, shared_settings
-from deploy_action.units import parse_duration
+from deploy_action.config.urls import Url, parse_url
+from deploy_action.gates.registry import read_options
+from deploy_action.units import parse_duration, parse_share, parse_size
 
-__all__ = ["DEFAULT_ENVIRONMENT", "environment_sections", "resolve", "resolve_environment"]
+__all__ = ["environment_sections", "resolve", "resolve_environment"]
 
-DEFAULT_ENVIRONMENT = "production"
+T = TypeVar("T")
+
+_DEFAULT_ENVIRONMENT = "production"
+_HTTP_PORT = 80
+_HTTPS_PORT = 443
 
 
 def environment_sections(top: Section) -> Mapping[str, Section]:
     """Return the merged settings of each environment, in the order of the file."""
     base = shared_settings(top)
     environments: Mapping[str, Section | None] = top.get("environments") or {
-        DEFAULT_ENVIRONMENT: {}
+        _DEFAULT_ENVIRONMENT: {}
     }
     return {name: merge(base, own or {}) for name, own in environments.items()}
 
 
 def resolve(top: Section, *, file: str) -> model.DeployConfig:
-    """Return the configuration that a valid document means."""
+    """Return the configuration of a valid document."""
+    sections = environment_sections(top)
     return model.DeployConfig(
         file=file,
         service=top["service"],
-        environments={
-            name: resolve_environment(name, section)
-            for name, section in environment_sections(top).items()
-        },
+        environments={name: resolve_environment(name, each) for name, each in sections.items()},
     )
 
 
 def resolve_environment(name: str, section: Section) -> model.Environment:
-    """Return one environment from its merged settings."""
-    port: int | None = None if section.get("port") is None else int(section["port"])
-    protocol = section.get("protocol", "http")
+    """Return one environment from its merged settings; `_construct` fills in the other fields."""
     values: dict[str, Any] = {
-        key: sections.whole(section[key])
-        for key in ("image", "pull", "url", "after", "read_only", "replicas", "retain")
-        if key in section
+        "name": name,
+        "gates": read_options(section.get("gates", {})),
+        "health": _health(section),
+        "hooks": _hooks(section.get("hooks", {})),
+        "resources": _resources(section.get("resources", {})),
+        "route": None if section.get("port") is None else _route(section),
+        "smoke": tuple(map(_smoke, section.get("smoke", ()))),
+        "strategy": _strategy(section.get("strategy", {})),
+        "volumes": tuple(map(_volume, section.get("volumes", ()))),
     }
-    for key in ("hosts", "secrets", "networks", "tmpfs", "command", "entrypoint"):
+    for key, read in (("build", _build), ("probe", _probe), ("registry", _registry)):
         if key in section:
-            values[key] = tuple(section[key])
-    for key in ("env", "labels"):
-        values[key] = sections.text_map(section.get(key, {}))
-    for key in ("gates", "strategy", "stop", "hooks", "resources", "edge"):
-        values[key] = getattr(sections, key)(section.get(key, {}))
-    for key in ("build", "registry", "probe"):
-        if key in section:
-            values[key] = getattr(sections, key)(section[key])
+            values[key] = read(section[key])
     if "user" in section:
-        values["user"] = str(sections.whole(section["user"]))
-    if "bake" in section:
-        values["bake_seconds"] = parse_duration(section["bake"])
-    if port is not None:
-        values["route"] = sections.route(
-            section.get("route", {}), url=section.get("url"), protocol=protocol, port=port
+        values["user"] = str(_whole(section["user"]))
+    return _construct(model.Environment, section, **values)
+
+
+def _construct(model_type: type[T], section: Section, **values: Any) -> T:
+    """Return a dataclass whose fields are the keys of a section, defaults where it has none.
+
+    A field that ends in `_seconds` takes a duration from the key without this ending. Lists become
+    tuples, maps the dataclass or the map of texts that the field's type names.
+
+    Args:
+        values: fields that do not follow from their key alone.
+    """
+    fields: Any = model_type
+    for name, type_ in _types(fields).items():
+        key = name.removesuffix("_seconds")
+        if name not in values and key in section:
+            value = section[key]
+            values[name] = parse_duration(value) if key != name else _convert(type_, value)
+    return model_type(**values)
+
+
+@cache
+def _types(model_type: Any) -> Mapping[str, Any]:
+    types = get_type_hints(model_type)
+    return {field.name: types[field.name] for field in dataclasses.fields(model_type)}
+
+
+def _convert(type_: Any, value: Any) -> object:
+    if get_origin(type_) in (Union, UnionType):
+        type_ = next(member for member in get_args(type_) if member is not NoneType)
+    if dataclasses.is_dataclass(type_) and isinstance(type_, type):
+        return _construct(type_, value)
+    if get_origin(type_) is tuple:
+        return tuple(_convert(get_args(type_)[0], item) for item in value)
+    if get_args(type_) == (str, str):
+        return {key: _text(item) for key, item in value.items()}
+    return _whole(value)
+
+
+def _whole(value: Any) -> Any:
+    """Return 2 for 2.0, which JSON Schema counts among the integers; others unchanged."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _text(value: object) -> str:
+    """Return a scalar as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _argv(value: str | Sequence[str]) -> tuple[str, ...]:
+    """Return a command as arguments; a text is a script for the container's shell."""
+    return ("sh", "-c", value) if isinstance(value, str) else tuple(value)
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _build(value: str | Section) -> model.Build:
+    return _construct(model.Build, {"context": value} if isinstance(value, str) else value)
+
+
+def _registry(section: Section) -> model.RegistryLogin:
+    return _construct(model.RegistryLogin, section, password_secret=section["password"])
+
+
+def _health(section: Section) -> model.Health:
+    """Return the health check; without a kind it follows from the other keys."""
+    health: Section = section.get("health", {})
+    if "kind" in health:
+        kind = health["kind"]
+    elif "command" in health:
+        kind = "command"
+    elif section.get("port") is None:
+        kind = "running"
+    else:
+        kind = "tcp" if section.get("protocol") == "tcp" and "path" not in health else "http"
+    command = _argv(health["command"]) if "command" in health else ()
+    return _construct(model.Health, health, kind=kind, command=command)
+
+
+def _smoke(section: Section) -> model.SmokeTest:
+    """Return one smoke test; its kind is the key that it has."""
+    contains = tuple(_listed(section.get("contains", [])))
+    if "command" in section:
+        return _construct(
+            model.CommandSmoke,
+            {"name": "command", **section},
+            command=_argv(section["command"]),
+            contains=contains,
         )
-    return model.Environment(
-        name=name,
-        service=section["service"],
-        port=port,
-        protocol=protocol,
-        health=sections.health(section.get("health", {}), port=port, protocol=protocol),
-        smoke=tuple(sections.smoke(test) for test in section.get("smoke", ())),
-        volumes=tuple(sections.volume(item) for item in section.get("volumes", ())),
-        **values,
+    if "tcp" in section:
+        return _construct(model.TcpSmoke, {"name": "tcp", **section, **section["tcp"]})
+    name = f"{section.get('method', 'GET')} {section['path']}"
+    return _construct(
+        model.HttpSmoke,
+        {"name": name, **section, "status": _listed(section.get("status", 200))},
+        contains=contains,
+    )
+
+
+def _probe(value: bool | Section) -> model.Probe:
+    """Return the counted requests; `false` sends none."""
+    if isinstance(value, bool):
+        return model.Probe() if value else model.Probe(rate_per_second=0.0)
+    values: dict[str, Any] = {}
+    if "rate" in value:
+        values["rate_per_second"] = float(value["rate"])
+    if "post" in value:
+        post = value["post"]
+        section = {"path": post} if isinstance(post, str) else post
+        values["post"] = _construct(model.ProbePost, section)
+    return _construct(model.Probe, value, **values)
+
+
+def _strategy(section: Section) -> model.Strategy:
+    analysis: Section = section.get("analysis", {})
+    errors = {"errors": parse_share(analysis["errors"])} if "errors" in analysis else {}
+    sticky = [model.Sticky(kind=k, name=v) for k, v in section.get("sticky", {}).items()]
+    return _construct(
+        model.Strategy,
+        section,
+        analysis=_construct(model.Analysis, analysis, **errors),
+        sticky=sticky[0] if sticky else None,
+    )
+
+
+def _hooks(section: Section) -> model.Hooks:
+    """Return the hooks of each moment, named after it where they have no name."""
+
+    def hook(item: Section, name: str) -> model.Hook:
+        return _construct(model.Hook, {"name": name, **item}, command=_argv(item["run"]))
+
+    return model.Hooks(
+        **{
+            moment: tuple(hook(item, f"{moment} {index}") for index, item in enumerate(items, 1))
+            for moment, items in section.items()
+        }
+    )
+
+
+def _volume(value: str | Section) -> model.Volume:
+    """Return a volume from its short or its long form."""
+    if not isinstance(value, str):
+        return _construct(model.Volume, value)
+    source, target, *mode = value.split(":")
+    return model.Volume(source=source, target=target, read_only=mode == ["ro"])
+
+
+def _resources(section: Section) -> model.Resources:
+    memory = parse_size(section["memory"]) if "memory" in section else None
+    return _construct(model.Resources, section, memory_bytes=memory)
+
+
+def _route(section: Section) -> model.Route:
+    """Return the traffic of a service with a port: from `route`, else from `url`.
+
+    A TCP service listens at the edge on its own port, if neither names one.
+    """
+    route: Section = section.get("route", {})
+    try:
+        url = parse_url(section.get("url") or "")
+    except ValueError:
+        url = Url()  # Lint has an error for it.
+    certificate = None
+    if "certificate" in route:
+        certificate = model.Certificate(**route["certificate"])
+    if section.get("protocol") == "tcp":
+        port = _whole(route.get("port", url.port or section["port"]))
+        return model.Route(port=port, certificate=certificate)
+    default = _HTTP_PORT if certificate is None else _HTTPS_PORT
+    return model.Route(
+        host=route.get("host", url.host).lower(),
+        path=route.get("path", url.path or "/"),
+        port=_whole(route.get("port", url.port or default)),
+        certificate=certificate,
     )

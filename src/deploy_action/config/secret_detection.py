@@ -1,4 +1,4 @@
-"""What must not be shown: which names and which texts look like secrets."""
+"""Recognises names and texts that look like secrets, and keeps them out of messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def looks_secret(value: str) -> bool:
 
 
 def secret_spans(line: str) -> list[tuple[int, int]]:
-    """Return where a line holds well-known kinds of secrets, whatever their key is called."""
+    """Return where a line has well-known kinds of secrets, whatever their key is called."""
     return [
         match.span("password") if match["password"] else match.span()
         for match in _VALUE.finditer(line)

@@ -1,4 +1,4 @@
-"""The address at which people reach a service, taken apart."""
+"""Parses the address at which people reach a service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Url", "parse_url"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Url:
-    """The parts of a url that a route follows from; what is not given is empty or None."""
+    """The parts of a url that define a route; missing ones are empty or None."""
 
     scheme: str = ""
     host: str = ""
@@ -19,7 +19,7 @@ class Url:
 
 
 def parse_url(text: str) -> Url:
-    """Take a url apart.
+    """Parse a url.
 
     Raises:
         ValueError: its port or its IPv6 address is impossible.

@@ -1,4 +1,4 @@
-"""YAML with positions: the events are checked first, so that no hostile file gets further."""
+"""Reads YAML with positions; hostile files are refused by their events, before they are composed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LONGEST_NUMBER = 100
 
 @dataclass(slots=True)
 class _Walk:
-    """What one walk over the nodes gathers."""
+    """The results of one walk over the nodes."""
 
     file: str
     strict: bool
@@ -63,7 +63,7 @@ def parse_yaml(text: str, *, file: str, strict: bool) -> Document:
     except yaml.YAMLError as error:
         raise Unreadable(syntax_problem(error, text, file)) from None
     if root is None:
-        raise Unreadable(Problem(file=file, line=1, message="the file is empty", rule="empty-file"))
+        raise Unreadable.because(file, "empty-file", "the file is empty", at=Position(1))
     walk = _Walk(file=file, strict=strict)
     walk.values[()] = _start(root)
     data = _value(walk, root, ())
@@ -99,7 +99,7 @@ def _problem(
 def _check_events(events: Iterable[Any], *, file: str, strict: bool) -> Iterator[Problem]:
     """Stop at the first event past a limit; composing would already have recursed."""
     depth = count = documents = 0
-    told: set[tuple[bool, str]] = set()
+    reported: set[tuple[bool, str]] = set()
     for event in events:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
@@ -117,23 +117,23 @@ def _check_events(events: Iterable[Any], *, file: str, strict: bool) -> Iterator
         if count > MAX_NODES:
             message = f"more than {MAX_NODES} values"
             raise Unreadable(_problem(file, event, message, "too-many-values"))
-        yield from _check_event(event, file=file, strict=strict, told=told)
+        yield from _check_event(event, file=file, strict=strict, reported=reported)
 
 
 def _check_event(
-    event: Any, *, file: str, strict: bool, told: set[tuple[bool, str]]
+    event: Any, *, file: str, strict: bool, reported: set[tuple[bool, str]]
 ) -> Iterator[Problem]:
-    """Yield what is wrong with one node; an anchor and its aliases are told once each."""
+    """Yield the problems of one node; an anchor and its aliases are reported once each."""
     is_alias = isinstance(event, yaml.AliasEvent)
-    if strict and event.anchor and (is_alias, event.anchor) not in told:
-        told.add((is_alias, event.anchor))
+    if strict and event.anchor and (is_alias, event.anchor) not in reported:
+        reported.add((is_alias, event.anchor))
         sign = "*" if is_alias else "&"
         yield _problem(
             file,
             event,
             f"anchors and aliases ({sign}{event.anchor}) are not supported",
             "alias",
-            hint="write it out; what all environments share goes to the top level",
+            hint="write it out; settings that all environments share go to the top level",
         )
     tag = getattr(event, "tag", None)
     if tag is not None and tag not in _KNOWN_TAGS:
@@ -218,7 +218,7 @@ def _check_keys(walk: _Walk, node: Any, path: KeyPath) -> None:
 
 
 def _flatten(walk: _Walk, node: Any) -> None:
-    """Replace merge keys by what they stand for; PyYAML's own code defines the meaning."""
+    """Replace merge keys by the keys of their maps, with PyYAML's own code."""
     try:
         walk.constructor.flatten_mapping(node)
     except yaml.constructor.ConstructorError as error:
@@ -240,7 +240,7 @@ def _scalar(walk: _Walk, node: Any, path: KeyPath) -> object:
         value: object = walk.constructor.construct_object(node)
         canonical = str(value).lower() if name == "bool" else str(value)
     except (ValueError, OverflowError, KeyError, yaml.YAMLError):
-        message = f"this is not a number or a word that YAML knows as {name}"
+        message = f"YAML takes this for {name}, but it has no such value"
         walk.problems.append(_problem(walk.file, node, message, "bad-scalar", where=dotted(path)))
         return node.value
     if not node.style and name != "null" and canonical != node.value:

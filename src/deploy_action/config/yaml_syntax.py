@@ -1,4 +1,4 @@
-"""What PyYAML says of text that is not well-formed, in words for people who write YAML."""
+"""Syntax errors of PyYAML in words for people who write YAML."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _WORDS = {
 def syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     """Return an error of PyYAML or libyaml as a problem at its place.
 
-    A quote that is never closed is told where it begins, not at the end of the file.
+    A quote that is never closed is reported where it begins, not at the end of the file.
     """
     if isinstance(error, yaml.reader.ReaderError):
         at = position_of(text, error.position)

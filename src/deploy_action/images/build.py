@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.images.login import logged_in
 from deploy_action.process import ProcessTimeout, run
 
@@ -28,7 +28,7 @@ _PUSHED = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})\b")
 def build_image(
     build: Build, reference: str, root: Path, progress: EventStream, login: tuple[str, str] | None
 ) -> str | None:
-    """Build, and where deploy.yaml says so push.
+    """Build the image, and push it if deploy.yaml says so.
 
     Args:
         reference: repository and tag.
@@ -36,12 +36,12 @@ def build_image(
         login: the registry's user name and password.
 
     Returns:
-        The digest under which the registry has it, as the push itself told it, so that a tag that
-        somebody else moves a moment later changes nothing; None when it was not pushed.
+        The digest that the push itself reported, so that a tag that is moved a moment later
+        changes nothing; None if the image is not pushed.
 
     Raises:
         BadInput: there is no Docker command line.
-        DeploymentFailed: the build or the push failed; its last lines were told.
+        DeploymentFailed: the build or the push failed; its last lines are in the progress.
     """
     progress.say(f"building {reference}")
     pushed = None
@@ -49,12 +49,13 @@ def build_image(
         with logged_in(reference, login) as env:
             done = _run(step, reference, env)
         if done.exit_code != 0:
-            said = [*done.stdout.splitlines(), *done.stderr.splitlines()]
-            progress.quote(" ".join(step[:2]), said[-_SHOWN_LINES:])
+            output = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+            progress.quote(" ".join(step[:2]), output[-_SHOWN_LINES:])
             raise DeploymentFailed(
                 f"{' '.join(step[:2])} of {reference} failed with exit code {done.exit_code}",
                 cause=(done.stderr.strip().splitlines() or [""])[-1][:300],
                 remedy=_remedy(step),
+                code=ErrorCode.BUILD_FAILED,
             )
         if step[1] == "push" and pushed is None:
             pushed = _digest(done.stdout, reference)
@@ -62,11 +63,11 @@ def build_image(
 
 
 def build_steps(build: Build, reference: str, root: Path) -> list[list[str]]:
-    """Return the commands: the build and, where it is pushed, the image before its cache's name.
+    """Return the commands: the build, then the pushes of the image and of its cache's tag.
 
-    The cache lies in the image itself (BuildKit's inline cache), because that is the one kind
-    that the engine's own builder writes: https://docs.docker.com/build/cache/backends/inline/
-    A machine without BuildKit builds all the same, without it.
+    The cache is in the image itself (BuildKit's inline cache), the only kind that the engine's
+    own builder writes: https://docs.docker.com/build/cache/backends/inline/
+    A machine without BuildKit builds without it.
     """
     context = root / build.context
     argv = ["docker", "build", "-t", reference, "-f", str(context / build.dockerfile)]
@@ -89,25 +90,27 @@ def _run(step: Sequence[str], reference: str, env: Mapping[str, str] | None) -> 
         raise BadInput(
             f"{reference} cannot be built: there is no Docker command line here",
             remedy="install it, or deploy an image that exists with --digest",
+            code=ErrorCode.BUILD_FAILED,
         ) from error
     except ProcessTimeout as error:
         raise DeploymentFailed(
-            f"{' '.join(step[:2])} of {reference} did not end within {error.seconds:g} s",
+            f"{' '.join(step[:2])} of {reference} timed out after {error.seconds:g} s",
             remedy="run it by hand and see where it hangs",
+            code=ErrorCode.BUILD_FAILED,
         ) from error
 
 
 def _remedy(step: Sequence[str]) -> str:
     if step[1] == "build":
-        return "read the lines of the build above, mend the Dockerfile, and try again"
-    return "look whether deploy.yaml's registry: names a user who may push there"
+        return "read the lines of the build above, fix the Dockerfile, and try again"
+    return "check that deploy.yaml's registry: names a user who may push there"
 
 
-def _digest(said: str, reference: str) -> str:
-    found = _PUSHED.findall(said)
-    if not found:
+def _digest(output: str, reference: str) -> str:
+    digests = _PUSHED.findall(output)
+    if not digests:
         raise DeploymentFailed(
             f"docker push of {reference} did not say which digest the registry has",
             remedy=f"docker buildx imagetools inspect {reference}, then --digest",
         )
-    return str(found[-1])
+    return str(digests[-1])

@@ -10,32 +10,39 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from deploy_action.config.references import DOCKER_HUB, registry_of
+
 __all__ = ["logged_in"]
 
-_DOCKER_HUB = "https://index.docker.io/v1/"
+_DOCKER_HUB_KEY = "https://index.docker.io/v1/"
+"""What the Docker command line calls Docker Hub in its configuration."""
 
 
 @contextlib.contextmanager
 def logged_in(reference: str, login: tuple[str, str] | None) -> Iterator[dict[str, str] | None]:
-    """Yield the environment in which `docker` knows the login of the reference's registry.
+    """Yield an environment in which `docker` is logged in to the reference's registry.
 
-    It goes into a directory that only we can read, never into `~/.docker`, where `docker login`
-    would leave it. What that holds otherwise (contexts, other registries) stays in force.
+    The login is written to a private temporary directory, never to `~/.docker`, where
+    `docker login` would leave it. Everything else of the user's configuration (contexts, other
+    registries) stays in force.
 
     Args:
-        login: user name and password; without one the user's own configuration is used: None.
+        login: user name and password for this registry; without one it yields None, and the
+            user's own configuration is used as it is.
     """
     if login is None:
         yield None
         return
-    theirs = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    users = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     with tempfile.TemporaryDirectory(prefix="deploy-action-login-") as name:
-        ours = Path(name)
+        private = Path(name)
         for folder in ("cli-plugins", "contexts"):
-            if (theirs / folder).is_dir():
-                (ours / folder).symlink_to((theirs / folder).resolve())
-        config = _config(theirs / "config.json", _registry(reference), login)
-        (ours / "config.json").write_text(json.dumps(config))
+            if (users / folder).is_dir():
+                (private / folder).symlink_to((users / folder).resolve())
+        registry = registry_of(reference)
+        key = _DOCKER_HUB_KEY if registry == DOCKER_HUB else registry
+        config = _config(users / "config.json", key, login)
+        (private / "config.json").write_text(json.dumps(config))
         yield {**os.environ, "DOCKER_CONFIG": name}
 
 
@@ -51,14 +58,3 @@ def _config(file: Path, registry: str, login: tuple[str, str]) -> Mapping[str, o
     auth = base64.b64encode(":".join(login).encode()).decode()
     auths = {**dict(config.get("auths") or {}), registry: {"auth": auth}}
     return {**config, "credHelpers": helpers, "auths": auths}
-
-
-def _registry(reference: str) -> str:
-    """Return what the Docker command line calls the registry of an image.
-
-    https://github.com/distribution/reference: a first part without dot, colon and `localhost` is
-    a name on Docker Hub.
-    """
-    first, slash, _ = reference.partition("/")
-    is_host = bool(slash) and ("." in first or ":" in first or first == "localhost")
-    return first if is_host and first != "docker.io" else _DOCKER_HUB

@@ -1,12 +1,14 @@
-"""From a version to an image by digest, and the proof that it passed where it had to."""
+"""From a version to an image by digest, and the registry's login for it."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.config.references import registry_of, server_name, split_reference
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.releases.model import ResolvedImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,35 +16,59 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.engine.protocol import Engine
 
-__all__ = ["RequestedImage", "ResolvedImage", "credentials", "requested_image", "resolve_image"]
+__all__ = ["ImageSource", "RequestedImage", "credentials", "requested_image", "resolve_image"]
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What a tag may be: https://github.com/distribution/reference"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedImage:
-    """What will be deployed: never a tag, always a digest (an image id where `local`).
-
-    `commit` is what it was built from, where an earlier deployment recorded that.
-    """
-
-    version: str
-    repository: str
-    digest: str
-    local: bool
-    commit: str = ""
+class _Image(Protocol):
+    """An image that a host has: its id, and its digests as ``repository@sha256:…``."""
 
     @property
-    def reference(self) -> str:
-        """The image as an engine finds it."""
-        return self.digest if self.local else f"{self.repository}@{self.digest}"
+    def id(self) -> str: ...
+
+    @property
+    def digests(self) -> tuple[str, ...]: ...
 
 
-def credentials(environment: Environment, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the registry's user name and password, where deploy.yaml names them.
+class _Info(Protocol):
+    """Facts of a host's engine; `architecture` in Docker's words ("amd64")."""
+
+    @property
+    def architecture(self) -> str: ...
+
+
+class ImageSource(Protocol):
+    """Where images are looked for: a host's own, and the registries that it reaches."""
+
+    @property
+    def host(self) -> str:
+        """The host's name."""
+
+    def info(self) -> _Info:
+        """Return facts of the host."""
+
+    def image(self, reference: str) -> _Image | None:
+        """Look up an image that the host has."""
+
+    def resolve(
+        self, reference: str, credentials: tuple[str, str] | None
+    ) -> tuple[str, frozenset[str]]:
+        """Ask the registry for a reference's digest and its architectures."""
+
+
+def credentials(
+    environment: Environment, environ: Mapping[str, str], image: str
+) -> tuple[str, str] | None:
+    """Return the user name and password for the registry of an image.
+
+    A login belongs to its `server`, or without one to the registry of deploy.yaml's own `image`.
+    It is never sent to another registry: for an image from there this returns None.
+
+    Args:
+        image: the repository, or a reference, that is to be built, resolved or pulled.
 
     Raises:
         BadInput: the password's variable is not set.
@@ -50,23 +76,27 @@ def credentials(environment: Environment, environ: Mapping[str, str]) -> tuple[s
     login = environment.registry
     if login is None:
         return None
+    own = registry_of(environment.image or environment.service)
+    if registry_of(image) != (server_name(login.server) if login.server else own):
+        return None
     password = environ.get(login.password_secret)
     if not password:
         raise BadInput(
             f"the registry's password {login.password_secret} is not set",
             remedy=f"pass it in the environment: env: {login.password_secret}: ${{{{ secrets.… }}}}",
+            code=ErrorCode.SECRET_MISSING,
         )
     return login.username, password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedImage:
-    """What is asked for: a version of a repository, and perhaps its digest."""
+    """The version of a repository that is asked for, and perhaps its digest."""
 
     repository: str
     version: str
     tag: str
-    """What the registry calls it: deploy.yaml's own tag, where it has one, else the version."""
+    """The tag in the registry: deploy.yaml's own if it has one, else the version."""
     digest: str | None
 
     @property
@@ -76,29 +106,34 @@ class RequestedImage:
 
 
 def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
-    """Tell which image is meant, from the flags first and from deploy.yaml where they are silent.
+    """Return the image that the options ask for or, without any, deploy.yaml.
 
     Raises:
-        BadInput: neither an image nor a version was given, or one that can be no tag or moves.
+        BadInput: there is no version, or one that is no possible tag, or one that moves.
     """
-    repository, tag, digest = _split(inputs.image or environment.image or environment.service)
+    repository, tag, digest = split_reference(
+        inputs.image or environment.image or environment.service
+    )
     digest = inputs.digest or digest
     version = inputs.version or tag or (digest or "")[7:19] or inputs.commit[:12]
     if not version:
         raise BadInput(
             "which version is to be deployed?",
-            remedy="say --version 1.2.3, or write a tag in deploy.yaml's image",
+            remedy="pass --version 1.2.3, or write a tag in deploy.yaml's image",
+            code=ErrorCode.INVALID_VERSION,
         )
     if not _TAG.fullmatch(version):
         raise BadInput(
             f"{version[:140]!r} cannot be a version",
             cause="images are tagged with it: letters, digits, '.', '_' and '-', at most 128",
             remedy="--version 1.2.3",
+            code=ErrorCode.INVALID_VERSION,
         )
     if version == "latest":
         raise BadInput(
             "'latest' does not say what is deployed, and it could not be restored by that name",
             remedy="--version 1.2.3, or the commit's id",
+            code=ErrorCode.INVALID_VERSION,
         )
     built = environment.build is not None
     return RequestedImage(
@@ -110,16 +145,16 @@ def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
 
 
 def resolve_image(
-    environment: Environment, inputs: Inputs, engine: Engine, progress: EventStream
+    environment: Environment, inputs: Inputs, source: ImageSource, progress: EventStream
 ) -> ResolvedImage:
-    """Find, or build, the image and pin it down by its digest. Nothing is pulled yet.
+    """Find or build the image and pin it by its digest; nothing is pulled yet.
 
-    An environment with an `after` takes what was built for the one before: building anew would
-    make other bytes of the same source. Nor is anything built when a digest is given, and a plan
+    An environment with an `after` takes the image that was built for the one before: another
+    build of the same source would have other bytes. With a digest nothing is built, and a plan
     pushes nothing.
 
     Raises:
-        BadInput: neither an image nor a version was given, or one that can be no tag.
+        BadInput: there is no version, or one that is no possible tag.
         DeploymentFailed: the registry has no such tag, or does not answer.
     """
     name = requested_image(environment, inputs)
@@ -127,63 +162,57 @@ def resolve_image(
     build = environment.build
     if build is not None and digest is None:
         if environment.after is None and not (inputs.dry_run and build.push):
-            login = credentials(environment, inputs.environ)
+            login = credentials(environment, inputs.environ, repository)
             from deploy_action.images.build import build_image
 
             digest = build_image(build, name.reference, inputs.config.parent, progress, login)
         if not build.push:
-            return _local(engine, repository, version, name.reference)
+            return _local(source, repository, version, name.reference)
         reference = f"{repository}@{digest}" if digest else name.reference
-        return _from_registry(environment, inputs, engine, repository, version, reference)
+        return _from_registry(environment, inputs, source, repository, version, reference)
     reference = f"{repository}@{digest}" if digest else name.reference
     if environment.pull == "never":
-        return _local(engine, repository, version, reference)
-    if environment.pull == "missing" and engine.image(reference) is not None:
-        return _local(engine, repository, version, reference)
+        return _local(source, repository, version, reference)
+    if environment.pull == "missing" and source.image(reference) is not None:
+        return _local(source, repository, version, reference)
     if digest:
         return ResolvedImage(version=version, repository=repository, digest=digest, local=False)
-    return _from_registry(environment, inputs, engine, repository, version, reference)
+    return _from_registry(environment, inputs, source, repository, version, reference)
 
 
 def _from_registry(
     environment: Environment,
     inputs: Inputs,
-    engine: Engine,
+    source: ImageSource,
     repository: str,
     version: str,
     reference: str,
 ) -> ResolvedImage:
-    digest, architectures = engine.resolve(reference, credentials(environment, inputs.environ))
-    here = engine.info().architecture
+    login = credentials(environment, inputs.environ, reference)
+    digest, architectures = source.resolve(reference, login)
+    here = source.info().architecture
     if architectures and here not in architectures:
         raise DeploymentFailed(
-            f"{reference} is built for {', '.join(sorted(architectures))}, but {engine.host} "
+            f"{reference} is built for {', '.join(sorted(architectures))}, but {source.host} "
             f"is {here}",
             cause="wrong architecture",
             remedy=f"build it with --platform linux/{here}",
+            code=ErrorCode.WRONG_ARCHITECTURE,
         )
     return ResolvedImage(version=version, repository=repository, digest=digest, local=False)
 
 
-def _local(engine: Engine, repository: str, version: str, reference: str) -> ResolvedImage:
-    found = engine.image(reference)
-    if found is None:
+def _local(source: ImageSource, repository: str, version: str, reference: str) -> ResolvedImage:
+    image = source.image(reference)
+    if image is None:
         raise DeploymentFailed(
-            f"{engine.host}: there is no image {reference}",
+            f"{source.host}: there is no image {reference}",
             cause="deploy.yaml allows only images that the host has (pull: never, or a local build)",
             remedy=f"docker images {repository}",
+            code=ErrorCode.IMAGE_NOT_FOUND,
         )
-    for digest in found.digests:
+    for digest in image.digests:
         name, _, value = digest.partition("@")
         if name == repository:
             return ResolvedImage(version=version, repository=repository, digest=value, local=False)
-    return ResolvedImage(version=version, repository=repository, digest=found.id, local=True)
-
-
-def _split(reference: str) -> tuple[str, str | None, str | None]:
-    """Split an image reference into repository, tag and digest."""
-    rest, _, digest = reference.partition("@")
-    head, colon, tag = rest.rpartition(":")
-    if colon and "/" not in tag:
-        return head, tag, digest or None
-    return rest, None, digest or None
+    return ResolvedImage(version=version, repository=repository, digest=image.id, local=True)

@@ -1,4 +1,4 @@
-"""Writes a first deploy.yaml and the workflows for a repository, and tells what was guessed."""
+"""Writes a first deploy.yaml and the workflows for a repository, and reports its guesses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy_action.errors import BadInput
+from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.init import render
 from deploy_action.init.survey import Survey, survey
 
@@ -17,7 +17,7 @@ __all__ = ["Survey", "WrittenFile", "initialise", "survey"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenFile:
-    """A file that was written, and where its content was guessed from."""
+    """A file that was written, and the guesses in it."""
 
     path: Path
     guesses: tuple[str, ...] = ()
@@ -26,32 +26,34 @@ class WrittenFile:
 def initialise(
     root: Path, force: bool = False, *, name: str = "deploy.yaml"
 ) -> tuple[WrittenFile, ...]:
-    """Look at a directory and write its deploy.yaml and, at the checkout's top, two workflows.
+    """Write a directory's deploy.yaml and, at the top of the checkout, two workflows.
 
     Args:
         root: the directory of the service.
         force: replace files that exist.
         name: name of the configuration file.
 
-    Nothing is written when one of the files exists and `force` is not given.
+    Nothing is written if one of the files exists and `force` is not given.
 
     Raises:
         BadInput: a file exists already, or one cannot be written.
     """
     if not root.is_dir():
-        raise BadInput(f"{root} is no directory", remedy="deploy-action init in your repository")
-    seen = survey(root)
+        raise BadInput(
+            f"{root} is not a directory", remedy="run deploy-action init in your repository"
+        )
+    result = survey(root)
     config = root.resolve() / name
-    shown = config.relative_to(seen.checkout).as_posix()
-    suffix = f"-{seen.service.value}" if "/" in shown else ""
-    workflows = seen.checkout / ".github" / "workflows"
+    shown = config.relative_to(result.checkout).as_posix()
+    suffix = f"-{result.service.value}" if "/" in shown else ""
+    workflows = result.checkout / ".github" / "workflows"
     files = {
-        config: (render.deploy_yaml(seen), _guesses(seen)),
+        config: (render.deploy_yaml(result), _guesses(result)),
         workflows / f"deploy{suffix}.yml": (
-            render.deploy_workflow(seen, shown),
-            (f"runs on pushes to {seen.branch}",),
+            render.deploy_workflow(result, shown),
+            (f"runs on pushes to {result.branch}",),
         ),
-        workflows / f"rollback{suffix}.yml": (render.rollback_workflow(seen, shown), ()),
+        workflows / f"rollback{suffix}.yml": (render.rollback_workflow(result, shown), ()),
     }
     if not force:
         _refuse_existing(files)
@@ -61,12 +63,13 @@ def initialise(
 
 
 def _refuse_existing(paths: Iterable[Path]) -> None:
-    existing = [_shown(path) for path in paths if os.path.lexists(path)]
+    existing = [os.path.relpath(path) for path in paths if os.path.lexists(path)]
     if existing:
         raise BadInput(
             f"{', '.join(existing)} exist{'s' if len(existing) == 1 else ''} already;"
             " nothing was written",
             remedy="deploy-action init --force to replace them",
+            code=ErrorCode.FILE_EXISTS,
         )
 
 
@@ -87,36 +90,35 @@ def _write(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise BadInput(
-            f"{_shown(path)} cannot be written: {error.strerror}",
+            f"{os.path.relpath(path)} cannot be written: {error.strerror}",
             remedy="check the permissions of the directory",
+            code=ErrorCode.FILE_NOT_WRITABLE,
         ) from error
 
 
-def _shown(path: Path) -> str:
-    return os.path.relpath(path)
-
-
-def _guesses(seen: Survey) -> tuple[str, ...]:
-    guesses = [f"service {seen.service.value}: from {seen.service.source}"]
-    if seen.image:
-        guesses.append(f"image {seen.image.value}: from {seen.image.source}")
+def _guesses(result: Survey) -> tuple[str, ...]:
+    guesses = [f"service {result.service.value}: from {result.service.source}"]
+    if result.image:
+        guesses.append(f"image {result.image.value}: from {result.image.source}")
     else:
-        guesses.append("image: nothing says where; put your registry's name there")
-    if seen.context is not None:
-        guesses.append(f"build: {seen.dockerfile} in {seen.context}")
-    if seen.port is None:
-        guesses.append("no port: the command looks like that of a worker")
+        guesses.append("image: no hint in the repository; put your registry's name there")
+    if result.context is not None:
+        guesses.append(f"build: {result.dockerfile} in {result.context}")
+    if result.port is None:
+        guesses.append("no port: the command looks like a worker's")
     else:
-        guesses.append(f"port {seen.port.value}: from {seen.port.source}")
-    if seen.health_path:
-        guesses.append(f"health {seen.health_path.value}: from {seen.health_path.source}")
-    elif seen.docker_health and seen.port:
+        guesses.append(f"port {result.port.value}: from {result.port.source}")
+    if result.health_path:
+        guesses.append(f"health {result.health_path.value}: from {result.health_path.source}")
+    elif result.docker_health and result.port:
         guesses.append("health: the image's own HEALTHCHECK")
-    elif seen.port:
-        guesses.append("health /: no route found; name one that says when all is ready")
-    if seen.python_paths:
-        guesses.append(f"bandit over {', '.join(seen.python_paths)}: Python lies there")
-    if seen.secrets:
-        names = ", ".join(seen.secrets.value)
-        guesses.append(f"secrets {names} (as a comment): from {seen.secrets.source}")
-    return (*guesses, *seen.notes)
+    elif result.port:
+        guesses.append(
+            "health /: no health route found; use one that answers 2xx only when all is ready"
+        )
+    if result.python_paths:
+        guesses.append(f"bandit over {', '.join(result.python_paths)}: these have Python files")
+    if result.secrets:
+        names = ", ".join(result.secrets.value)
+        guesses.append(f"secrets {names} (as a comment): from {result.secrets.source}")
+    return (*guesses, *result.notes)

@@ -1,6 +1,6 @@
-"""What a Dockerfile says about the container that it makes: port, health check, command.
+"""Reads from a Dockerfile what `init` needs: ports, health check, command.
 
-It reads what `init` needs of https://docs.docker.com/reference/dockerfile/ and guesses the rest.
+https://docs.docker.com/reference/dockerfile/
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-__all__ = ["Container", "read"]
+__all__ = ["Container", "read_dockerfile"]
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?[^}]*\}|(\w+))")
 _LOCAL_URL = re.compile(
@@ -27,7 +27,7 @@ _WORKER = re.compile(r"\b(?:celery|rq|dramatiq|huey|arq|sidekiq|resque|worker|co
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """What the last stage of a Dockerfile says about its container."""
+    """The last stage of a Dockerfile."""
 
     exposed: tuple[int, ...] = ()
     """TCP ports of EXPOSE."""
@@ -41,32 +41,32 @@ class Container:
     """The command names a task queue and no port."""
 
 
-def read(text: str) -> Container:
-    """Read a Dockerfile; what it cannot read it passes over."""
+def read_dockerfile(text: str) -> Container:
+    """Read a Dockerfile; unknown or malformed instructions are ignored."""
     stages: dict[str, Container] = {}
     stage, container = "", Container()
     variables: dict[str, str] = {}
     command = {"ENTRYPOINT": "", "CMD": ""}
     for instruction, rest in _instructions(text):
-        said = _expand(rest, variables)
+        arguments = _expand(rest, variables)
         match instruction:
             case "FROM":
-                base, stage = _stage(said)
+                base, stage = _stage(arguments)
                 container = stages.get(base, Container())
                 command = {"ENTRYPOINT": "", "CMD": ""}
             case "ARG":
-                variables |= _assignments(said)
+                variables |= _assignments(arguments)
             case "ENV":
-                variables |= _assignments(said)
-                if "PORT" in _assignments(said):
+                variables |= _assignments(arguments)
+                if "PORT" in _assignments(arguments):
                     container = replace(container, port_variable=_port(variables["PORT"]))
             case "EXPOSE":
-                ports = dict.fromkeys((*container.exposed, *_exposed(said)))
+                ports = dict.fromkeys((*container.exposed, *_exposed(arguments)))
                 container = replace(container, exposed=tuple(ports))
             case "HEALTHCHECK":
-                container = _with_health_check(container, said)
+                container = _with_health_check(container, arguments)
             case "ENTRYPOINT" | "CMD":
-                command[instruction] = said
+                command[instruction] = arguments
                 container = _with_command(container, " ".join(command.values()))
         stages[stage] = container
     return container
@@ -109,10 +109,10 @@ def _expand(text: str, variables: dict[str, str]) -> str:
 
 
 def _assignments(text: str) -> dict[str, str]:
-    found = re.findall(r"(\w+)=(\"[^\"]*\"|'[^']*'|\S*)", text)
-    if not found and len(words := text.split(None, 1)) > 1:
-        found = [(words[0], words[1])]
-    return {name: value.strip("\"'") for name, value in found}
+    pairs = re.findall(r"(\w+)=(\"[^\"]*\"|'[^']*'|\S*)", text)
+    if not pairs and len(words := text.split(None, 1)) > 1:
+        pairs = [(words[0], words[1])]
+    return {name: value.strip("\"'") for name, value in pairs}
 
 
 def _exposed(text: str) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""The files that `init` writes, as text: deploy.yaml and the workflows that call ours; pure."""
+"""The files that `init` writes, as text: deploy.yaml and the workflows that call this action."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ on:
         options: [production, staging]
         required: true
       version:
-        description: Version to restore; empty for the last good one
+        description: Version to restore; empty for the last stable one
         type: string
         required: false
         default: ""

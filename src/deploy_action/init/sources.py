@@ -8,16 +8,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from deploy_action.init.guess import Guess
+__all__ = ["Guess", "Sources", "read_sources", "read_text"]
 
-__all__ = ["Sources", "read"]
+T = TypeVar("T")
 
 MOST_FILES = 3_000
 MOST_BYTES = 400_000
 """Longer files are generated or data."""
 
-_PASSED_OVER = frozenset(
+_SKIPPED = frozenset(
     [
         "node_modules",
         "bower_components",
@@ -53,7 +54,7 @@ _LANGUAGES = {
 }  # fmt: skip
 _ALSO_READ = frozenset({".properties", ".yml", ".yaml"})
 
-# Ready says more than alive: the first one found is taken.
+# The first of them that the sources have: "ready" says more than "alive".
 _HEALTH_ROUTES = (
     "readyz", "ready", "readiness", "healthz", "health", "healthcheck", "health-check", "_health",
     "-/ready", "-/healthy", "livez", "alive", "up", "ping", "status",
@@ -72,7 +73,7 @@ _PORTS = (
     re.compile(r"\.run\([^)\n]*\bport\s*=\s*(\d{2,5})\b"),
     re.compile(r"^server\.port\s*[=:]\s*(\d{2,5})\s*$", re.MULTILINE),
 )
-# The file that names the dependencies, a word in it, and the port when nobody says one.
+# The files that name the dependencies, a word in them, and the framework's default port.
 _FRAMEWORKS = (
     ("Spring Boot", ("pom.xml", "build.gradle", "build.gradle.kts"), "spring-boot", 8080),
     ("Django", ("requirements.txt", "pyproject.toml", "Pipfile"), "django", 8000),
@@ -97,8 +98,16 @@ _SECRET_NAME = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guess(Generic[T]):
+    """A guessed value, and where it comes from: a file and line, or a reason."""
+
+    value: T
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What was found; `None` where nothing said anything."""
+    """What the sources say; `None` where they say nothing."""
 
     language: str | None = None
     framework: Guess[str] | None = None
@@ -106,12 +115,12 @@ class Sources:
     framework_port: Guess[int] | None = None
     health_path: Guess[str] | None = None
     python_paths: tuple[str, ...] = ()
-    """Directories with Python in them, tests left out; ``.`` when it lies at the top."""
+    """Directories that have Python in them, without tests; ``.`` if the top has."""
     secrets: Guess[tuple[str, ...]] | None = None
 
 
-def read(root: Path) -> Sources:
-    """Read the sources below a directory; tests, dependencies and built files are passed over."""
+def read_sources(root: Path) -> Sources:
+    """Read the sources below a directory, without tests, dependencies and built files."""
     languages: Counter[str] = Counter()
     ports: list[tuple[int, Guess[int]]] = []
     routes: list[tuple[int, int, Guess[str]]] = []
@@ -123,16 +132,16 @@ def read(root: Path) -> Sources:
             languages[language] += 1
         if path.suffix == ".py":
             python.add(name.partition("/")[0] if "/" in name else ".")
-        text = _text(path)
-        ports += _found_ports(text, name)
+        text = read_text(path)
+        ports += _ports(text, name)
         if language:
-            routes += _found_routes(text, name)
+            routes += _health_routes(text, name)
     framework, framework_port = _framework(root)
     health = min(routes, key=lambda route: (route[0], route[1], route[2].source), default=None)
     health_path = health[2] if health else None
     if health_path is None and framework and framework.value == "Spring Boot":
         health_path = _actuator(root)
-    port = min(ports, key=lambda found: (found[0], found[1].source), default=None)
+    port = min(ports, key=lambda ranked: (ranked[0], ranked[1].source), default=None)
     return Sources(
         language=max(languages, key=lambda name: languages[name], default=None),
         framework=framework,
@@ -148,7 +157,7 @@ def _files(root: Path) -> Iterator[Path]:
     count = 0
     for base, directories, names in os.walk(root):
         directories[:] = sorted(
-            name for name in directories if name not in _PASSED_OVER and not name.startswith(".")
+            name for name in directories if name not in _SKIPPED and not name.startswith(".")
         )
         for name in sorted(names):
             suffix = Path(name).suffix
@@ -160,7 +169,7 @@ def _files(root: Path) -> Iterator[Path]:
             yield Path(base, name)
 
 
-def _found_ports(text: str, name: str) -> Iterator[tuple[int, Guess[int]]]:
+def _ports(text: str, name: str) -> Iterator[tuple[int, Guess[int]]]:
     for rank, pattern in enumerate(_PORTS):
         if match := pattern.search(text):
             port = int(match[1])
@@ -169,7 +178,7 @@ def _found_ports(text: str, name: str) -> Iterator[tuple[int, Guess[int]]]:
                 return
 
 
-def _found_routes(text: str, name: str) -> Iterator[tuple[int, int, Guess[str]]]:
+def _health_routes(text: str, name: str) -> Iterator[tuple[int, int, Guess[str]]]:
     for match in _ROUTE.finditer(text):
         rank = _HEALTH_ROUTES.index(match[2])
         source = f"{name}:{_line(text, match)}"
@@ -183,7 +192,7 @@ def _line(text: str, match: re.Match[str]) -> int:
 def _framework(root: Path) -> tuple[Guess[str] | None, Guess[int] | None]:
     for framework, files, word, port in _FRAMEWORKS:
         for file in files:
-            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w])", _text(root / file).lower()):
+            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w])", read_text(root / file).lower()):
                 return (
                     Guess(value=framework, source=file),
                     Guess(value=port, source=f"{framework}'s usual port ({file})"),
@@ -193,7 +202,7 @@ def _framework(root: Path) -> tuple[Guess[str] | None, Guess[int] | None]:
 
 def _actuator(root: Path) -> Guess[str] | None:
     for file in ("pom.xml", "build.gradle", "build.gradle.kts"):
-        if "spring-boot-starter-actuator" in _text(root / file):
+        if "spring-boot-starter-actuator" in read_text(root / file):
             return Guess(value="/actuator/health", source=f"the actuator in {file}")
     return None
 
@@ -201,7 +210,7 @@ def _actuator(root: Path) -> Guess[str] | None:
 def _secrets(root: Path) -> Guess[tuple[str, ...]] | None:
     for file in _ENV_EXAMPLES:
         names = re.findall(
-            r"^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=", _text(root / file), re.MULTILINE
+            r"^\s*(?:export\s+)?([A-Z][A-Z0-9_]*)\s*=", read_text(root / file), re.MULTILINE
         )
         secrets = tuple(dict.fromkeys(name for name in names if _SECRET_NAME.search(name)))
         if secrets:
@@ -209,7 +218,8 @@ def _secrets(root: Path) -> Guess[tuple[str, ...]] | None:
     return None
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return a file's text; empty when it is missing or longer than `MOST_BYTES`."""
     try:
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             return ""

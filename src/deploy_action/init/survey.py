@@ -1,4 +1,4 @@
-"""Looks at a repository and decides what its deploy.yaml should say; writes nothing."""
+"""Decides from a repository what its deploy.yaml should say; writes nothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy_action.init import dockerfile, remote, sources
-from deploy_action.init.guess import Guess
+from deploy_action.init.checkout import Checkout, find_checkout
+from deploy_action.init.dockerfile import Container, read_dockerfile
+from deploy_action.init.sources import Guess, Sources, read_sources, read_text
 
 __all__ = ["Survey", "survey"]
 
@@ -23,10 +24,10 @@ _NOT_BUILT = frozenset({"node_modules", "vendor", "venv", "test", "tests", "exam
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What deploy.yaml should say, each with where it was guessed from.
+    """What deploy.yaml should say, and where each value comes from.
 
-    `port` is None for a worker; `health_path` is None when nobody knows one; then
-    `docker_health` says whether the image checks itself.
+    `port` is None for a worker; `health_path` is None if none is known, and then `docker_health`
+    tells whether the image has a HEALTHCHECK.
     """
 
     service: Guess[str]
@@ -41,42 +42,42 @@ class Survey:
     python_paths: tuple[str, ...]
     secrets: Guess[tuple[str, ...]] | None
     checkout: Path
-    """Where the workflows belong: the checkout's top, or the directory itself."""
+    """Where the workflows belong: the top of the checkout, or the directory itself."""
     branch: str
     notes: tuple[str, ...] = field(default=())
 
 
 def survey(root: Path) -> Survey:
-    """Look at the directory that is to be deployed and at the checkout that it lies in."""
+    """Read the directory to deploy and the checkout that it is in."""
     root = root.resolve()
-    checkout = remote.find(root)
+    checkout = find_checkout(root)
     files = _dockerfiles(root)
     chosen = files[0] if files else None
     context, file = _context(chosen) if chosen else (None, "Dockerfile")
     base = root / context if context else root
-    container = dockerfile.read(_text(root / chosen)) if chosen else dockerfile.Container()
-    found = sources.read(base)
+    container = read_dockerfile(read_text(root / chosen)) if chosen else Container()
+    sources = read_sources(base)
     part = _part(root, checkout, context if len(files) > 1 else None)
-    port = _port(container, found, chosen)
+    port = _port(container, sources, chosen)
     return Survey(
         service=_service(root, checkout, part),
         image=_image(checkout, part),
         context=context,
         dockerfile=file,
         port=port,
-        health_path=_health_path(container, found, chosen) if port else None,
+        health_path=_health_path(container, sources, chosen) if port else None,
         docker_health=container.has_health_check,
-        python_paths=tuple(_below(context, path) for path in found.python_paths),
-        secrets=found.secrets,
+        python_paths=tuple(_below(context, path) for path in sources.python_paths),
+        secrets=sources.secrets,
         checkout=checkout.root if checkout else root,
         branch=checkout.branch if checkout else "main",
-        notes=_notes(checkout, files, found),
+        notes=_notes(checkout, files, sources),
     )
 
 
 def _dockerfiles(root: Path) -> list[str]:
-    """Find every Dockerfile, the nearest first."""
-    found = []
+    """Return every Dockerfile, the nearest to the top first."""
+    files: list[str] = []
     for base, directories, names in os.walk(root):
         here = Path(base).relative_to(root)
         directories[:] = [
@@ -86,12 +87,12 @@ def _dockerfiles(root: Path) -> list[str]:
             and (not name.startswith(".") or name in _BESIDE)
             and len(here.parts) < _DEEPEST
         ]
-        found += [(here / n).as_posix() for n in names if n in {"Dockerfile", "Containerfile"}]
-    return sorted(found, key=lambda path: (path.count("/"), path))
+        files += [(here / n).as_posix() for n in names if n in {"Dockerfile", "Containerfile"}]
+    return sorted(files, key=lambda path: (path.count("/"), path))
 
 
 def _context(file: str) -> tuple[str, str]:
-    """Say where to build: beside the Dockerfile, unless it is in a directory just for it."""
+    """Return context and Dockerfile: beside it, unless its directory is just for it."""
     directory, _, name = file.rpartition("/")
     if directory.rpartition("/")[2] in _BESIDE:
         above = directory.rpartition("/")[0]
@@ -103,7 +104,7 @@ def _below(context: str | None, path: str) -> str:
     return (Path(context or ".") / path).as_posix()
 
 
-def _part(root: Path, checkout: remote.Checkout | None, context: str | None) -> str:
+def _part(root: Path, checkout: Checkout | None, context: str | None) -> str:
     """Name the part of a repository with several services; empty for the only one."""
     if context and context != ".":
         return context.rpartition("/")[2]
@@ -112,7 +113,7 @@ def _part(root: Path, checkout: remote.Checkout | None, context: str | None) -> 
     return ""
 
 
-def _service(root: Path, checkout: remote.Checkout | None, part: str) -> Guess[str]:
+def _service(root: Path, checkout: Checkout | None, part: str) -> Guess[str]:
     if part:
         name, source = part, "the name of its directory"
     elif checkout and checkout.remote:
@@ -123,7 +124,7 @@ def _service(root: Path, checkout: remote.Checkout | None, part: str) -> Guess[s
     return Guess(value=clean, source=source) if clean else Guess(value="service", source="nothing")
 
 
-def _image(checkout: remote.Checkout | None, part: str) -> Guess[str] | None:
+def _image(checkout: Checkout | None, part: str) -> Guess[str] | None:
     image = checkout.remote.image if checkout and checkout.remote else None
     if checkout is None or image is None:
         return None
@@ -132,42 +133,36 @@ def _image(checkout: remote.Checkout | None, part: str) -> Guess[str] | None:
     return Guess(value=image, source=f"the git remote {checkout.remote_name}")
 
 
-def _port(
-    container: dockerfile.Container, found: sources.Sources, file: str | None
-) -> Guess[int] | None:
-    """Take the port that most directly says where the container listens; None for a worker."""
-    said = [
+def _port(container: Container, sources: Sources, file: str | None) -> Guess[int] | None:
+    """Return the port on which the container most likely listens; None for a worker."""
+    stated = [
         (container.command_port, f"the command in {file}"),
         (container.health_port, f"HEALTHCHECK in {file}"),
         (container.port_variable, f"ENV PORT in {file}"),
     ]
     exposed = [(port, f"EXPOSE in {file}") for port in container.exposed]
-    agreed = [(port, source) for port, source in exposed if port in {p for p, _ in said}]
-    for port, source in (*agreed, *exposed, *said):
+    agreed = [(port, source) for port, source in exposed if port in {p for p, _ in stated}]
+    for port, source in (*agreed, *exposed, *stated):
         if port:
             return Guess(value=port, source=source)
     if container.is_worker:
         return None
     usual = Guess(value=_USUAL_PORT, source="nothing in the repository: a usual port")
-    return found.port or found.framework_port or usual
+    return sources.port or sources.framework_port or usual
 
 
-def _health_path(
-    container: dockerfile.Container, found: sources.Sources, file: str | None
-) -> Guess[str] | None:
+def _health_path(container: Container, sources: Sources, file: str | None) -> Guess[str] | None:
     if container.health_path:
         return Guess(value=container.health_path, source=f"HEALTHCHECK in {file}")
-    return found.health_path
+    return sources.health_path
 
 
-def _notes(
-    checkout: remote.Checkout | None, files: list[str], found: sources.Sources
-) -> tuple[str, ...]:
+def _notes(checkout: Checkout | None, files: list[str], sources: Sources) -> tuple[str, ...]:
     notes = []
-    if found.framework:
-        notes.append(f"it looks like {found.framework.value} ({found.framework.source})")
-    elif found.language:
-        notes.append(f"most of its files are {found.language}")
+    if sources.framework:
+        notes.append(f"it looks like {sources.framework.value} ({sources.framework.source})")
+    elif sources.language:
+        notes.append(f"most of its files are {sources.language}")
     if not files:
         notes.append("there is no Dockerfile: the image must come from elsewhere")
     if len(files) > 1:
@@ -177,12 +172,7 @@ def _notes(
             " run init in each directory"
         )
     if checkout is None:
-        notes.append("this is no git checkout: the name of the image is made up")
+        notes.append(
+            "this is no git checkout (as far as git can tell): the name of the image is made up"
+        )
     return tuple(notes)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -12,12 +12,12 @@ from deploy_action.checks.attempt import ONCE
 from deploy_action.checks.bake import watch
 from deploy_action.checks.dialer import AddressNotAllowed, require_allowed
 from deploy_action.checks.identity import IdentityExpectation, check_identity
-from deploy_action.checks.jsonpath import Missing, equal, look_up, parse_path
 from deploy_action.checks.result import CheckFailureKind as Kind
 from deploy_action.checks.smoke import run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.config.model import Health, HttpSmoke, Identity, SmokeTest, TcpSmoke
 from deploy_action.inputs import Secret
+from deploy_action.jsonpath import Missing, equal, look_up, parse_path
 from deploy_action.platforms.docker.dialer import HostDialer
 from deploy_action.platforms.docker.engine.protocol import Engine
 from deploy_action.redaction import Redactor, excerpt

@@ -34,7 +34,7 @@ def test_everything_after_the_dashes_belongs_to_the_command() -> None:
     found = call("run", "-e", "production", "--", "ls", "-l", "--json", "--", "-e", "x")
     assert found.fields["argv"] == ("ls", "-l", "--json", "--", "-e", "x")
     assert found.fields["environment"] == "production"
-    assert not found.show.json
+    assert not found.output.json
 
 
 @pytest.mark.parametrize(

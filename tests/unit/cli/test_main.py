@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
-import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 
 from deploy_action import __version__
 from deploy_action.cli import main as cli
+from deploy_action.commands import all_commands
 from deploy_action.errors import (
     BadInput,
     DeploymentFailed,
@@ -51,9 +50,7 @@ def operation(monkeypatch: pytest.MonkeyPatch) -> Put:
     """Put an operation in the place of a command's own."""
 
     def put(command: str, run: Operation) -> None:
-        module = types.ModuleType(f"deploy_action.commands.{command}")
-        module.run = run  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(f"deploy_action.commands.{command}.run", run)
 
     return put
 
@@ -183,7 +180,7 @@ def test_usage_errors_are_json_too_when_json_is_wanted() -> None:
     """A program that asked for JSON gets JSON, whatever it did wrong."""
     ran = run("deploy", "--verison", "1", "--json")
     data = json.loads(ran.out)
-    assert (ran.code, data["result"], data["error"]["code"]) == (2, "invalid", "bad-input")
+    assert (ran.code, data["result"], data["error"]["code"]) == (2, "invalid", "unknown-option")
 
 
 def test_progress_goes_to_stderr_and_the_result_to_stdout(operation: Put) -> None:
@@ -294,9 +291,8 @@ def test_every_field_of_a_command_exists_in_the_inputs() -> None:
     """A flag cannot be declared without a place for its value, nor a place without its flag."""
     from dataclasses import fields
 
-    from deploy_action.cli.commands import COMMANDS
-
-    declared = {option.field for entry in COMMANDS for option in entry.options} | {"config"}
-    declared |= {entry.words.field for entry in COMMANDS if entry.words is not None}
+    commands = all_commands()
+    declared = {option.field for entry in commands for option in entry.options} | {"config"}
+    declared |= {entry.arguments.field for entry in commands if entry.arguments is not None}
     known: set[Any] = {field.name for field in fields(Inputs)}
     assert declared == known - {"environ"}

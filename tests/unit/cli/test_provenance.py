@@ -49,12 +49,3 @@ def test_without_git_nothing_fails(here: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", str(here))
     assert provenance.actor({"USER": "ada"}) == "ada"
     assert provenance.commit() == ""
-
-
-def test_several_facts_are_asked_for_at_once(here: Path) -> None:
-    """What is done meanwhile is done once, and each fact is what it is by itself."""
-    done: list[str] = []
-    asked = {"actor", "commit"}
-    found = provenance.facts(asked, {"USER": "ada"}, meanwhile=lambda: done.append("imported"))
-    assert found == {"actor": "ada", "commit": ""}
-    assert done == ["imported"]

@@ -10,7 +10,7 @@ from deploy_action.config.document import Document, Format, Unreadable, dotted, 
 
 YAML = "a: 1\nb:\n  c: [x, {d: y}]\n'e.f': ü\n"
 JSON = '{"a": 1,\n "b": {\n  "c": ["x", {"d": "y"}]},\n "e.f": "ü"}\n'
-TOML = 'a = 1\n[b]\nc = ["x", {d = "y"}]\n["e.f"]\n[[g]]\nh = 1\n[[g]]\n[g.i]\nj.k = "=["\n'
+TOML = '"e.f" = "ü"\na = 1\n[b]\nc = ["x", {d = "y"}]\n'
 
 
 def read(text: str, format: Format, *, strict: bool = True) -> Document:
@@ -18,39 +18,51 @@ def read(text: str, format: Format, *, strict: bool = True) -> Document:
     return parse(text.encode(), file="x", format=format, strict=strict)
 
 
-@pytest.mark.parametrize(
-    ("text", "format", "lines"),
-    [
-        (
-            YAML,
-            "yaml",
-            {"a": 1, "b": 2, "b.c": 3, "b.c[0]": 3, "b.c[1]": 3} | {"b.c[1].d": 3, "['e.f']": 4},
-        ),
-        (
-            JSON,
-            "json",
-            {"a": 1, "b": 2, "b.c": 3, "b.c[0]": 3, "b.c[1]": 3} | {"b.c[1].d": 3, "['e.f']": 4},
-        ),
-        (
-            TOML,
-            "toml",
-            {"a": 1, "b": 2, "b.c": 3, "['e.f']": 4, "g": 5, "g[0]": 5, "g[0].h": 6, "g[1]": 7}
-            | {"g[1].i": 8, "g[1].i.j": 9, "g[1].i.j.k": 9},
-        ),
-    ],
-)
-def test_keys_know_their_lines(text: str, format: Format, lines: dict[str, int]) -> None:
+def test_keys_of_yaml_know_their_lines() -> None:
     """Every key and item is found again in the file."""
-    document = read(text, format)
-    assert {dotted(path): at.line for path, at in document.keys.items()} == lines
+    lines = {dotted(path): at.line for path, at in read(YAML, "yaml").keys.items()}
+    assert lines == {
+        "a": 1,
+        "b": 2,
+        "b.c": 3,
+        "b.c[0]": 3,
+        "b.c[1]": 3,
+        "b.c[1].d": 3,
+        "['e.f']": 4,
+    }
 
 
 def test_columns_are_where_editors_have_them() -> None:
-    """Columns begin at 1 and count characters, in YAML and JSON alike."""
+    """Columns begin at 1 and count characters."""
     document = read("ü: {é: ö}\n", "yaml")
     assert (document.keys[("ü", "é")].column, document.values[("ü", "é")].column) == (5, 8)
-    document = read('{"ü": {"é": "ö"}}', "json")
-    assert (document.keys[("ü", "é")].column, document.values[("ü", "é")].column) == (8, 13)
+
+
+@pytest.mark.parametrize(("text", "format"), [(JSON, "json"), (TOML, "toml")])
+def test_json_and_toml_are_read_without_positions(text: str, format: Format) -> None:
+    """The data are those of YAML; a problem names the path, and the file as a whole."""
+    document = read(text, format)
+    assert document.data == read(YAML, "yaml").data
+    problem = document.problem(("b", "c"), "wrong", "rule")
+    assert (problem.where, problem.line, problem.column) == ("b.c", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "place"),
+    [
+        ('{"a": 1,\n "b" 2}', "json", (2, 6)),
+        ("a = 1\nb 2\n", "toml", (2, 3)),
+        ("a: 1\nb: [\n", "yaml", (3, 1)),
+    ],
+)
+def test_a_syntax_error_has_its_place_in_every_format(
+    text: str, format: Format, place: tuple[int, int]
+) -> None:
+    """As editors count."""
+    with pytest.raises(Unreadable) as caught:
+        read(text, format)
+    [problem] = caught.value.problems
+    assert (problem.line, problem.column, problem.rule) == (*place, f"{format}-syntax")
 
 
 @pytest.mark.parametrize(
@@ -71,9 +83,10 @@ def test_what_is_not_well_formed_is_unreadable(text: str, format: Format) -> Non
 
 
 def test_duplicate_keys_are_told_in_json_too() -> None:
-    """Readers of JSON silently take the last of two keys; this one says so, at the second."""
-    [problem] = read('{"a": 1,\n "a": 2}', "json").problems
-    assert (problem.line, problem.column, problem.rule) == (2, 2, "duplicate-key")
+    """Readers of JSON silently take the last of two keys; this one says which key it is."""
+    [problem] = read('{"b": {"a": 1,\n "a": 2}, "a": 3}', "json").problems
+    assert problem.rule == "duplicate-key"
+    assert "'a'" in problem.message
 
 
 def test_aliases_and_merges_are_followed_where_allowed() -> None:

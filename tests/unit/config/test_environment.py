@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.config import environment, load
+from deploy_action.config import load, select_environment
 from deploy_action.config.model import DeployConfig
 from deploy_action.errors import BadInput
 
@@ -36,5 +36,5 @@ def test_a_wrong_name_leads_to_the_one_that_was_meant(
 ) -> None:
     """The beginning of a name and a typo are understood; nothing else is guessed."""
     with pytest.raises(BadInput) as caught:
-        environment(config, name)
+        select_environment(config, name)
     assert caught.value.remedy == remedy

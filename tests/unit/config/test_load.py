@@ -12,7 +12,7 @@ import pytest
 import yaml
 from tests.unit.config.mutations import mutations
 
-from deploy_action.config import check, deserialize, environment, load, serialize
+from deploy_action.config import check, deserialize, load, select_environment, serialize
 from deploy_action.errors import BadInput, ConfigError, ExitCode
 from deploy_action.problem import Problem, Severity
 
@@ -68,13 +68,13 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path) -> None:
 def test_an_environment_is_chosen_by_name(write: Write) -> None:
     """The only environment needs no name; a wrong name gets the likely one."""
     config = load(write(SHOP))
-    assert environment(config, None).name == "production"
+    assert select_environment(config, None).name == "production"
     several = load(write(SHOP + "environments: {staging: {route: {port: 81}}, production: {}}\n"))
-    assert environment(several, "staging").name == "staging"
-    with pytest.raises(BadInput, match="which environment"):
-        environment(several, None)
+    assert select_environment(several, "staging").name == "staging"
+    with pytest.raises(BadInput, match="several environments"):
+        select_environment(several, None)
     with pytest.raises(BadInput) as caught:
-        environment(several, "prodcution")
+        select_environment(several, "prodcution")
     assert "production" in caught.value.remedy
 
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from deploy_action.config import check
-from deploy_action.config.contract import deploy_schema
 from deploy_action.config.reference import render
+from deploy_action.config.schema import deploy_schema
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "configuration.md"
 

@@ -11,10 +11,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from tests.unit.config.mutations import documents, mutations
 
-from deploy_action.config.contract import deploy_schema
 from deploy_action.config.document import Document
-from deploy_action.config.schema import validator_for, violations
-from deploy_action.config.suggest import follow
+from deploy_action.config.hints import follow
+from deploy_action.config.schema import deploy_schema, validator_for, violations
 
 SCHEMA = dict(deploy_schema())
 

@@ -148,7 +148,7 @@ def run_as(monkeypatch: pytest.MonkeyPatch, result: Report | Exception) -> None:
             raise result
         return result
 
-    monkeypatch.setattr(commands, "prepare", lambda _: SimpleNamespace(run=run))
+    monkeypatch.setattr(commands, "module_of", lambda _: SimpleNamespace(run=run))
 
 
 def test_a_command_is_told_from_start_to_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,15 +46,19 @@ FILES = {
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_format_is_held_against_a_schema(fill: Fill, name: str) -> None:
-    """YAML, JSON and TOML give the same problems, at their lines, without any value."""
+    """YAML, JSON and TOML give the same problems, YAML's at their lines, without any value."""
     root = fill({name: FILES[name], "schema.json": SCHEMA})
     result = run(root, ConfigFile(file=name, schema="schema.json"))
     assert isinstance(result, Findings)
     places = {(problem.where, problem.rule): problem.line for problem in result.problems}
-    assert places[("level", "not-allowed")] == 2
-    assert places[("database.hst", "unknown-key")] == 4
-    assert places[("database.password", "bad-form")] == 5
-    assert places[("database", "missing-key")] == 3
+    lines = {
+        ("level", "not-allowed"): 2,
+        ("database.hst", "unknown-key"): 4,
+        ("database.password", "bad-form"): 5,
+        ("database", "missing-key"): 3,
+    }
+    has_lines = name == "app.yaml"
+    assert places == {key: line if has_lines else 0 for key, line in lines.items()}
     told = "\n".join(str(problem) for problem in result.problems)
     assert "did you mean 'host'?" in told
     for value in ("HUNTER2", "inof", '"db"'):

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from deploy_action.config import deserialize, load, serialize
-from deploy_action.config.contract import deploy_schema
-from deploy_action.config.suggest import follow
+from deploy_action.config.hints import follow
+from deploy_action.config.schema import deploy_schema
 from deploy_action.gates.gate import Gate
 from deploy_action.gates.registry import GATES, read_options
 

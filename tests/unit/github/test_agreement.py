@@ -12,7 +12,7 @@ import yaml
 
 from deploy_action.action.inputs import COMMANDS, INPUTS, arguments
 from deploy_action.action.outputs import OUTPUTS
-from deploy_action.cli.commands import COMMANDS as OF_THE_COMMAND_LINE
+from deploy_action.commands import NAMES
 from deploy_action.github.context import Context
 from deploy_action.init import initialise
 
@@ -91,7 +91,7 @@ def test_nothing_is_required() -> None:
 
 def test_commands_are_those_of_the_command_line() -> None:
     """All but those that need a person at a terminal, and action.yml names each of them."""
-    known = {command.name for command in OF_THE_COMMAND_LINE}
+    known = set(NAMES)
     assert set(COMMANDS) <= known
     said = ACTION["inputs"]["command"]["description"].partition(":")[2]
     assert tuple(re.findall(r"[a-z]+", said.replace(" or ", " "))) == tuple(COMMANDS)

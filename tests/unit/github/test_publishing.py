@@ -80,7 +80,7 @@ class Runner:
                 raise report
             return report
 
-        self._patch.setattr("deploy_action.commands.prepare", lambda _: SimpleNamespace(run=run))
+        self._patch.setattr("deploy_action.commands.module_of", lambda _: SimpleNamespace(run=run))
         for name in ("out", "page"):
             (self._directory / name).write_text("")
         (self._directory / "event").write_text(json.dumps(self._event))

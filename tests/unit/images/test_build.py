@@ -90,7 +90,7 @@ def test_what_is_not_pushed_has_no_digest(answers: list[Any]) -> None:
     [
         ((1, "Step 2/3\n", "no such file\n"), DeploymentFailed, "exit code 1"),
         (FileNotFoundError("docker"), BadInput, "no Docker command line"),
-        (ProcessTimeout("docker", 3600, "", ""), DeploymentFailed, "did not end"),
+        (ProcessTimeout("docker", 3600, "", ""), DeploymentFailed, "timed out"),
     ],
 )
 def test_a_build_that_fails_says_what_to_do(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from deploy_action.config import environment, load
-from deploy_action.errors import BadInput
-from deploy_action.images.resolve import resolve_image
+from deploy_action.config import load, select_environment
+from deploy_action.config.model import Environment, RegistryLogin
+from deploy_action.errors import BadInput, ErrorCode
+from deploy_action.images.resolve import credentials, resolve_image
 from deploy_action.inputs import Inputs
 
 
@@ -21,8 +22,46 @@ def test_what_can_be_no_tag_is_no_version(tmp_path: Path, version: str) -> None:
     untouched: Any = None
     with pytest.raises(BadInput, match="cannot be a version"):
         resolve_image(
-            environment(load(file), None),
+            select_environment(load(file), None),
             Inputs(config=file, version=version),
             untouched,
             untouched,
         )
+
+
+@pytest.mark.parametrize(
+    ("server", "image", "sent"),
+    [
+        (None, "ghcr.io/acme/shop", True),
+        (None, "evil.example.com/acme/shop", False),
+        (None, "acme/shop", False),
+        ("ghcr.io", "ghcr.io/acme/shop@sha256:ab", True),
+        ("https://GHCR.io/v2/", "ghcr.io/other/name:1", True),
+        ("ghcr.io", "ghcr.io.example.com/acme/shop", False),
+        ("ghcr.io", "ghcr.io:5000/acme/shop", False),
+        ("docker.io", "acme/shop", True),
+        ("https://index.docker.io/v1/", "docker.io/acme/shop", True),
+    ],
+)
+def test_a_login_goes_only_to_the_server_it_was_declared_for(
+    server: str | None, image: str, sent: bool
+) -> None:
+    """Whatever image an option, the ledger or an environment before names."""
+    environment = Environment(
+        name="production",
+        service="shop",
+        image="ghcr.io/acme/shop",
+        registry=RegistryLogin(username="bot", password_secret="TOKEN", server=server),
+    )
+    login = credentials(environment, {"TOKEN": "hunter2"}, image)
+    assert login == (("bot", "hunter2") if sent else None)
+
+
+def test_a_password_that_is_not_set_is_an_error_only_where_it_is_needed() -> None:
+    """An image from elsewhere needs no login."""
+    login = RegistryLogin(username="bot", password_secret="TOKEN", server="ghcr.io")
+    environment = Environment(name="production", service="shop", registry=login)
+    assert credentials(environment, {}, "acme/shop") is None
+    with pytest.raises(BadInput) as caught:
+        credentials(environment, {}, "ghcr.io/acme/shop")
+    assert caught.value.code is ErrorCode.SECRET_MISSING

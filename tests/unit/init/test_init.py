@@ -17,6 +17,7 @@ from deploy_action.gates.bandit import BanditOptions
 from deploy_action.init import initialise, survey
 from deploy_action.init.render import ACTION
 from deploy_action.problem import Severity
+from deploy_action.process import run
 
 Repository = Callable[..., Path]
 
@@ -83,6 +84,24 @@ STRANGE = {
 NOTHING: dict[str, str] = {"README.md": "hello"}
 
 
+def git(root: Path, *arguments: str) -> None:
+    done = run(["git", *arguments], cwd=root, timeout_seconds=10)
+    assert done.exit_code == 0, done.stderr
+
+
+def commit(root: Path) -> None:
+    author = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    git(root, *author, "commit", "-q", "--allow-empty", "-m", "first")
+
+
+@pytest.fixture(autouse=True)
+def no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep git from the settings of the machine, and from a repository around the directory."""
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", "/dev/null")
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
     """Make a checkout with files and a remote: `repository(FLASK, remote="git@…")`."""
@@ -96,12 +115,8 @@ def repository(tmp_path: Path) -> Repository:
             (root / path).write_text(content, encoding="utf-8")
         root.mkdir(exist_ok=True)
         if remote is not None:
-            (root / ".git").mkdir()
-            (root / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
-            (root / ".git" / "config").write_text(
-                f'[core]\n\tbare = false\n[remote "origin"]\n\turl = {remote}\n'
-                "\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
-            )
+            git(root, "init", "-q", "-b", "main")
+            git(root, "remote", "add", "origin", remote)
         return root
 
     return make
@@ -303,45 +318,53 @@ def test_a_work_tree_finds_the_remote_of_its_repository(
 ) -> None:
     """In a work tree or submodule .git is a file that points to the real directory."""
     main = repository(NODE, remote="git@github.com:acme/shop.git")
-    git = main / ".git" / "worktrees" / "fix"
-    git.mkdir(parents=True)
-    (git / "commondir").write_text("../..\n")
-    (git / "HEAD").write_text("ref: refs/heads/fix\n")
+    commit(main)
     tree = tmp_path / "tree"
-    tree.mkdir()
-    (tree / ".git").write_text(f"gitdir: {git}\n")
-    seen = survey(tree)
-    assert seen.image is not None
-    assert seen.image.value == "ghcr.io/acme/shop"
-    assert seen.checkout == tree.resolve()
+    git(main, "worktree", "add", "-q", str(tree))
+    result = survey(tree)
+    assert result.image is not None
+    assert result.image.value == "ghcr.io/acme/shop"
+    assert result.checkout == tree.resolve()
 
 
 @pytest.mark.parametrize(
-    ("files", "branch"),
+    ("branches", "of_the_remote", "checked_out", "expected"),
     [
-        ({"HEAD": "ref: refs/heads/fix-1\n", "refs/heads/master": "0"}, "master"),
-        (
-            {
-                "HEAD": "ref: refs/heads/fix-1\n",
-                "refs/heads/main": "0",
-                "refs/remotes/origin/HEAD": "ref: refs/remotes/origin/trunk\n",
-            },
-            "trunk",
-        ),
-        ({"HEAD": "ref: refs/heads/x\n", "packed-refs": "00 refs/heads/master\n"}, "master"),
-        ({"HEAD": "ref: refs/heads/dev/2\n"}, "dev/2"),
-        ({"HEAD": "0123456789abcdef\n"}, "main"),
-        ({"HEAD": "ref: refs/heads/a: b [*]\n"}, "main"),
+        (["master"], "", "fix-1", "master"),
+        (["main"], "trunk", "fix-1", "trunk"),
+        ([], "", "dev/2", "dev/2"),
+        ([], "", "", "main"),
     ],
 )
 def test_the_workflow_follows_the_default_branch(
-    repository: Repository, files: dict[str, str], branch: str
+    repository: Repository,
+    branches: list[str],
+    of_the_remote: str,
+    checked_out: str,
+    expected: str,
 ) -> None:
-    """What the remote says comes before usual names, and these before what is checked out."""
-    root = repository(
-        {f".git/{name}": content for name, content in files.items()}
-        | {".git/config": '[remote "origin"]\n\turl = git@github.com:acme/shop.git\n'}
-    )
+    """The remote's comes before usual names, and these before the one that is checked out."""
+    root = repository(NOTHING, remote="git@github.com:acme/shop.git")
+    git(root, "checkout", "-q", "-b", checked_out or "other")
+    commit(root)
+    for branch in branches:
+        git(root, "branch", branch)
+    if of_the_remote:
+        head = f"refs/remotes/origin/{of_the_remote}"
+        git(root, "update-ref", head, "HEAD")
+        git(root, "symbolic-ref", "refs/remotes/origin/HEAD", head)
+    if not checked_out:
+        git(root, "checkout", "-q", "--detach")
     initialise(root)
     workflow = yaml.safe_load((root / ".github/workflows/deploy.yml").read_text())
-    assert workflow[True]["push"]["branches"] == [branch]
+    assert workflow[True]["push"]["branches"] == [expected]
+
+
+def test_without_git_the_names_are_those_of_the_directory(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that has no git can start too."""
+    root = repository(FLASK, remote="https://github.com/acme/shop")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = survey(root)
+    assert (result.service.value, result.image, result.branch) == ("some-repo-1", None, "main")

@@ -1,11 +1,11 @@
-"""What a schema cannot say: contradictions between keys, each with a way out."""
+"""Contradictions that a schema cannot express, each with a remedy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy_action.config.document import Document, KeyPath, dotted
+from deploy_action.config.document import Document, KeyPath
 from deploy_action.config.lint import (
     container,
     environments,
@@ -35,7 +35,7 @@ _RULES: tuple[Rule, ...] = (
 
 
 def lint(document: Document, valid: Mapping[str, Any]) -> Iterator[Problem]:
-    """Yield what is wrong or doubtful.
+    """Yield errors and warnings.
 
     Args:
         document: the whole file.
@@ -67,16 +67,13 @@ def _scopes(document: Document, valid: Mapping[str, Any]) -> Mapping[str, Scope]
 
 def _problem(document: Document, scope: Scope, finding: Finding) -> Problem:
     source: KeyPath = source_of(document, scope.environment.name, finding.path)
-    # What is missing is looked for above: there the key is meant, not its whole value.
+    # A missing key is looked for above; there the key is wrong, not its whole value.
     at_key = finding.at_key or source[-1:] != finding.path[-1:]
-    at = document.key_at(source) if at_key else document.value_at(source)
-    return Problem(
-        file=document.file,
-        line=at.line,
-        column=at.column,
-        where=dotted(source),
-        message=finding.message,
+    return document.problem(
+        source,
+        finding.message,
+        finding.rule,
         hint=finding.hint,
-        rule=finding.rule,
+        at_key=at_key,
         severity=finding.severity,
     )

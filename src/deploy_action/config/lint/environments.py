@@ -1,4 +1,4 @@
-"""Lint of the environments: their hosts, their order, and what they would take from each other."""
+"""Lint of environments: their hosts, their order, and places that two of them claim."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from functools import cache
 from itertools import combinations
 
 from deploy_action.config.hosts import parse_host
-from deploy_action.config.lint.scope import Finding, Rule, Scope
-from deploy_action.config.suggest import closest
+from deploy_action.config.lint.scope import Finding, Rule, Scope, error
+from deploy_action.suggest import did_you_mean
 
 __all__ = ["RULES", "between"]
 
@@ -18,23 +18,24 @@ def _hosts(scope: Scope) -> Iterator[Finding]:
     for index, text in enumerate(scope.environment.hosts):
         try:
             identity = parse_host(text).identity
-        except ValueError as error:
-            yield Finding(
-                path=("hosts", index),
-                message=f'"{text}" is not a Docker host: {error}',
-                hint="for example ssh://deploy@shop.example.com",
-                rule="bad-host",
+        except ValueError as reason:
+            yield error(
+                "bad-host",
+                ("hosts", index),
+                f'"{text}" is not a Docker host: {reason}',
+                "for example ssh://deploy@shop.example.com",
             )
             continue
         if identity in seen:
             other = seen[identity]
-            same = "the same host is given twice"
-            message = same if other == text else f"{same}: {other} and {text} are one engine"
-            yield Finding(
-                path=("hosts", index),
-                message=message,
-                hint="remove one; replicas: says how many run on a host",
-                rule="duplicate-host",
+            message = "the same host is given twice"
+            if other != text:
+                message += f": {other} and {text} are one engine"
+            yield error(
+                "duplicate-host",
+                ("hosts", index),
+                message,
+                "remove one; replicas: says how many run on a host",
             )
         seen.setdefault(identity, text)
 
@@ -43,7 +44,7 @@ RULES: tuple[Rule, ...] = (_hosts,)
 
 
 def between(scopes: Mapping[str, Scope]) -> Iterator[tuple[Scope, Finding]]:
-    """Yield what is wrong between environments, with the one where it is to be mended."""
+    """Yield contradictions between environments, each with the environment to change."""
     for scope in scopes.values():
         for finding in _after(scope, scopes):
             yield scope, finding
@@ -58,22 +59,21 @@ def _after(scope: Scope, scopes: Mapping[str, Scope]) -> Iterator[Finding]:
         return
     if after == name:
         message, hint = f"{name} cannot come after itself", "name the environment before it"
-        yield Finding(path=("after",), message=message, hint=hint, rule="after-itself")
+        yield error("after-itself", ("after",), message, hint)
         return
     if after not in scopes:
-        likely = closest(after, scopes)
         others = ", ".join(other for other in scopes if other != name)
-        hint = f"did you mean '{likely}'?" if likely else f"there is {others or 'no other'}"
+        hint = did_you_mean(after, scopes) or f"there is {others or 'no other'}"
         message = f"there is no environment '{after}'"
-        yield Finding(path=("after",), message=message, hint=hint, rule="after-unknown")
+        yield error("after-unknown", ("after",), message, hint)
         return
     cycle = _cycle(name, scopes)
     if cycle:
-        yield Finding(
-            path=("after",),
-            message=f"these wait for each other: {' → '.join(cycle)}",
-            hint="one of them must come first, without after",
-            rule="after-cycle",
+        yield error(
+            "after-cycle",
+            ("after",),
+            f"these environments come after each other: {' → '.join(cycle)}",
+            "one of them must come first, without after",
         )
     yield from _other_image(scope, scopes[after])
 
@@ -93,14 +93,12 @@ def _cycle(name: str, scopes: Mapping[str, Scope]) -> Sequence[str]:
 def _other_image(scope: Scope, before: Scope) -> Iterator[Finding]:
     own, earlier = scope.environment.image, before.environment.image
     if own is not None and earlier is not None and own != earlier:
-        yield Finding(
-            path=("image",),
-            message=(
-                f"only a digest that passed in {before.environment.name} may come here, "
-                f"but {before.environment.name} runs another image ({earlier})"
-            ),
-            hint="use one image for both, or remove after",
-            rule="after-other-image",
+        yield error(
+            "after-other-image",
+            ("image",),
+            f"only a digest that passed in {before.environment.name} may come here, "
+            f"but {before.environment.name} runs another image ({earlier})",
+            "use one image for both, or remove after",
         )
 
 
@@ -123,14 +121,12 @@ def _same_place(first: Scope, second: Scope) -> Iterator[Finding]:
     whole_port = "tcp" in (one.protocol, two.protocol) or not same_edge
     if not whole_port and (one.route.certificate is None) != (two.route.certificate is None):
         plain, secured = (one, two) if one.route.certificate is None else (two, one)
-        yield Finding(
-            path=("route",),
-            message=(
-                f"port {two.route.port} of {shared[0]} cannot speak TLS for {secured.name} and not "
-                f"for {plain.name}"
-            ),
-            hint="give both a certificate, or each its own port",
-            rule="mixed-tls",
+        yield error(
+            "mixed-tls",
+            ("route",),
+            f"port {two.route.port} of {shared[0]} cannot speak TLS for {secured.name} and not "
+            f"for {plain.name}",
+            "give both a certificate, or each its own port",
             at_key=True,
         )
         return
@@ -141,18 +137,18 @@ def _same_place(first: Scope, second: Scope) -> Iterator[Finding]:
     if not whole_port:
         place = f"{two.route.host or 'every host name'}, path {two.route.path}, {place}"
     why = "two edges cannot listen on one port" if not same_edge else "they would mix"
-    yield Finding(
-        path=("route",),
-        message=f"{one.name} and {two.name} answer at the same place ({place}): {why}",
-        hint="give each its own url, or route: {port: …}, or other hosts",
-        rule="shared-route",
+    yield error(
+        "shared-route",
+        ("route",),
+        f"{one.name} and {two.name} answer at the same place ({place}): {why}",
+        "give each its own url, or route: {port: …}, or other hosts",
         at_key=True,
     )
 
 
 @cache
 def _identities(hosts: tuple[str, ...]) -> Mapping[object, str]:
-    """Return the engines that are meant; a host that is none stands for itself."""
+    """Return each engine's address; a malformed one stands for itself."""
     engines: dict[object, str] = {}
     for text in hosts:
         try:

@@ -1,11 +1,10 @@
-"""Lint of the probe along the public way: requests that go nowhere, or not as they are written."""
+"""Lint of the probe through the edge: requests that are never sent, or not as they are written."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deploy_action.config.lint.scope import Finding, Rule, Scope
-from deploy_action.problem import Severity
+from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
 
 __all__ = ["RULES"]
 
@@ -17,20 +16,19 @@ def _tcp(scope: Scope) -> Iterator[Finding]:
     if scope.environment.protocol != "tcp":
         return
     if scope.gives("probe", "post"):
-        yield Finding(
-            path=("probe", "post"),
-            message="a POST can be sent to an HTTP service only, and this one speaks tcp",
-            hint="remove post, or protocol: tcp",
-            rule="post-of-tcp",
+        yield error(
+            "post-of-tcp",
+            ("probe", "post"),
+            "a POST can be sent to an HTTP service only, and this one speaks tcp",
+            "remove post, or protocol: tcp",
             at_key=True,
         )
     elif scope.valid.get("probe", False) is not False:
-        yield Finding(
-            path=("probe",),
-            message="requests are sent to HTTP services only, and this one speaks tcp",
-            hint="remove probe, or protocol: tcp",
-            rule="probe-of-tcp",
-            severity=Severity.WARNING,
+        yield warning(
+            "probe-of-tcp",
+            ("probe",),
+            "requests are sent to HTTP services only, and this one speaks tcp",
+            "remove probe, or protocol: tcp",
             at_key=True,
         )
 
@@ -38,12 +36,11 @@ def _tcp(scope: Scope) -> Iterator[Finding]:
 def _post_without_rate(scope: Scope) -> Iterator[Finding]:
     probe = scope.environment.probe
     if probe.post is not None and not probe.rate_per_second and not scope.broken("probe"):
-        yield Finding(
-            path=("probe", "post"),
-            message="post has no effect: with a rate of 0 nothing is sent",
-            hint="raise the rate, or remove it: the default is 4",
-            rule="post-without-rate",
-            severity=Severity.WARNING,
+        yield warning(
+            "post-without-rate",
+            ("probe", "post"),
+            "post has no effect: with a rate of 0 nothing is sent",
+            "raise the rate, or remove it: the default is 4",
             at_key=True,
         )
 
@@ -52,11 +49,11 @@ def _post_headers(scope: Scope) -> Iterator[Finding]:
     post = scope.environment.probe.post
     for name in post.headers if post is not None else ():
         if name.lower() in _FRAMING:
-            yield Finding(
-                path=("probe", "post", "headers", name),
-                message=f"{name} is written by the probe itself, as long as the body is",
-                hint="remove it",
-                rule="post-framing",
+            yield error(
+                "post-framing",
+                ("probe", "post", "headers", name),
+                f"the probe writes {name} itself, from the length of the body",
+                "remove it",
                 at_key=True,
             )
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deploy_action.config.document import Document, KeyPath, dotted
+from deploy_action.config.document import Document, KeyPath
 from deploy_action.config.merge import lookup
 from deploy_action.config.secret_detection import HIDDEN, shown
 from deploy_action.problem import Problem, Severity
@@ -21,23 +21,11 @@ def surprising_scalars(document: Document, data: Mapping[str, Any]) -> Iterator[
     """Yield values such as ``1.10`` for a text, ``010`` for a number or ``no`` for false."""
     for path, text in document.written.items():
         value = lookup(data, path)
-        if value is None:
-            continue
-        severity = _severity(path, text, value)
+        severity = None if value is None else _severity(path, text, value)
         if severity is None:
             continue
-        at = document.value_at(path)
         message, hint = _words(path, text, value)
-        yield Problem(
-            file=document.file,
-            line=at.line,
-            column=at.column,
-            where=dotted(path),
-            message=message,
-            hint=hint,
-            rule="ambiguous-value",
-            severity=severity,
-        )
+        yield document.problem(path, message, "ambiguous-value", hint=hint, severity=severity)
 
 
 def _is_text(path: KeyPath) -> bool:

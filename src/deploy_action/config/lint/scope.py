@@ -1,4 +1,4 @@
-"""What a lint rule sees of one environment, and what it says."""
+"""What a lint rule gets, one environment, and what it yields, findings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy_action.config.merge import Section, lookup
 from deploy_action.config.model import Environment
 from deploy_action.problem import Severity
 
-__all__ = ["Finding", "Rule", "Scope", "seconds"]
+__all__ = ["Finding", "Rule", "Scope", "error", "seconds", "warning", "zero"]
 
 _NOTHING = object()
 
@@ -31,9 +31,32 @@ class Finding:
     at_key: bool = False
 
 
+def error(rule: str, path: KeyPath, message: str, hint: str, *, at_key: bool = False) -> Finding:
+    """Return a finding that refuses the configuration."""
+    return Finding(path=path, message=message, hint=hint, rule=rule, at_key=at_key)
+
+
+def warning(rule: str, path: KeyPath, message: str, hint: str, *, at_key: bool = False) -> Finding:
+    """Return a finding that lets a deployment pass."""
+    severity = Severity.WARNING
+    return Finding(
+        path=path, message=message, hint=hint, rule=rule, severity=severity, at_key=at_key
+    )
+
+
+def zero(path: KeyPath, noun: str) -> Finding:
+    """Return the error for a duration that must be above zero."""
+    return error(
+        "zero-duration",
+        path,
+        f"the {noun} is zero, which leaves no time at all",
+        "write a duration above zero, or remove the key",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """One environment.
+    """One environment, as a rule sees it.
 
     Attributes:
         environment: resolved from the valid part of the file.
@@ -56,7 +79,7 @@ class Scope:
     def broken(self, *keys: str) -> bool:
         """Tell whether the schema refuses part of one of these settings.
 
-        What follows from such a setting is not known, so rules about it keep quiet.
+        Rules that depend on such a setting yield nothing: its value is unknown.
         """
         return any(lookup(self.valid, (key,)) != lookup(self.written, (key,)) for key in keys)
 

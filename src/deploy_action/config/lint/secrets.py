@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterator
 
 from deploy_action.config.document import KeyPath
-from deploy_action.config.lint.scope import Finding, Rule, Scope
+from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
 from deploy_action.config.model import HttpSmoke
 from deploy_action.config.secret_detection import looks_secret, name_looks_secret
-from deploy_action.config.suggest import closest
-from deploy_action.problem import Severity
+from deploy_action.suggest import did_you_mean
 
 __all__ = ["RULES"]
 
@@ -25,16 +24,10 @@ def _undeclared(scope: Scope) -> Iterator[Finding]:
         for name in _REFERENCE.findall(text):
             if name in declared:
                 continue
-            likely = closest(name, declared)
-            hint = f"did you mean '{likely}'?" if likely else f"add it: secrets: [{name}]"
+            hint = did_you_mean(name, declared) or f"add it: secrets: [{name}]"
             if not name:
-                hint = "between the braces stands the name of a declared secret"
-            yield Finding(
-                path=path,
-                message=f"${{{name}}} is not a declared secret",
-                hint=hint,
-                rule="undeclared-secret",
-            )
+                hint = "write the name of a declared secret between the braces"
+            yield error("undeclared-secret", path, f"${{{name}}} is not a declared secret", hint)
 
 
 def _smoke_texts(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
@@ -59,22 +52,22 @@ def _probe_texts(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
 def _secret_in_probe(scope: Scope) -> Iterator[Finding]:
     for path, text in _probe_texts(scope):
         if _REFERENCE.search(text):
-            yield Finding(
-                path=path,
-                message="${…} is not filled in here: the probe's POST is sent as it is written",
-                hint="name a path that needs no secret; a smoke test with method: POST can have one",
-                rule="secret-in-probe",
+            yield error(
+                "secret-in-probe",
+                path,
+                "${…} is not filled in here: the probe's POST is sent as it is written",
+                "name a path that needs no secret; a smoke test with method: POST can have one",
             )
 
 
 def _secret_in_env(scope: Scope) -> Iterator[Finding]:
     for name in scope.environment.env:
         if name in scope.environment.secrets:
-            yield Finding(
-                path=("env", name),
-                message=f"{name} is also declared as a secret; one of them would be lost",
-                hint="remove it from env",
-                rule="secret-in-env",
+            yield error(
+                "secret-in-env",
+                ("env", name),
+                f"{name} is also declared as a secret; one of them would be lost",
+                "remove it from env",
                 at_key=True,
             )
 
@@ -85,28 +78,24 @@ def _plain_secret(scope: Scope) -> Iterator[Finding]:
             continue
         by_name = bool(value) and name_looks_secret(name) and value not in ("true", "false")
         if by_name or looks_secret(value):
-            yield Finding(
-                path=("env", name),
-                message=f"{name} looks like a secret, and this file is in the repository",
-                hint=f"declare it: secrets: [{name}], and set it in the job's environment",
-                rule="plain-secret",
-                severity=Severity.WARNING,
+            yield warning(
+                "plain-secret",
+                ("env", name),
+                f"{name} looks like a secret, and this file is in the repository",
+                f"declare it: secrets: [{name}], and set it in the job's environment",
                 at_key=True,
             )
     for path, text in (*_smoke_texts(scope), *_probe_texts(scope)):
         name = str(path[-1])
         literal = name.lower() in ("authorization", "cookie") or name_looks_secret(name)
         if "${" not in text and path[-2] == "headers" and (literal or looks_secret(text)):
-            yield Finding(
-                path=path,
-                message=f"the header {name} holds a secret in plain text",
-                hint=(
-                    'declare a secret and write "${NAME}"'
-                    if path[0] == "smoke"
-                    else "name a path that needs no secret"
-                ),
-                rule="plain-secret",
-                severity=Severity.WARNING,
+            yield warning(
+                "plain-secret",
+                path,
+                f"the header {name} holds a secret in plain text",
+                'declare a secret and write "${NAME}"'
+                if path[0] == "smoke"
+                else "name a path that needs no secret",
                 at_key=True,
             )
 
@@ -114,12 +103,11 @@ def _plain_secret(scope: Scope) -> Iterator[Finding]:
 def _interpolation(scope: Scope) -> Iterator[Finding]:
     for name, value in scope.environment.env.items():
         if _REFERENCE.search(value):
-            yield Finding(
-                path=("env", name),
-                message="${…} is not filled in here: env is taken literally",
-                hint=f"declare {name} under secrets and set it in the job's environment",
-                rule="env-interpolation",
-                severity=Severity.WARNING,
+            yield warning(
+                "env-interpolation",
+                ("env", name),
+                "${…} is not filled in here: env is taken literally",
+                f"declare {name} under secrets and set it in the job's environment",
             )
 
 
