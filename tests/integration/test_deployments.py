@@ -177,7 +177,7 @@ def test_a_canarys_share_is_true_and_a_bad_one_is_taken_back(box: Sandbox) -> No
         process = box.start("deploy", "--json", "--version", "2.0.0")
         assert process.stderr is not None
         for line in process.stderr:
-            if "shift 10 %" in line:
+            if "watch the canary at 10 %" in line:
                 break
         answered = [box.serving() for _ in range(200)]
         out, err = process.communicate()
