@@ -14,6 +14,7 @@ from tests.fakes.values import deployment, environment, release
 
 from deploy_action.events.model import Event
 from deploy_action.events.stream import EventStream
+from deploy_action.platforms.protocol import Holder
 from deploy_action.releases.model import Deployment, Kind, Release
 from deploy_action.results.notes import Note
 from deploy_action.rollout.context import RolloutContext
@@ -21,7 +22,6 @@ from deploy_action.rollout.journal import Journal
 from deploy_action.rollout.log import RolloutLog
 from deploy_action.rollout.plan import Plan, Stage
 from deploy_action.rollout.step import StepId
-from deploy_action.session.lock import Holder
 
 __all__ = ["HOSTS", "Act", "Bench", "Events"]
 
