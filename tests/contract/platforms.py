@@ -21,11 +21,10 @@ from tests.fakes.world import World, make_world
 
 from deploy_action.commands.deploy import make_release
 from deploy_action.config import load
-from deploy_action.images.resolve import ResolvedImage
 from deploy_action.inputs import Inputs
 from deploy_action.platforms.docker.platform import connect_hosts
 from deploy_action.platforms.protocol import Platform
-from deploy_action.releases.model import Release, Role
+from deploy_action.releases.model import Release, ResolvedImage, Role
 
 __all__ = ["HOSTS", "DockerBench", "MemoryBench", "PlatformBench"]
 

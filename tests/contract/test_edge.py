@@ -13,7 +13,7 @@ from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.edge import Edge
 from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server, ServerStatus
-from deploy_action.session.lock import acquire
+from deploy_action.platforms.docker.lock import acquire
 
 CHECK = Check(kind="http", path="/healthz", headers={"Host": "localhost"}, successes=2, failures=3)
 NAME = "shop-production"

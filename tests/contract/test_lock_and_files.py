@@ -10,7 +10,7 @@ from tests.contract.bench import Bench, with_network
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode, LockHeld, SessionLost
 from deploy_action.platforms.docker.edge.host import lock_spec
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec
-from deploy_action.session.lock import Lock, acquire, current
+from deploy_action.platforms.docker.lock import Lock, acquire, current
 from deploy_action.session.queries import (
     Conflict,
     delete,

@@ -17,7 +17,7 @@ from tests.fakes.values import WEB_AND_WORKER
 from deploy_action.errors import DeploymentFailed, ErrorCode, LockHeld, SessionLost
 from deploy_action.events.stream import EventStream
 from deploy_action.parallel import Cancel
-from deploy_action.platforms.protocol import Desired, Observation, Platform, Store
+from deploy_action.platforms.protocol import Desired, Holder, Observation, Platform, Store
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment, HostOutcome, Kind, Release, State
 from deploy_action.results.outcome import Outcome, Result
@@ -26,7 +26,6 @@ from deploy_action.rollout.deploy import Attempt, deploy_release
 from deploy_action.rollout.plan import Plan, Stage
 from deploy_action.rollout.recovery import recover_interrupted
 from deploy_action.rollout.step import StepId
-from deploy_action.session.lock import Holder
 
 
 @pytest.fixture(params=["memory", "docker"])

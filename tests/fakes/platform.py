@@ -12,14 +12,13 @@ from typing import Any, ClassVar
 from deploy_action.checks.request_probe import RouteProbe
 from deploy_action.errors import DeploymentFailed, ErrorCode, LockHeld, SessionLost
 from deploy_action.parallel import Cancel
-from deploy_action.platforms.protocol import Desired, ReconcileResult
+from deploy_action.platforms.protocol import Desired, Holder, ReconcileResult
 from deploy_action.releases.ledger import Ledger, merge, succeeded_releases
 from deploy_action.releases.model import Deployment, Kind, Release
 from deploy_action.rollout.context import RolloutContext
 from deploy_action.rollout.plan import Plan, Stage, draft_plan
 from deploy_action.rollout.step import StepId
 from deploy_action.rollout.steps.record import Record
-from deploy_action.session.lock import Holder
 
 __all__ = ["MemoryHost", "MemoryObservation", "MemoryPlatform", "MemoryStore"]
 

@@ -15,21 +15,8 @@ BASE = "base"
 """The modules beside the folders, `__init__` and `__main__` apart."""
 
 # Violations that are left, as (importing package, imported package). The list may only shrink.
-KNOWN: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("commands", "platforms/docker/edge"),
-        ("releases", "images"),
-        ("session", "platforms/docker/engine"),
-    }
-)
-KNOWN_TYPES: frozenset[tuple[str, str]] = frozenset(
-    {
-        ("checks", "platforms/docker/edge"),
-        ("checks", "platforms/docker/engine"),
-        ("images", "platforms/docker/engine"),
-        ("platforms/protocol", "rollout"),
-    }
-)
+KNOWN: frozenset[tuple[str, str]] = frozenset()
+KNOWN_TYPES: frozenset[tuple[str, str]] = frozenset({("platforms/protocol", "rollout")})
 """The same for imports under `if TYPE_CHECKING`, which may name any package of a lower layer."""
 
 

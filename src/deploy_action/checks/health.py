@@ -8,14 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 from deploy_action.config.model import Health
 from deploy_action.errors import ErrorCode
-
-if TYPE_CHECKING:
-    from deploy_action.platforms.docker.edge.state import ServerStatus
-    from deploy_action.platforms.docker.engine.protocol import Container
 
 __all__ = [
     "HEALTH_CHECKS",
@@ -52,6 +48,41 @@ _POLL_SHARE = 0.1
 replica that has waited long is looked at less often: a tenth of that time later, at most 0.2 s."""
 
 
+class ContainerState(Protocol):
+    """What an engine says of a container: its own health check, and how it ended."""
+
+    @property
+    def health(self) -> str: ...
+
+    @property
+    def health_log(self) -> str: ...
+
+    @property
+    def exit_code(self) -> int: ...
+
+    @property
+    def out_of_memory(self) -> bool: ...
+
+    @property
+    def memory_bytes(self) -> int: ...
+
+    @property
+    def error(self) -> str: ...
+
+
+class ServerState(Protocol):
+    """What an edge says of a server; a server counts as up before its first check."""
+
+    @property
+    def up(self) -> bool: ...
+
+    @property
+    def checked(self) -> bool: ...
+
+    @property
+    def last_check(self) -> str: ...
+
+
 class HealthSource(StrEnum):
     """Where the health of a replica is seen."""
 
@@ -75,8 +106,8 @@ class Look:
         watched_seconds: since the replica is watched.
     """
 
-    container: Container
-    server: ServerStatus | None = None
+    container: ContainerState
+    server: ServerState | None = None
     exit_code: int | None = None
     watched_seconds: float = 0.0
 
@@ -146,13 +177,13 @@ def health_check(health: Health) -> HealthCheck:
     return HEALTH_CHECKS[health.kind]
 
 
-def explain_unhealthy(health: Health, server: ServerStatus | None, container: Container) -> str:
+def explain_unhealthy(health: Health, server: ServerState | None, container: ContainerState) -> str:
     """Say what the last health check saw, with a hint where there is a usual cause."""
     look = Look(container=container, server=server)
     return health_check(health).explain(health, look)
 
 
-def explain_exit(container: Container) -> str:
+def explain_exit(container: ContainerState) -> str:
     """Say why a container that should run has ended."""
     code = container.exit_code
     if container.out_of_memory:

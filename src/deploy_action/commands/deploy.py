@@ -41,12 +41,11 @@ if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment
     from deploy_action.events.stream import EventStream
     from deploy_action.gates.result import GateResult
-    from deploy_action.images.resolve import ResolvedImage
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.connection import Connection
     from deploy_action.platforms.docker.observation import DockerObservation
     from deploy_action.platforms.docker.store import DockerStore
-    from deploy_action.releases.model import Deployment
+    from deploy_action.releases.model import Deployment, ResolvedImage
 
 __all__ = [
     "COMMAND",

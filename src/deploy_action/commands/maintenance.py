@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import (
@@ -19,10 +18,10 @@ from deploy_action.commands.command import (
 from deploy_action.commands.deploy import recovered
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.connection import connect_platform
-from deploy_action.platforms.docker.edge.certificates import remove_others
+from deploy_action.platforms.docker.maintenance import set_maintenance
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Maintained
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.host import Host
 
 __all__ = ["COMMAND", "run"]
 
@@ -103,7 +101,9 @@ def run(inputs: Inputs, progress: EventStream) -> Maintained:
                 remedy=f"deploy-action deploy -e {target.name}",
                 code=ErrorCode.NOTHING_DEPLOYED,
             )
-        changed = any(run_parallel(lambda host: _set(host, page), list(store.hosts.values())))
+        changed = any(
+            run_parallel(lambda host: set_maintenance(host, page), list(store.hosts.values()))
+        )
         if changed:
             note = _note(inputs, on)
             store.write(dataclasses.replace(current, warnings=(*current.warnings, note)))
@@ -126,25 +126,6 @@ def _page(inputs: Inputs) -> bytes:
             remedy="write a small page and load images from elsewhere",
         )
     return content
-
-
-def _set(host: Host, page: bytes) -> bool:
-    """Bring the page before the edge is told, and clear away what is used no more."""
-    backend = host.edge.backend(host.backend)
-    if backend is None:
-        raise DeploymentFailed(
-            f"{host.name}: the edge does not know {host.backend}",
-            remedy=f"deploy-action drift -e {host.placement.environment}",
-        )
-    directory = f"pages/{host.backend}"
-    path = f"{directory}/{hashlib.sha256(page).hexdigest()[:16]}.html" if page else ""
-    if path == backend.maintenance:
-        return False
-    if path:
-        host.session.put(path, page)
-    host.edge.configure(host.backend, maintenance=path)
-    remove_others(host.session, directory, path)
-    return True
 
 
 def _note(inputs: Inputs, on: bool) -> str:

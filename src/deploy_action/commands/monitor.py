@@ -12,10 +12,10 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import DeployActionError
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.connection import connect_platform
-from deploy_action.platforms.docker.edge.certificates import served_until
 from deploy_action.platforms.docker.health import health_of
 from deploy_action.platforms.docker.replicas import of_release
 from deploy_action.platforms.docker.smoke import SmokeRunner
+from deploy_action.platforms.docker.tls import certificate_expiry
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.render.metrics import textfile
@@ -53,7 +53,6 @@ COMMAND = Command(
     exits=GATE_EXITS,
 )
 
-_HANDSHAKE_SECONDS = 5.0
 _DAY_SECONDS = 86400
 _SOON_DAYS = 14
 
@@ -135,13 +134,10 @@ def _check_host(
 
 
 def _certificate(host: Host, route: Route, notes: list[str]) -> CheckResult:
-    """Shake hands as clients do: the smoke tests go a way of their own, without TLS."""
+    """Check the certificate as clients see it: the smoke tests reach the edge without TLS."""
     where = f"edge of {host.name}"
     try:
-        until = served_until(
-            lambda: host.dialer.dial(host.public_address(), route.port, _HANDSHAKE_SECONDS),
-            host=route.host,
-        )
+        until = certificate_expiry(host, route)
     except (DeployActionError, OSError) as error:
         return _result("certificate", where, str(error))
     left = (until - host.clock.now().timestamp()) / _DAY_SECONDS

@@ -21,10 +21,10 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import ExitCode
 from deploy_action.gates.run import run_gates
-from deploy_action.images.resolve import ResolvedImage, requested_image
+from deploy_action.images.resolve import requested_image
 from deploy_action.platforms.docker.observation import DockerObservation, HostObservation
 from deploy_action.platforms.docker.plan import plan_rollout
-from deploy_action.releases.model import Kind
+from deploy_action.releases.model import Kind, ResolvedImage
 from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:

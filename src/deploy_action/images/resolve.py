@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deploy_action.config.references import registry_of, server_name, split_reference
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.releases.model import ResolvedImage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,31 +16,47 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
-    from deploy_action.platforms.docker.engine.protocol import Engine
 
-__all__ = ["RequestedImage", "ResolvedImage", "credentials", "requested_image", "resolve_image"]
+__all__ = ["ImageSource", "RequestedImage", "credentials", "requested_image", "resolve_image"]
 
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What a tag may be: https://github.com/distribution/reference"""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResolvedImage:
-    """The image to deploy: never a tag, always a digest (an image id where `local`).
-
-    `commit` is the one it was built from, if an earlier deployment recorded it.
-    """
-
-    version: str
-    repository: str
-    digest: str
-    local: bool
-    commit: str = ""
+class _Image(Protocol):
+    """An image that a host has: its id, and its digests as ``repository@sha256:…``."""
 
     @property
-    def reference(self) -> str:
-        """The image as an engine finds it."""
-        return self.digest if self.local else f"{self.repository}@{self.digest}"
+    def id(self) -> str: ...
+
+    @property
+    def digests(self) -> tuple[str, ...]: ...
+
+
+class _Info(Protocol):
+    """Facts of a host's engine; `architecture` in Docker's words ("amd64")."""
+
+    @property
+    def architecture(self) -> str: ...
+
+
+class ImageSource(Protocol):
+    """Where images are looked for: a host's own, and the registries that it reaches."""
+
+    @property
+    def host(self) -> str:
+        """The host's name."""
+
+    def info(self) -> _Info:
+        """Return facts of the host."""
+
+    def image(self, reference: str) -> _Image | None:
+        """Look up an image that the host has."""
+
+    def resolve(
+        self, reference: str, credentials: tuple[str, str] | None
+    ) -> tuple[str, frozenset[str]]:
+        """Ask the registry for a reference's digest and its architectures."""
 
 
 def credentials(
@@ -128,7 +145,7 @@ def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
 
 
 def resolve_image(
-    environment: Environment, inputs: Inputs, engine: Engine, progress: EventStream
+    environment: Environment, inputs: Inputs, source: ImageSource, progress: EventStream
 ) -> ResolvedImage:
     """Find or build the image and pin it by its digest; nothing is pulled yet.
 
@@ -150,33 +167,33 @@ def resolve_image(
 
             digest = build_image(build, name.reference, inputs.config.parent, progress, login)
         if not build.push:
-            return _local(engine, repository, version, name.reference)
+            return _local(source, repository, version, name.reference)
         reference = f"{repository}@{digest}" if digest else name.reference
-        return _from_registry(environment, inputs, engine, repository, version, reference)
+        return _from_registry(environment, inputs, source, repository, version, reference)
     reference = f"{repository}@{digest}" if digest else name.reference
     if environment.pull == "never":
-        return _local(engine, repository, version, reference)
-    if environment.pull == "missing" and engine.image(reference) is not None:
-        return _local(engine, repository, version, reference)
+        return _local(source, repository, version, reference)
+    if environment.pull == "missing" and source.image(reference) is not None:
+        return _local(source, repository, version, reference)
     if digest:
         return ResolvedImage(version=version, repository=repository, digest=digest, local=False)
-    return _from_registry(environment, inputs, engine, repository, version, reference)
+    return _from_registry(environment, inputs, source, repository, version, reference)
 
 
 def _from_registry(
     environment: Environment,
     inputs: Inputs,
-    engine: Engine,
+    source: ImageSource,
     repository: str,
     version: str,
     reference: str,
 ) -> ResolvedImage:
     login = credentials(environment, inputs.environ, reference)
-    digest, architectures = engine.resolve(reference, login)
-    here = engine.info().architecture
+    digest, architectures = source.resolve(reference, login)
+    here = source.info().architecture
     if architectures and here not in architectures:
         raise DeploymentFailed(
-            f"{reference} is built for {', '.join(sorted(architectures))}, but {engine.host} "
+            f"{reference} is built for {', '.join(sorted(architectures))}, but {source.host} "
             f"is {here}",
             cause="wrong architecture",
             remedy=f"build it with --platform linux/{here}",
@@ -185,11 +202,11 @@ def _from_registry(
     return ResolvedImage(version=version, repository=repository, digest=digest, local=False)
 
 
-def _local(engine: Engine, repository: str, version: str, reference: str) -> ResolvedImage:
-    image = engine.image(reference)
+def _local(source: ImageSource, repository: str, version: str, reference: str) -> ResolvedImage:
+    image = source.image(reference)
     if image is None:
         raise DeploymentFailed(
-            f"{engine.host}: there is no image {reference}",
+            f"{source.host}: there is no image {reference}",
             cause="deploy.yaml allows only images that the host has (pull: never, or a local build)",
             remedy=f"docker images {repository}",
             code=ErrorCode.IMAGE_NOT_FOUND,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from deploy_action.clock import SystemClock
 from deploy_action.interruption import interruptible
 from deploy_action.platforms.docker.platform import DockerPlatform, connect_hosts
-from deploy_action.session.lock import Holder
+from deploy_action.platforms.protocol import Holder
 
 if TYPE_CHECKING:
     from deploy_action.clock import Clock

@@ -19,9 +19,22 @@ if TYPE_CHECKING:
     from deploy_action.releases.ledger import Ledger
     from deploy_action.releases.model import Deployment, Kind, Release
     from deploy_action.rollout.plan import Plan
-    from deploy_action.session.lock import Holder
 
-__all__ = ["Desired", "Observation", "Platform", "ReconcileResult", "Seen", "Store"]
+__all__ = ["Desired", "Holder", "Observation", "Platform", "ReconcileResult", "Seen", "Store"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a lock; `since` and `run_url` are for people to read."""
+
+    actor: str
+    deployment: str
+    since: str
+    run_url: str = ""
+
+    def __str__(self) -> str:
+        run = f", {self.run_url}" if self.run_url else ""
+        return f"{self.actor} since {self.since} (deployment {self.deployment}{run})"
 
 
 class Observation(Protocol):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, GateRefused
-from deploy_action.images.resolve import ResolvedImage
+from deploy_action.releases.model import ResolvedImage
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment

@@ -12,7 +12,17 @@ from enum import StrEnum
 from deploy_action.config import deserialize
 from deploy_action.config.model import Environment
 
-__all__ = ["Deployment", "HostOutcome", "Kind", "Phase", "Release", "Role", "State", "roles_of"]
+__all__ = [
+    "Deployment",
+    "HostOutcome",
+    "Kind",
+    "Phase",
+    "Release",
+    "ResolvedImage",
+    "Role",
+    "State",
+    "roles_of",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +107,25 @@ class Release:
     def reference(self) -> str:
         """The image as an engine finds it, whatever its tags are moved to."""
         return self.digest if self.local else f"{self.image}@{self.digest}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedImage:
+    """The image to deploy: never a tag, always a digest (an image id where `local`).
+
+    `commit` is the one it was built from, if an earlier deployment recorded it.
+    """
+
+    version: str
+    repository: str
+    digest: str
+    local: bool
+    commit: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The image as an engine finds it."""
+        return self.digest if self.local else f"{self.repository}@{self.digest}"
 
 
 class Kind(StrEnum):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, ErrorCode, GateRefused
-from deploy_action.images.resolve import ResolvedImage
 from deploy_action.releases.attestation import proven_image, require_proven
 from deploy_action.releases.ledger import current_deployment, with_version
-from deploy_action.releases.model import Deployment, State
+from deploy_action.releases.model import Deployment, ResolvedImage, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

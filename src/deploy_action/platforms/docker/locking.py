@@ -11,7 +11,7 @@ from deploy_action.platforms.docker.dialer import HostDialer
 from deploy_action.platforms.docker.edge.host import ensure_image, ensure_network, lock_spec
 from deploy_action.platforms.docker.engine.protocol import ImageMissing
 from deploy_action.platforms.docker.host import Host
-from deploy_action.session.lock import Lock, acquire, lock_name
+from deploy_action.platforms.docker.lock import Lock, acquire, lock_name
 
 if TYPE_CHECKING:
     from deploy_action.clock import Clock

@@ -13,6 +13,7 @@ from deploy_action.platforms.docker.certificate_files import missing_certificate
 from deploy_action.platforms.docker.drift import differences
 from deploy_action.platforms.docker.engine import Engine, connect
 from deploy_action.platforms.docker.host import Host, observe, open_reader
+from deploy_action.platforms.docker.lock import current, holder_labels, lock_name, read_holder
 from deploy_action.platforms.docker.locking import lock_host
 from deploy_action.platforms.docker.observation import DockerObservation, HostObservation
 from deploy_action.platforms.docker.plan import plan_rollout
@@ -24,7 +25,6 @@ from deploy_action.platforms.docker.store import DockerStore
 from deploy_action.platforms.docker.tls import renew_certificate
 from deploy_action.platforms.protocol import ReconcileResult
 from deploy_action.releases.model import Kind
-from deploy_action.session.lock import current, lock_name, read_holder
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.edge.certificates import Bundle
-    from deploy_action.platforms.protocol import Desired
+    from deploy_action.platforms.docker.lock import Lock
+    from deploy_action.platforms.protocol import Desired, Holder
     from deploy_action.releases.model import Release
     from deploy_action.results.reports import Difference
     from deploy_action.rollout.plan import Plan
-    from deploy_action.session.lock import Holder, Lock
 
 __all__ = ["DockerPlatform", "connect_hosts"]
 
@@ -109,7 +109,7 @@ class DockerPlatform:
             name,
             self.engines[name],
             self.placement,
-            labels=holder.labels,
+            labels=holder_labels(holder),
             wait_seconds=self.lock_wait_seconds,
             clock=self.clock,
             cancel=cancel,

@@ -11,6 +11,7 @@ from deploy_action.platforms.docker.edge.certificates import (
     install,
     remove_others,
     served_fingerprint,
+    served_until,
 )
 from deploy_action.platforms.docker.edge.upgrade import remove_ended
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.host import Host
 
 __all__ = [
+    "certificate_expiry",
     "install_certificate",
     "remove_unused",
     "renew_certificate",
@@ -90,6 +92,20 @@ def _served(host: Host, route: Route) -> str:
         return served_fingerprint(connection, host=route.host)
     except (DeploymentFailed, OSError) as error:
         return str(error)
+
+
+def certificate_expiry(host: Host, route: Route) -> float:
+    """Shake hands with the edge as a client does; return when its certificate expires.
+
+    Returns seconds since the epoch.
+
+    Raises:
+        DeploymentFailed, OSError: the edge does not answer, or not with a valid certificate.
+    """
+    return served_until(
+        lambda: host.dialer.dial(host.public_address(), route.port, _PROOF_SECONDS),
+        host=route.host,
+    )
 
 
 def renew_certificate(host: Host, route: Route | None, bundle: Bundle | None) -> Iterator[str]:

@@ -17,9 +17,9 @@ from deploy_action.events.model import Event, StepStarted
 from deploy_action.inputs import Inputs
 from deploy_action.platforms.docker import platform
 from deploy_action.platforms.docker.edge.host import ensure_image, lock_spec
+from deploy_action.platforms.docker.lock import Lock, acquire, lock_name
 from deploy_action.results.notes import Note
 from deploy_action.results.outcome import Result
-from deploy_action.session.lock import Lock, acquire, lock_name
 
 HOSTS = tuple(f"ssh://deploy@{letter}" for letter in "abcd")
 

@@ -28,9 +28,10 @@ from deploy_action.platforms.docker.engine.protocol import (
     Engine,
     NameTaken,
 )
+from deploy_action.platforms.protocol import Holder
 from deploy_action.session.client import Session
 
-__all__ = ["Holder", "Lock", "acquire", "current", "lock_name", "read_holder"]
+__all__ = ["Lock", "acquire", "current", "holder_labels", "lock_name", "read_holder"]
 
 _BEAT_SECONDS = 5.0
 _POLL_SECONDS = 0.5
@@ -45,30 +46,6 @@ _ACTOR = "deploy-action.actor"
 _DEPLOYMENT_ID = "deploy-action.deployment-id"
 _SINCE = "deploy-action.since"
 _RUN_URL = "deploy-action.run-url"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
-    """Who holds a lock; `since` and `run_url` are for people to read."""
-
-    actor: str
-    deployment: str
-    since: str
-    run_url: str = ""
-
-    def __str__(self) -> str:
-        run = f", {self.run_url}" if self.run_url else ""
-        return f"{self.actor} since {self.since} (deployment {self.deployment}{run})"
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """Labels of the lock's container, which `read_holder` reads."""
-        return {
-            _ACTOR: self.actor,
-            _DEPLOYMENT_ID: self.deployment,
-            _SINCE: self.since,
-            _RUN_URL: self.run_url,
-        }
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +79,16 @@ def current(engine: Engine, name: str) -> Container | None:
     """Return the running container that is the lock, or None when nobody holds it."""
     container = engine.container(name)
     return container if container is not None and container.running else None
+
+
+def holder_labels(holder: Holder) -> Mapping[str, str]:
+    """Return the labels of the lock's container, which `read_holder` reads."""
+    return {
+        _ACTOR: holder.actor,
+        _DEPLOYMENT_ID: holder.deployment,
+        _SINCE: holder.since,
+        _RUN_URL: holder.run_url,
+    }
 
 
 def read_holder(container: Container) -> Holder:
