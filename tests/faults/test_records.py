@@ -33,7 +33,7 @@ def test_a_release_that_was_never_finished_is_no_target_of_a_rollback(shop: Sand
     process = shop.start("deploy", "--version", "2.0.0")
     assert process.stderr is not None
     for line in process.stderr:
-        if "through the edge" in line:
+        if "bake:" in line:
             break
     kill_group(process)
     process.communicate()

@@ -17,7 +17,7 @@ def _at_the_canary(box: Sandbox, version: str, percent: int) -> subprocess.Popen
     process = box.start("deploy", "--json", "--version", version)
     assert process.stderr is not None
     for line in process.stderr:
-        if f"shift {percent} %" in line:
+        if f"watch the canary at {percent} %" in line:
             return process
     pytest.fail(f"there was no canary: {process.communicate()[0]}")
 

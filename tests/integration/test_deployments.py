@@ -160,7 +160,7 @@ def test_an_edge_whose_file_somebody_edited_is_drift_and_the_same_version_again_
     docker("exec", box.edge, "sh", "-c", edit)
     drift = box.run("drift")
     assert drift.exit_code == 3, drift.text
-    assert "changed by somebody else" in drift.out
+    assert [each["kind"] for each in drift.json["differences"]] == ["edge-edited"]
     with box.unbroken():
         again = box.deploy("1.0.0")
         assert again.json["result"] == "unchanged", again.text
@@ -177,7 +177,7 @@ def test_a_canarys_share_is_true_and_a_bad_one_is_taken_back(box: Sandbox) -> No
         process = box.start("deploy", "--json", "--version", "2.0.0")
         assert process.stderr is not None
         for line in process.stderr:
-            if "shift 10 %" in line:
+            if "watch the canary at 10 %" in line:
                 break
         answered = [box.serving() for _ in range(200)]
         out, err = process.communicate()

@@ -46,7 +46,7 @@ def test_the_release_before_stands_by_and_is_brought_back_as_it_runs(box: Sandbo
         before = _started(box, "1.0.0")
         assert len(before) == 2
         planned = box.run("rollback", "--dry-run").json["plan"]
-        assert any("stands by already" in line for line in planned)
+        assert any("is on standby already" in line for line in planned)
         back = box.run("rollback")
         assert back.exit_code == 0, back.text
         assert _started(box, "1.0.0") == before

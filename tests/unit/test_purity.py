@@ -105,6 +105,53 @@ def test_a_pure_module_does_not_reach_outside(path: Path) -> None:
     assert called & CALLS == set()
 
 
+ABOVE_THE_SEAM = ("config", "gates", "releases", "results", "rollout", "platforms/protocol")
+BELOW_THE_SEAM = ("deploy_action.platforms.docker", "deploy_action.session", "docker")
+
+
+def loaded_by(package: str) -> dict[str, str]:
+    """Return the modules that importing a package loads, each with the one that imports it."""
+    files = SOURCE.glob(f"{package}.py") if "/" in package else (SOURCE / package).rglob("*.py")
+    left = [(module_of(path), "") for path in files]
+    assert left
+    found: dict[str, str] = {}
+    while left:
+        module, by = left.pop()
+        if module in found:
+            continue
+        found[module] = by
+        path = path_of(module)
+        if path is not None:
+            # To import a module is to import the packages that it is in.
+            parents = (module.rsplit(".", count)[0] for count in range(1, module.count(".") + 1))
+            names = imported(ast.parse(path.read_text(encoding="utf-8")))
+            left += [(name, module) for name in (*names, *parents)]
+    return found
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def path_of(module: str) -> Path | None:
+    path = SOURCE.parent.joinpath(*module.split("."))
+    candidates = (path / "__init__.py", path.with_suffix(".py"))
+    return next((candidate for candidate in candidates if candidate.is_file()), None)
+
+
+@pytest.mark.parametrize("package", ABOVE_THE_SEAM)
+def test_nothing_above_the_seam_loads_a_platform(package: str) -> None:
+    """No engine, container, edge or session: neither by itself nor by what it imports."""
+    loaded = loaded_by(package)
+    below = {
+        f"{by} imports {module}"
+        for module, by in loaded.items()
+        if module.startswith(BELOW_THE_SEAM)
+    }
+    assert below == set()
+
+
 # Beside the one runner: children that live as long as something else does.
 LONG_LIVED = {"platforms/docker/engine/transport.py", "gates/bandit_scan.py"}
 

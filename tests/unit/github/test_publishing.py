@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,7 +79,7 @@ class Runner:
                 raise report
             return report
 
-        self._patch.setattr("deploy_action.commands.module_of", lambda _: SimpleNamespace(run=run))
+        self._patch.setattr(f"deploy_action.commands.{command}.run", run)
         for name in ("out", "page"):
             (self._directory / name).write_text("")
         (self._directory / "event").write_text(json.dumps(self._event))
