@@ -31,7 +31,6 @@ class DockerContainers(DockerCalls):
     """Containers, by Docker's API."""
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
-        """List by labels, and inspect each."""
         label = [f"{key}={value}" if value else key for key, value in labels.items()]
         with self._errors("list containers"):
             entries = self._api.get("containers", "json", all=True, filters={"label": label})
@@ -42,14 +41,12 @@ class DockerContainers(DockerCalls):
             return tuple(container for container in inspected if container is not None)
 
     def container(self, id_or_name: str) -> Container | None:
-        """Inspect a container; None when there is none."""
         data = self._optional(
             f"inspect {id_or_name}", lambda: self._api.get("containers", id_or_name, "json")
         )
         return None if data is None else _container(data)
 
     def create(self, spec: ContainerSpec) -> str:
-        """Create a container and connect it to its networks."""
         with self._errors(f"create {spec.name}"):
             try:
                 created = self._api.post(
@@ -72,7 +69,6 @@ class DockerContainers(DockerCalls):
         return container_id
 
     def start(self, container_id: str) -> None:
-        """Start; the engine answers the same for a running container."""
         with self._errors(f"start {container_id[:12]}"):
             self._api.post("containers", container_id, "start")
 
@@ -99,7 +95,6 @@ class DockerContainers(DockerCalls):
             self._api.post_async("containers", container_id, "stop", t=round(timeout_seconds))
 
     def kill(self, container_id: str, signal: str = "KILL") -> None:
-        """Send a signal; a container that has ended or is absent is fine."""
         with self._errors(f"signal {container_id[:12]}"):
             try:
                 self._api.post("containers", container_id, "kill", signal=signal)
@@ -130,14 +125,12 @@ class DockerContainers(DockerCalls):
                     raise NameTaken(self.host, name) from error
 
     def set_restart(self, container_id: str, policy: Literal["no", "unless-stopped"]) -> None:
-        """Update the restart policy in place."""
         with self._errors(f"update {container_id[:12]}"):
             self._api.post(
                 *("containers", container_id, "update"), body={"RestartPolicy": {"Name": policy}}
             )
 
     def wait(self, container_id: str, *, timeout_seconds: float) -> int | None:
-        """Wait for the end and return the exit code; None when the time is up."""
         with self._errors(f"wait for {container_id[:12]}"):
             try:
                 ended = self._api.post("containers", container_id, "wait", seconds=timeout_seconds)
@@ -146,7 +139,6 @@ class DockerContainers(DockerCalls):
             return int(ended["StatusCode"])
 
     def logs(self, container_id: str, *, lines: int = 50) -> str:
-        """Return the last lines; bytes that are not UTF-8 are replaced."""
         output = self._optional(
             f"logs of {container_id[:12]}",
             lambda: self._api.get(

@@ -17,7 +17,6 @@ class DockerEngine(DockerImages, DockerContainers, DockerStreams, DockerNetworks
     """One host's Docker engine."""
 
     def info(self) -> EngineInfo:
-        """Ask the engine for its version, architecture and identifier."""
         with self._errors("info"):
             info = self._api.get("info")
         return EngineInfo(

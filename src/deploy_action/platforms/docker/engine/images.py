@@ -23,7 +23,6 @@ class DockerImages(DockerCalls):
     """Images, by Docker's API and by its SDK."""
 
     def image(self, reference: str) -> Image | None:
-        """Inspect an image; None when the engine lacks it."""
         data = self._optional(
             f"inspect image {reference}", lambda: self._api.get("images", reference, "json")
         )
@@ -88,12 +87,10 @@ class DockerImages(DockerCalls):
             )
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
-        """Name an image."""
         with self._errors(f"tag {repository}:{tag}"):
             self._api.post("images", image_id, "tag", repo=repository, tag=tag)
 
     def remove_image(self, reference: str) -> None:
-        """Remove a name of an image; one that is in use or absent is fine."""
         with contextlib.suppress(DeploymentFailed):
             self._optional(
                 f"remove image {reference}", lambda: self._api.call("DELETE", "images", reference)

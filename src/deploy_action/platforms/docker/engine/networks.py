@@ -18,7 +18,6 @@ class DockerNetworks(DockerCalls):
     """Networks and volumes, by Docker's API."""
 
     def networks(self) -> Mapping[str, str]:
-        """List names and first subnets."""
         with self._errors("list networks"):
             entries = self._api.get("networks")
         return {
@@ -27,14 +26,12 @@ class DockerNetworks(DockerCalls):
         }
 
     def addresses(self, network: str) -> frozenset[str]:
-        """List the addresses of containers; a stopped one has the address that it asked for."""
         with self._errors(f"list containers of {network}"):
             entries = self._api.get("containers", "json", all=True, filters={"network": [network]})
         endpoints = (entry["NetworkSettings"]["Networks"].get(network) for entry in entries)
         return frozenset(endpoint_address(e) for e in endpoints if e) - {""}
 
     def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
-        """Create a bridge with a subnet; False when the name or the subnet is taken."""
         body = {
             "Name": name,
             "Driver": "bridge",
@@ -53,14 +50,12 @@ class DockerNetworks(DockerCalls):
         return True
 
     def remove_network(self, name: str) -> None:
-        """Remove a network; one that is absent or in use is fine."""
         with contextlib.suppress(DeploymentFailed):
             self._optional(
                 f"remove network {name}", lambda: self._api.call("DELETE", "networks", name)
             )
 
     def remove_volume(self, name: str) -> None:
-        """Remove a volume; an absent one is fine."""
         self._optional(f"remove volume {name}", lambda: self._api.call("DELETE", "volumes", name))
 
 

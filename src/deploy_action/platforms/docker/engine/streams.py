@@ -63,16 +63,13 @@ class DockerStreams(DockerCalls):
         return Execution(exit_code=_TIMED_OUT if code is None else int(code), output=text)
 
     def connect(self, container_id: str, argv: Sequence[str]) -> socket.socket:
-        """Run a command and return its input and output."""
         return _pump(self._exec(container_id, argv, stdin=True)[1], _STDOUT)
 
     def attach(self, container_id: str) -> socket.socket:
-        """Return the main process's input and output."""
         query = "stream=1&stdin=1&stdout=1"
         return _pump(self._stream(f"/containers/{container_id}/attach?{query}"), _STDOUT)
 
     def output(self, container_id: str) -> socket.socket:
-        """Return the main process's standard output and error."""
         query = "stream=1&stdout=1&stderr=1"
         return _pump(self._stream(f"/containers/{container_id}/attach?{query}"), _STDOUT_AND_STDERR)
 

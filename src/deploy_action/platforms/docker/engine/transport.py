@@ -53,15 +53,12 @@ class UnixEndpoint:
 
     @property
     def base_url(self) -> str:
-        """The socket's address."""
         return f"unix://{self.path}"
 
     def tls(self) -> tuple[str, str, str] | None:
-        """Need none: the file's permissions guard it."""
         return None
 
     def open(self) -> socket.socket:
-        """Connect to the socket."""
         raw = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             raw.settimeout(_CONNECT_SECONDS)
@@ -87,20 +84,17 @@ class TlsEndpoint:
 
     @property
     def base_url(self) -> str:
-        """The address, https where there are certificates."""
         scheme = "https" if self.certificates else "http"
         name = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{name}:{self.port}"
 
     def tls(self) -> tuple[str, str, str] | None:
-        """Point at the certificate files."""
         if self.certificates is None:
             return None
         cert, key, ca = (str(self.certificates / f"{n}.pem") for n in ("cert", "key", "ca"))
         return cert, key, ca
 
     def open(self) -> socket.socket:
-        """Connect, and shake hands where TLS is used."""
         raw = socket.create_connection((self.host, self.port), _CONNECT_SECONDS)
         try:
             files = self.tls()
@@ -133,11 +127,9 @@ class SshTunnel:
 
     @property
     def base_url(self) -> str:
-        """The forwarded socket's address."""
         return self._local.base_url
 
     def tls(self) -> tuple[str, str, str] | None:
-        """Need none: ssh guards it."""
         return None
 
     def start(self) -> None:
@@ -183,11 +175,9 @@ class SshTunnel:
         return True
 
     def open(self) -> socket.socket:
-        """Connect through the tunnel."""
         return self._local.open()
 
     def close(self) -> None:
-        """End the connection and remove the socket."""
         if self.process is not None:
             if self.process.stdin is not None:
                 self.process.stdin.close()
