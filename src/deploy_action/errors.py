@@ -196,7 +196,7 @@ class Interrupted(DeploymentFailed):
 
 
 class RollbackFailed(DeployActionError):
-    """The way back failed too: a person has to look."""
+    """Automatic rollback also failed: manual intervention is required."""
 
     exit_code = ExitCode.ROLLBACK_FAILED
     default_code = ErrorCode.ROLLBACK_FAILED

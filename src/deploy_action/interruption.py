@@ -36,7 +36,7 @@ def interruptible() -> Iterator[None]:
             return
         interrupted = Interrupted(
             f"stopped by {signal.Signals(number).name}",
-            cause="the workflow was cancelled, or somebody pressed Ctrl-C or closed the terminal",
+            cause="the workflow was cancelled, or a user pressed Ctrl-C or closed the terminal",
             remedy="run the same command again; it resumes from what this one recorded",
         )
         if not _postponing:

@@ -177,7 +177,7 @@ def _with_secrets(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _verbosely(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Show tracebacks where somebody re-runs the job with debug logging."""
+    """Show tracebacks when a user re-runs the job with debug logging."""
     return ("--verbose",) if environ.get("RUNNER_DEBUG") == "1" else ()
 
 

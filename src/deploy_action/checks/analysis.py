@@ -8,11 +8,20 @@ from typing import Protocol
 
 from deploy_action.config.model import Analysis
 
-__all__ = ["Bad", "Counters", "Fine", "Inconclusive", "Traffic", "Verdict", "judge", "traffic"]
+__all__ = [
+    "Bad",
+    "Fine",
+    "Inconclusive",
+    "ServerCounters",
+    "Traffic",
+    "Verdict",
+    "judge",
+    "traffic",
+]
 
 
-class Counters(Protocol):
-    """What an edge has counted for one server since it was added."""
+class ServerCounters(Protocol):
+    """What an edge counts of a server."""
 
     @property
     def requests(self) -> int: ...
@@ -64,7 +73,7 @@ Verdict = Fine | Inconclusive | Bad
 
 
 def traffic(
-    before: Mapping[str, Counters], after: Mapping[str, Counters], names: Iterable[str]
+    before: Mapping[str, ServerCounters], after: Mapping[str, ServerCounters], names: Iterable[str]
 ) -> Traffic:
     """Count what the named servers served since `before`.
 
@@ -107,5 +116,5 @@ def judge(new: Traffic, old: Traffic, limits: Analysis) -> Verdict:
     return Fine(traffic=new)
 
 
-def _failed(status: Counters) -> int:
+def _failed(status: ServerCounters) -> int:
     return status.errors_5xx + status.connection_errors

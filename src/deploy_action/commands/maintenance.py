@@ -80,7 +80,7 @@ def run(inputs: Inputs, progress: EventStream) -> Maintained:
 
     Raises:
         BadInput: the service has no HTTP traffic, nothing is live, or the page cannot be used.
-        LockHeld: somebody is deploying.
+        LockHeld: another user is deploying.
     """
     target = select_environment(load(inputs.config), inputs.environment)
     on = inputs.switch == "on"

@@ -249,7 +249,7 @@ class ProbePost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """Requests along the public way during a deployment, counted.
+    """Probe requests that go through the edge during a deployment and are counted.
 
     `path` empty is the health path; `post` is sent beside it; `rate_per_second` 0 turns both off;
     more than `lost` requests lost undo the deployment.

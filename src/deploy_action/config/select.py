@@ -27,7 +27,7 @@ def select_environment(config: DeployConfig, name: str | None) -> Environment:
             code=ErrorCode.ENVIRONMENT_NOT_NAMED,
         )
     likely = closest(name, names)
-    # Without a similar name no single one is suggested: somebody might deploy to it.
+    # Without a similar name no single one is suggested: a user might deploy to it.
     raise BadInput(
         f"there is no environment '{name}'",
         cause=f"{config.file} has {', '.join(names)}",

@@ -104,7 +104,7 @@ class DeploymentReporter:
         body = new_deployment(deployment, self._context.commit)
         created = api.post("deployments", body, needs=NEEDS)
         if isinstance(created, ApiError) and created.kind is ErrorKind.UNREACHABLE:
-            # The response may have been lost on its way back.
+            # The response may have been lost.
             existing = _find(api, body)
             if existing is not None:
                 return existing

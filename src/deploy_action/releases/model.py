@@ -143,7 +143,7 @@ class State(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNRESOLVED = "unresolved"
-    """The way back failed too, or a host did not answer: a person is needed."""
+    """Automatic rollback failed, or a host did not answer: manual intervention is required."""
 
 
 class HostOutcome(StrEnum):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from deploy_action.checks.dialer import require_allowed
 from deploy_action.errors import DeploymentFailed
 from deploy_action.platforms.docker.engine.protocol import Engine
 
@@ -28,9 +29,11 @@ class HostDialer:
                 stream before any answer.
         """
         seconds = max(1, round(timeout_seconds))
-        address = f"TCP:{host}:{port},connect-timeout={seconds}"
         if host.startswith(UNIX):
             address = f"UNIX-CONNECT:{host.removeprefix(UNIX)}"
+        else:
+            require_allowed(host)
+            address = f"TCP:{host}:{port},connect-timeout={seconds}"
         try:
             connection = self.engine.connect(
                 self.container_id, ("socat", "-t", "300", "-", address)

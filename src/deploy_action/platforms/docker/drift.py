@@ -1,7 +1,7 @@
 """How a host differs from what was recorded: pure comparison of values, host by host.
 
 Only what a person or another program did is drift; what a deployment under way does is not,
-so nothing is compared while somebody holds the lock.
+so nothing is compared while the lock is held.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def renew_edge(
 ) -> str:
     """Replace a running edge that is older than ours; return a note on what was done.
 
-    Without the host's network only one container can publish a port: that edge stays until somebody
+    Without the host's network only one container can publish a port: that edge stays until a user
     removes it, as `doctor` says.
 
     Args:

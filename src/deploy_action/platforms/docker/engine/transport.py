@@ -263,7 +263,9 @@ def _ssh(host: str, user: str | None, name: str, port: int | None) -> SshTunnel:
 
 def _ssh_cause(said: str) -> str:
     if "REMOTE HOST IDENTIFICATION HAS CHANGED" in said:
-        return "the host's key is not the one that is known: a new machine, or somebody between"
+        return (
+            "the host's key is not the one that is known: a new machine, or an attacker in between"
+        )
     if "Host key verification failed" in said:
         return "the host's key is not in known_hosts; it is never accepted unseen"
     if "Permission denied" in said:
