@@ -2,7 +2,7 @@
 FROM debian:trixie-slim AS build
 RUN apt-get update -q && apt-get install -yq --no-install-recommends ca-certificates python3-venv
 COPY requirements/ /build/requirements/
-# The environment is what the lock says, by hash, and pip does not stay in it.
+# The environment is what the lock says, by hash; pip is in it for pip-audit alone.
 RUN python3 -m venv --without-pip /opt/deploy-action \
     && python3 -m venv /build/venv \
     && /build/venv/bin/pip --python /opt/deploy-action/bin/python install --no-cache-dir \
