@@ -4,14 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from deploy_action.config.model import Analysis
 
-if TYPE_CHECKING:
-    from deploy_action.platforms.docker.edge.state import ServerStatus
+__all__ = [
+    "Bad",
+    "Fine",
+    "Inconclusive",
+    "ServerCounters",
+    "Traffic",
+    "Verdict",
+    "judge",
+    "traffic",
+]
 
-__all__ = ["Bad", "Fine", "Inconclusive", "Traffic", "Verdict", "judge", "traffic"]
+
+class ServerCounters(Protocol):
+    """What an edge has counted for a server since it was added."""
+
+    @property
+    def requests(self) -> int: ...
+
+    @property
+    def errors_5xx(self) -> int: ...
+
+    @property
+    def connection_errors(self) -> int: ...
+
+    @property
+    def response_milliseconds(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +73,9 @@ Verdict = Fine | Inconclusive | Bad
 
 
 def traffic(
-    before: Mapping[str, ServerStatus], after: Mapping[str, ServerStatus], names: Iterable[str]
+    before: Mapping[str, ServerCounters],
+    after: Mapping[str, ServerCounters],
+    names: Iterable[str],
 ) -> Traffic:
     """Count what the named servers served since `before`.
 
@@ -94,5 +118,5 @@ def judge(new: Traffic, old: Traffic, limits: Analysis) -> Verdict:
     return Fine(traffic=new)
 
 
-def _failed(status: ServerStatus) -> int:
-    return status.errors_5xx + status.connection_errors
+def _failed(counters: ServerCounters) -> int:
+    return counters.errors_5xx + counters.connection_errors
