@@ -160,7 +160,7 @@ def test_an_edge_whose_file_somebody_edited_is_drift_and_the_same_version_again_
     docker("exec", box.edge, "sh", "-c", edit)
     drift = box.run("drift")
     assert drift.exit_code == 3, drift.text
-    assert "changed by somebody else" in drift.out
+    assert [each["kind"] for each in drift.json["differences"]] == ["edge-edited"]
     with box.unbroken():
         again = box.deploy("1.0.0")
         assert again.json["result"] == "unchanged", again.text

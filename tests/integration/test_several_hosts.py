@@ -49,7 +49,7 @@ def _assert_went_back(done: Finished, pair: Hosts, box: Sandbox) -> None:
 
 def _deploy_until_a_death(pair: Hosts, box: Sandbox) -> Finished:
     """Deploy 2.0.0, and kill it on the second host when the first has switched."""
-    first, second = pair.hosts
+    second = pair.hosts[1]
     process = box.start("deploy", "--json", "--version", "2.0.0")
     assert process.stderr is not None
     for line in process.stderr:

@@ -8,20 +8,11 @@ from typing import Protocol
 
 from deploy_action.config.model import Analysis
 
-__all__ = [
-    "Bad",
-    "Fine",
-    "Inconclusive",
-    "ServerCounters",
-    "Traffic",
-    "Verdict",
-    "judge",
-    "traffic",
-]
+__all__ = ["Bad", "Counters", "Fine", "Inconclusive", "Traffic", "Verdict", "judge", "traffic"]
 
 
-class ServerCounters(Protocol):
-    """What an edge has counted for a server since it was added."""
+class Counters(Protocol):
+    """What an edge has counted for one server since it was added."""
 
     @property
     def requests(self) -> int: ...
@@ -73,9 +64,7 @@ Verdict = Fine | Inconclusive | Bad
 
 
 def traffic(
-    before: Mapping[str, ServerCounters],
-    after: Mapping[str, ServerCounters],
-    names: Iterable[str],
+    before: Mapping[str, Counters], after: Mapping[str, Counters], names: Iterable[str]
 ) -> Traffic:
     """Count what the named servers served since `before`.
 
@@ -118,5 +107,5 @@ def judge(new: Traffic, old: Traffic, limits: Analysis) -> Verdict:
     return Fine(traffic=new)
 
 
-def _failed(counters: ServerCounters) -> int:
-    return counters.errors_5xx + counters.connection_errors
+def _failed(status: Counters) -> int:
+    return status.errors_5xx + status.connection_errors
