@@ -22,10 +22,11 @@ from deploy_action.errors import BadInput
 from deploy_action.inputs import Inputs
 from deploy_action.releases.ledger import current_deployment, decode
 from deploy_action.releases.model import Deployment, Kind, State
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome
 from deploy_action.results.reports import Report
 
-__all__ = ["BACKEND", "World", "make_world"]
+__all__ = ["BACKEND", "World", "code_of", "make_world"]
 
 BACKEND = "shop-production"
 _REPOSITORY = "registry.test/shop"
@@ -194,6 +195,11 @@ class World:
         return [
             f"{m.name} at {o.when:.2f}: {o.why}" for m in self.machines.values() for o in m.outages
         ]
+
+
+def code_of(note: Note | str) -> NoteCode:
+    """Return what a note of a report is about."""
+    return note.code if isinstance(note, Note) else NoteCode.OTHER
 
 
 def _standby(serving: Deployment | None) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deploy_action.parallel import Cancel
     from deploy_action.releases.ledger import Ledger
     from deploy_action.releases.model import Deployment, Kind, Release
+    from deploy_action.results.notes import Note
     from deploy_action.rollout.plan import Plan
 
 __all__ = ["Desired", "Holder", "Observation", "Platform", "ReconcileResult", "Seen", "Store"]
@@ -91,7 +92,7 @@ class ReconcileResult:
         failures: why a host could not be brought to what is desired, by host.
     """
 
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note | str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     failures: dict[str, DeployActionError | OSError] = field(default_factory=dict)
 

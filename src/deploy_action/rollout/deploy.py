@@ -108,7 +108,7 @@ def deploy_release(
     )
     context.journal.count_requests(lambda: context.stats() if context.probes else None)
     for note in plan.notes:
-        events.say(note)
+        events.say(str(note))
     events.begin(entry)
     error: DeployActionError | None = None
     try:

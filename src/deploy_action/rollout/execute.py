@@ -13,6 +13,7 @@ from deploy_action.errors import SessionLost
 from deploy_action.interruption import postponed
 from deploy_action.parallel import run_parallel
 from deploy_action.releases.model import State
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.rollout.undo import undo
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def execute(platform: Platform[Any], store: Store[Any], context: RolloutContext[
     except BaseException as error:
         if journal.deployment.state is State.SUCCEEDED:
             # It is live and recorded; the next run does the rest of the cleanup.
-            context.log.notes.append(f"cleaning up was cut short: {error}")
+            text = f"cleaning up was cut short: {error}"
+            context.log.notes.append(Note(NoteCode.CLEAN_UP_INCOMPLETE, text))
             return journal.deployment
         with postponed():
             undo(platform, store, context, error)
@@ -93,7 +95,6 @@ def _finish(context: RolloutContext[Any]) -> None:
         probe.stop()
     stats = context.stats()
     if stats.lost:
-        context.log.notes.append(
-            f"{stats.lost} of {stats.sent} probe requests failed: {stats.losses[0]}"
-        )
+        text = f"{stats.lost} of {stats.sent} probe requests failed: {stats.losses[0]}"
+        context.log.notes.append(Note(NoteCode.REQUESTS_LOST, text))
     _together([context.journal.finish], context)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy_action.errors import DeployActionError
 from deploy_action.releases.model import Deployment, HostOutcome, State
+from deploy_action.results.notes import Note, NoteCode
 
 if TYPE_CHECKING:
     from deploy_action.checks.request_probe import RequestStats
@@ -79,7 +80,8 @@ class Journal:
             try:
                 self._store.write(self.deployment, hosts={host})
             except DeployActionError as error:
-                self._log.notes.append(f"{host}: the ledger could not be written: {error}")
+                text = f"{host}: the ledger could not be written: {error}"
+                self._log.notes.append(Note(NoteCode.LEDGER_NOT_WRITTEN, text))
 
     def finish(self) -> None:
         """Write the entry once more, with what was seen while the previous replicas left."""
@@ -92,7 +94,7 @@ class Journal:
         return dataclasses.replace(
             self.deployment,
             phases=tuple(self._log.phases),
-            warnings=tuple(self._log.notes),
+            warnings=tuple(map(str, self._log.notes)),
             requests_sent=None if stats is None else stats.sent,
             requests_lost=None if stats is None else stats.lost,
         )

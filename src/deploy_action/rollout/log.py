@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
     from deploy_action.clock import Clock
     from deploy_action.platforms.protocol import ReconcileResult
+    from deploy_action.results.notes import Note
 
 __all__ = ["RolloutLog", "explain", "first_line"]
 
@@ -30,12 +31,12 @@ class RolloutLog:
 
     clock: Clock
     begun: float
-    notes: list[str] = field(default_factory=list)
+    notes: list[Note | str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
     phases: list[Phase] = field(default_factory=list)
 
-    def note(self, text: str) -> None:
+    def note(self, text: Note | str) -> None:
         """Add a note once, however many hosts have it."""
         if text not in self.notes:
             self.notes.append(text)

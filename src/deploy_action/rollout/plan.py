@@ -17,6 +17,7 @@ from deploy_action.releases.model import Deployment, Kind, Release
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.releases.ledger import Ledger
+    from deploy_action.results.notes import Note
     from deploy_action.rollout.step import Step
 
 __all__ = ["Plan", "Stage", "draft_plan"]
@@ -60,7 +61,7 @@ class Plan:
     succeeded: tuple[str, ...] = ()
     stages: tuple[Stage, ...] = ()
     on_failure: tuple[Step, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note | str, ...] = ()
     closed: frozenset[str] = frozenset()
 
     @property

@@ -14,6 +14,7 @@ from deploy_action.errors import (
 from deploy_action.parallel import Cancel
 from deploy_action.platforms.protocol import Desired
 from deploy_action.releases.model import HostOutcome, State
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.rollout.log import explain, first_line
 
 if TYPE_CHECKING:
@@ -98,4 +99,5 @@ def _run_hook(step: Step, context: RolloutContext[Any]) -> None:
     try:
         step.run(context)
     except DeployActionError as failed:
-        context.log.notes.append(f"could not {step.describe()}: {failed}")
+        text = f"could not {step.describe()}: {failed}"
+        context.log.notes.append(Note(NoteCode.HOOK_FAILED, text))

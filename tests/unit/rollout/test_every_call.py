@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 from tests.fakes.application import Application
 from tests.fakes.process import Fault, Process
-from tests.fakes.world import World, make_world
+from tests.fakes.world import World, code_of, make_world
 
 from deploy_action.errors import ExitCode, SessionLost
+from deploy_action.results.notes import NoteCode
 from deploy_action.results.outcome import Outcome
 
 LEAST_CALLS = 30
@@ -108,7 +109,7 @@ def judge(scenario: Scenario, world: World, done: Outcome | None) -> Iterator[st
         # Nobody is left who could clean up: the next command does.
         return
     if done.exit_code is ExitCode.DONE:
-        if not any("cut short" in str(note) for note in done.notes):
+        if NoteCode.CLEAN_UP_INCOMPLETE not in map(code_of, done.notes):
             yield from world.troubles()
         versions = {entries[-1].release.version for entries in map(world.ledger, world.machines)}
         if versions != {scenario.becomes}:

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.values import deployment, environment, ledger, release, succeeded
+from tests.fakes.world import code_of
 from tests.unit.rollout.samples import Act
 
 from deploy_action.checks.request_probe import RequestStats
 from deploy_action.errors import DeploymentFailed, HostUnreachable
 from deploy_action.releases.model import Deployment, HostOutcome, Kind, State
+from deploy_action.results.notes import NoteCode
 from deploy_action.rollout.journal import Journal
 from deploy_action.rollout.log import RolloutLog
 from deploy_action.rollout.plan import Plan, Stage, draft_plan
@@ -136,7 +138,7 @@ def test_a_failure_is_recorded_wherever_that_is_possible() -> None:
     assert (made.deployment.cause, made.deployment.step_text) == ("bad", "first")
     assert made.deployment.hosts == hosts
     [note] = log.notes
-    assert note.startswith("b: ")
+    assert (code_of(note), str(note)[:3]) == (NoteCode.LEDGER_NOT_WRITTEN, "b: ")
 
 
 def test_an_entry_tells_what_was_seen_so_far() -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from tests.fakes.values import environment, succeeded
+from tests.fakes.world import code_of
 from tests.unit.rollout.samples import HOSTS, Bench
 
 from deploy_action.checks.request_probe import LossKind, RequestLoss, RequestStats
 from deploy_action.config.model import Probe
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.releases.model import State
+from deploy_action.results.notes import NoteCode
 from deploy_action.rollout.execute import execute
 from deploy_action.rollout.steps.record import Record
 
@@ -104,3 +106,4 @@ def test_a_request_that_was_lost_within_the_limit_is_a_note() -> None:
         context.probes[0].counts = RequestStats(sent=10, lost=1, losses=(LOSS,))
         done = execute(bench.platform, store, context)
     assert (done.requests_lost, len(done.warnings)) == (1, 1)
+    assert [code_of(note) for note in context.log.notes] == [NoteCode.REQUESTS_LOST]

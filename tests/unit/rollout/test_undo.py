@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.values import environment, ledger, release, succeeded
+from tests.fakes.world import code_of
 from tests.unit.rollout.samples import Act, Bench
 
 from deploy_action.config.model import Stop
@@ -20,6 +21,7 @@ from deploy_action.errors import (
 from deploy_action.inputs import Secret
 from deploy_action.platforms.protocol import ReconcileResult
 from deploy_action.releases.model import HostOutcome, Kind, State
+from deploy_action.results.notes import NoteCode
 from deploy_action.rollout.context import RolloutContext
 from deploy_action.rollout.plan import Plan, draft_plan
 from deploy_action.rollout.undo import outcomes, undo, what_to_restore
@@ -151,5 +153,5 @@ def test_hooks_run_after_the_undo_and_cannot_make_it_worse() -> None:
         context = begun(bench, store, on_failure=(Act(call=fail), Act(call=tell)))
         undo(bench.platform, store, context, FAILED)
     assert ran == [["1.0.0", "1.0.0"]]
-    assert len(context.log.notes) == 1
+    assert [code_of(note) for note in context.log.notes] == [NoteCode.HOOK_FAILED]
     assert bench.entries()[-1].state is State.FAILED

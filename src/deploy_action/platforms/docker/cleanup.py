@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeploymentFailed
 from deploy_action.parallel import run_parallel
+from deploy_action.results.notes import Note, NoteCode
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Stop
@@ -100,11 +101,12 @@ def _was_killed(container: Container) -> bool:
     return container.exit_code == _KILLED and not container.out_of_memory
 
 
-def _killed_note(host: Host, replica: Replica, stop: Stop) -> str:
-    return (
+def _killed_note(host: Host, replica: Replica, stop: Stop) -> Note:
+    text = (
         f"{host.name}: {replica.name} did not end within {stop.timeout_seconds:g} s of being asked "
         "to stop and was killed"
     )
+    return Note(NoteCode.REPLICA_KILLED, text)
 
 
 def remove(host: Host, replica: Replica, result: ReconcileResult) -> None:
@@ -115,7 +117,8 @@ def remove(host: Host, replica: Replica, result: ReconcileResult) -> None:
             replica.container.id, lines=30
         )
     except DeploymentFailed as error:
-        result.notes.append(f"{host.name}: the log of {replica.name} was lost: {error}")
+        text = f"{host.name}: the log of {replica.name} was lost: {error}"
+        result.notes.append(Note(NoteCode.LOG_LOST, text))
     if replica.container.running:
         host.engine.stop(replica.container.id, timeout_seconds=2)
     host.engine.remove(replica.container.id)

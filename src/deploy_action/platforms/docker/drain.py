@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deploy_action.platforms.docker.edge.queries import old_worker_sessions, server_statuses
 from deploy_action.platforms.docker.edge.state import sorted_servers
 from deploy_action.platforms.docker.replicas import backend_for
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.session.queries import optional, pair
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def drain(
     active: Sequence[Replica],
     standby: Sequence[Replica],
     seconds: float,
-) -> Sequence[str]:
+) -> Sequence[Note]:
     """Let requests in flight on other replicas end, then take those out of the edge.
 
     Args:
@@ -41,12 +42,15 @@ def drain(
     serving = {replica.name for replica in active}
     waiting = {replica.name for replica in standby}
     deadline = host.clock.monotonic() + seconds
-    notes: list[str] = []
+    notes: list[Note] = []
     while busy := _open_sessions(host, serving):
         if host.clock.monotonic() >= deadline:
             notes = [
-                f"{host.name}: {name} still had {count} open after {seconds:g} s of draining; "
-                "they were cut"
+                Note(
+                    NoteCode.REQUESTS_CUT,
+                    f"{host.name}: {name} still had {count} open after {seconds:g} s of draining; "
+                    "they were cut",
+                )
                 for name, count in busy.items()
             ]
             # The others' sessions end with their servers.

@@ -16,6 +16,7 @@ from deploy_action.platforms.docker.steps.stop_old import StopOld
 from deploy_action.platforms.docker.steps.traffic import ShiftTraffic
 from deploy_action.platforms.docker.steps.verify import Verify
 from deploy_action.platforms.docker.steps.watch import Bake, WatchCanary
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.rollout.plan import Plan, Stage, draft_plan
 from deploy_action.rollout.steps.record import Record
 
@@ -145,29 +146,33 @@ def _count_tests(configuration: Environment, through: str) -> int:
     )
 
 
-def _notes(plan: Plan, seen: DockerObservation) -> Iterator[str]:
+def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
     for host in seen.hosts:
         if host.edited:
-            yield (
+            yield Note(
+                NoteCode.EDGE_REWRITTEN,
                 f"{host.host}: the edge's configuration was changed by hand or by another program; "
-                "it is written anew"
+                "it is written anew",
             )
     if plan.unchanged:
         return
     configuration = plan.configuration
     for closed in sorted(plan.closed):
-        yield (
+        yield Note(
+            NoteCode.IN_MAINTENANCE,
             f"{closed}: maintenance is on and stays on: no smoke tests and no probe requests "
-            f"through the edge (deploy-action maintenance off -e {configuration.name})"
+            f"through the edge (deploy-action maintenance off -e {configuration.name})",
         )
     if plan.stop_first:
-        yield (
+        yield Note(
+            NoteCode.GAP_EXPECTED,
             "stop-first: the old replicas stop before the new ones start; expect a gap of up to "
             f"{configuration.stop.timeout_seconds:g} s to stop and "
-            f"{configuration.health.deadline_seconds:g} s to start"
+            f"{configuration.health.deadline_seconds:g} s to start",
         )
     if plan.previous is None:
-        yield "first deployment: there is nothing to roll back to if it fails"
+        text = "first deployment: there is nothing to roll back to if it fails"
+        yield Note(NoteCode.FIRST_DEPLOYMENT, text)
 
 
 def _stage(name: str, steps: Sequence[Step], *, read_only: bool = False) -> Stage:

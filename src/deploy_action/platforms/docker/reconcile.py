@@ -20,6 +20,7 @@ from deploy_action.platforms.docker.observation import is_leaving, is_on_standby
 from deploy_action.platforms.docker.replicas import Replica, backend_for, of_release, with_traffic
 from deploy_action.platforms.docker.tls import remove_unused
 from deploy_action.platforms.protocol import ReconcileResult
+from deploy_action.results.notes import Note, NoteCode
 
 if TYPE_CHECKING:
     from deploy_action.inputs import Secret
@@ -114,14 +115,12 @@ def _bring_up(
             if replica is None or not replica.container.running:
                 host.session.ping()
                 if replica is None:
-                    result.notes.append(
-                        f"{host.name}: replica {index + 1} was gone and is made anew"
-                    )
+                    text = f"{host.name}: replica {index + 1} was gone and is made anew"
+                    result.notes.append(Note(NoteCode.REPLICA_RECREATED, text))
                     replica = _create(host, release, role, number, index, secrets)
                 else:
-                    result.notes.append(
-                        f"{host.name}: {replica.name} was stopped and is started again"
-                    )
+                    text = f"{host.name}: {replica.name} was stopped and is started again"
+                    result.notes.append(Note(NoteCode.REPLICA_RESTARTED, text))
                     host.engine.start(replica.container.id)
                     container = host.engine.container(replica.container.id)
                     replica = Replica.read(replica.container if container is None else container)

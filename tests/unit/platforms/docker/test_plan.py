@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.values import WEB_AND_WORKER, environment, release, succeeded
+from tests.fakes.world import code_of
 from tests.unit.platforms.docker.samples import backend, host, observation, replica
 
 from deploy_action.config.model import CommandSmoke, Hook, Hooks, HttpSmoke, Strategy
@@ -16,6 +17,7 @@ from deploy_action.platforms.docker.steps.clean_up import CleanUp
 from deploy_action.platforms.docker.steps.hooks import RunHook
 from deploy_action.platforms.docker.steps.start import Start
 from deploy_action.releases.model import Kind, Release
+from deploy_action.results.notes import NoteCode
 from deploy_action.rollout.plan import Plan
 from deploy_action.rollout.step import Step, StepId
 
@@ -125,7 +127,7 @@ def test_a_first_deployment_stops_nothing_and_says_that_nothing_can_be_restored(
     target = release("1.0.0", environment(strategy=Strategy(order="stop-first")))
     plan = plan_of(target, seen())
     assert ids(plan) == [PULL, START, VERIFY, SHIFT, RECORD, CLEAN_UP]
-    assert len(plan.notes) == 1
+    assert [code_of(note) for note in plan.notes] == [NoteCode.FIRST_DEPLOYMENT]
 
 
 def test_a_gap_is_announced_with_its_length() -> None:
@@ -133,8 +135,9 @@ def test_a_gap_is_announced_with_its_length() -> None:
     configuration = environment(strategy=Strategy(order="stop-first"))
     plan = plan_of(release("2.0.0", configuration), seen(live=release("1.0.0", configuration)))
     [note] = plan.notes
-    assert f"{configuration.stop.timeout_seconds:g} s" in note
-    assert f"{configuration.health.deadline_seconds:g} s" in note
+    assert code_of(note) is NoteCode.GAP_EXPECTED
+    assert f"{configuration.stop.timeout_seconds:g} s" in str(note)
+    assert f"{configuration.health.deadline_seconds:g} s" in str(note)
 
 
 def test_hosts_start_together_and_the_first_one_switches_before_the_others() -> None:
@@ -206,7 +209,7 @@ def test_what_is_live_needs_no_steps_but_an_edited_edge_is_told() -> None:
     assert (plan.unchanged, plan.stages, plan.notes) == (True, (), ())
     found = observation([host("a"), host("b", edited=True)], (succeeded(1, live),))
     [note] = plan_of(live, found).notes
-    assert note.startswith("b: ")
+    assert (code_of(note), str(note)[:3]) == (NoteCode.EDGE_REWRITTEN, "b: ")
 
 
 def test_a_host_in_maintenance_is_not_asked_through_its_edge() -> None:
@@ -220,7 +223,7 @@ def test_a_host_in_maintenance_is_not_asked_through_its_edge() -> None:
     assert hosts_of(plan, SHIFT) == ["a", "b"]
     assert hosts_of(plan, EDGE) == ["b"]
     [note] = plan.notes
-    assert note.startswith("a: ")
+    assert (code_of(note), str(note)[:3]) == (NoteCode.IN_MAINTENANCE, "a: ")
 
 
 def test_all_roles_of_a_release_are_started_and_verified() -> None:
