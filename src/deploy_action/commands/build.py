@@ -35,7 +35,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Built:
+def run(inputs: Inputs, events: EventStream) -> Built:
     """Build once for all environments, which then deploy this digest.
 
     Raises:
@@ -54,7 +54,7 @@ def run(inputs: Inputs, progress: EventStream) -> Built:
     clock = SystemClock()
     started = clock.monotonic()
     login = credentials(environment, inputs.environ, name.repository)
-    digest = build_image(environment.build, name.reference, inputs.config.parent, progress, login)
+    digest = build_image(environment.build, name.reference, inputs.config.parent, events, login)
     note = "not pushed, so only this machine has it; write build: {push: true} for the others"
     return Built(
         service=environment.service,

@@ -54,7 +54,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Outcome:
+def run(inputs: Inputs, events: EventStream) -> Outcome:
     """Leave the command on every host; the deployer finds it within a second.
 
     The end of the deployment is told where it runs; nobody waits for it here.
@@ -63,7 +63,7 @@ def run(inputs: Inputs, progress: EventStream) -> Outcome:
         BadInput: nothing is being deployed there now.
     """
     target = select_environment(load(inputs.config), inputs.environment)
-    with connect_platform(target, inputs, progress) as connection:
+    with connect_platform(target, inputs, events) as connection:
         running = _running(connection)
         command = OperatorCommand(
             number=running.number,

@@ -33,7 +33,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Outcome:
+def run(inputs: Inputs, events: EventStream) -> Outcome:
     """Run the gates of one environment, or those of all, equal ones once.
 
     Raises:
@@ -48,7 +48,7 @@ def run(inputs: Inputs, progress: EventStream) -> Outcome:
             distinct.append(environment.gates)
     results: list[GateResult] = []
     for gates in distinct:
-        progress.say("running the gates")
+        events.say("running the gates")
         results += run_gates(gates, inputs.config.parent)
     return Outcome(
         result=Result.REFUSED if any(map(refuses, results)) else Result.PASSED,

@@ -76,7 +76,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Outcome:
+def run(inputs: Inputs, events: EventStream) -> Outcome:
     """Make the requested version live, or leave everything as it was.
 
     Raises:
@@ -86,7 +86,7 @@ def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """
     config = load(inputs.config)
     chosen = select_environment(config, inputs.environment)
-    return deploy_image(config, chosen, inputs, progress, Kind.DEPLOY)
+    return deploy_image(config, chosen, inputs, events, Kind.DEPLOY)
 
 
 def deploy_image(

@@ -28,7 +28,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Page:  # noqa: ARG001
+def run(inputs: Inputs, events: EventStream) -> Page:  # noqa: ARG001
     """Return the page, and write it where `inputs.output` says.
 
     Raises:

@@ -40,7 +40,7 @@ _TOOL_SECONDS = 10.0
 _HOSTS_AT_ONCE = 16
 
 
-def run(inputs: Inputs, progress: EventStream) -> DoctorReport:
+def run(inputs: Inputs, events: EventStream) -> DoctorReport:
     """Check this machine, then all hosts in parallel.
 
     Without a valid deploy.yaml only the local engine is checked.
@@ -55,7 +55,7 @@ def run(inputs: Inputs, progress: EventStream) -> DoctorReport:
     edges = {(host, each.edge) for each in chosen for host in each.hosts}
     targets = sorted(edges, key=lambda pair: (pair[0], pair[1].name))
     targets = targets or [("local", EdgeOptions())]
-    progress.say(f"asking {len(targets)} host{'' if len(targets) == 1 else 's'}")
+    events.say(f"asking {len(targets)} host{'' if len(targets) == 1 else 's'}")
     with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
         for of_host in pool.map(lambda pair: host_checks(*pair), targets):
             checks += of_host

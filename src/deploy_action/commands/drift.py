@@ -34,14 +34,14 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Drift:
+def run(inputs: Inputs, events: EventStream) -> Drift:
     """Compare every host with the ledger.
 
     Raises:
         LockHeld: a deployment is under way and changes what would be compared.
     """
     target = select_environment(load(inputs.config), inputs.environment)
-    with connect_platform(target, inputs, progress) as connection:
+    with connect_platform(target, inputs, events) as connection:
         platform = connection.platform
         for host, holder in platform.holders().items():
             raise LockHeld(

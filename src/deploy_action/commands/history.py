@@ -29,10 +29,10 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> History:
+def run(inputs: Inputs, events: EventStream) -> History:
     """Return the newest deployments first; a damaged entry is named, the others are intact."""
     target = select_environment(load(inputs.config), inputs.environment)
-    with connect_platform(target, inputs, progress) as connection:
+    with connect_platform(target, inputs, events) as connection:
         ledger = connection.platform.observe().ledger
     notes = [f"the entry {name} cannot be read (a torn disk?)" for name in ledger.damaged]
     return History(

@@ -28,7 +28,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Written:  # noqa: ARG001
+def run(inputs: Inputs, events: EventStream) -> Written:  # noqa: ARG001
     """Return the files that were written and what they were guessed from.
 
     Raises:

@@ -75,7 +75,7 @@ _PAGE = b"""\
 """
 
 
-def run(inputs: Inputs, progress: EventStream) -> Maintained:
+def run(inputs: Inputs, events: EventStream) -> Maintained:
     """Close or open the environment on every host, under the lock.
 
     Raises:
@@ -91,7 +91,7 @@ def run(inputs: Inputs, progress: EventStream) -> Maintained:
             remedy="a worker is stopped with docker stop",
         )
     with (
-        connect_platform(target, inputs, progress) as connection,
+        connect_platform(target, inputs, events) as connection,
         connection.platform.lock(connection.holder) as store,
     ):
         current = current_deployment(recovered(connection, store).ledger.entries)
@@ -107,7 +107,7 @@ def run(inputs: Inputs, progress: EventStream) -> Maintained:
         if changed:
             note = _note(inputs, on)
             store.write(dataclasses.replace(current, warnings=(*current.warnings, note)))
-            progress.say(note)
+            events.say(note)
     return _answer(target, on=on, changed=changed)
 
 

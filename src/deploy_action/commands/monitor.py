@@ -57,14 +57,14 @@ _DAY_SECONDS = 86400
 _SOON_DAYS = 14
 
 
-def run(inputs: Inputs, progress: EventStream) -> Monitoring:
+def run(inputs: Inputs, events: EventStream) -> Monitoring:
     """Look at the live release on every host; write the metrics where a textfile is asked for.
 
     Raises:
         HostUnreachable: a host does not answer.
     """
     target = select_environment(load(inputs.config), inputs.environment)
-    with connect_platform(target, inputs, progress, partial=True) as connection:
+    with connect_platform(target, inputs, events, partial=True) as connection:
         platform = connection.platform
         current = current_deployment(platform.observe().ledger.entries)
         if current is None:

@@ -59,11 +59,11 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Outcome:
+def run(inputs: Inputs, events: EventStream) -> Outcome:
     """Return `planned` with the steps, or `unchanged`; with `offline` nothing is contacted."""
     if inputs.offline:
         return _offline(inputs)
-    return deploy.run(dataclasses.replace(inputs, dry_run=True), progress)
+    return deploy.run(dataclasses.replace(inputs, dry_run=True), events)
 
 
 def _offline(inputs: Inputs) -> Outcome:

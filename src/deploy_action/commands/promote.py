@@ -44,7 +44,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Outcome:
+def run(inputs: Inputs, events: EventStream) -> Outcome:
     """Make the release of the environment named by `after` live in this one.
 
     Raises:
@@ -53,6 +53,6 @@ def run(inputs: Inputs, progress: EventStream) -> Outcome:
     """
     config = load(inputs.config)
     target = select_promotion(config, inputs.environment)
-    before = functools.partial(ledger_before, config, target, inputs, progress)
+    before = functools.partial(ledger_before, config, target, inputs, events)
     image = passed_image(target, inputs, before, SystemClock().now())
-    return deploy_image(config, target, inputs, progress, Kind.PROMOTE, image)
+    return deploy_image(config, target, inputs, events, Kind.PROMOTE, image)

@@ -56,7 +56,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Outcome:
+def run(inputs: Inputs, events: EventStream) -> Outcome:
     """Restore the release before the present one, or the one that was asked for.
 
     Raises:
@@ -65,7 +65,7 @@ def run(inputs: Inputs, progress: EventStream) -> Outcome:
         LockHeld: another user is deploying.
     """
     target = select_environment(load(inputs.config), inputs.environment)
-    with connect_platform(target, inputs, progress) as connection:
+    with connect_platform(target, inputs, events) as connection:
         if inputs.dry_run:
             return _plan(connection)
         with connection.platform.lock(connection.holder) as store:

@@ -69,7 +69,7 @@ _TOLD_EVERY_SECONDS = 0.5
 _LONGEST_LINE = 64 * 1024
 
 
-def run(inputs: Inputs, progress: EventStream) -> TaskRun:
+def run(inputs: Inputs, events: EventStream) -> TaskRun:
     """Run `inputs.argv` on the first host, beside whatever is deployed meanwhile.
 
     Raises:
@@ -77,7 +77,7 @@ def run(inputs: Inputs, progress: EventStream) -> TaskRun:
         DeploymentFailed: the container cannot be made or started.
     """
     target = select_environment(load(inputs.config), inputs.environment)
-    with connect_platform(target, inputs, progress) as connection:
+    with connect_platform(target, inputs, events) as connection:
         platform, clock = connection.platform, connection.clock
         seen = platform.observe()
         current = current_deployment(seen.ledger.entries)
@@ -101,7 +101,7 @@ def run(inputs: Inputs, progress: EventStream) -> TaskRun:
         started = clock.monotonic()
         container_id = engine.create(spec)
         try:
-            listener = _Listener(progress, inputs.argv[0], clock)
+            listener = _Listener(events, inputs.argv[0], clock)
             with closing(engine.output(container_id)) as stream:
                 engine.start(container_id)
                 listener.follow(stream, inputs.timeout_seconds)
@@ -149,9 +149,9 @@ def _remove_ended_tasks(engine: Engine, placement: Placement) -> None:
 class _Listener:
     """Tells the output as it comes, half a second's worth at a time, and keeps its end."""
 
-    def __init__(self, progress: EventStream, title: str, clock: Clock) -> None:
+    def __init__(self, events: EventStream, title: str, clock: Clock) -> None:
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._progress, self._title, self._clock = progress, title, clock
+        self._progress, self._title, self._clock = events, title, clock
         self._fresh: list[str] = []
         self._told = clock.monotonic()
 

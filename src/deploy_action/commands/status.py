@@ -32,10 +32,10 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Status:
+def run(inputs: Inputs, events: EventStream) -> Status:
     """Look at every host of the environment; one that does not answer is shown as unknown."""
     target = select_environment(load(inputs.config), inputs.environment)
-    with connect_platform(target, inputs, progress, partial=True) as connection:
+    with connect_platform(target, inputs, events, partial=True) as connection:
         platform = connection.platform
         seen = platform.observe()
         holders = platform.holders()

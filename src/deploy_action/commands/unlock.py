@@ -38,7 +38,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Outcome:
+def run(inputs: Inputs, events: EventStream) -> Outcome:
     """Remove the lock of every host, by its id.
 
     Raises:
@@ -46,7 +46,7 @@ def run(inputs: Inputs, progress: EventStream) -> Outcome:
         BadInput: `force` without a reason.
     """
     target = select_environment(load(inputs.config), inputs.environment)
-    with connect_platform(target, inputs, progress) as connection:
+    with connect_platform(target, inputs, events) as connection:
         platform = connection.platform
         holders = platform.holders()
         if not holders:

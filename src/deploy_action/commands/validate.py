@@ -28,7 +28,7 @@ COMMAND = Command(
 )
 
 
-def run(inputs: Inputs, progress: EventStream) -> Outcome:  # noqa: ARG001
+def run(inputs: Inputs, events: EventStream) -> Outcome:  # noqa: ARG001
     """Return `valid` or `invalid` with every problem; needs no network and no Docker."""
     config, problems = check(inputs.config)
     return Outcome(

@@ -26,7 +26,7 @@ _PUSHED = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})\b")
 
 
 def build_image(
-    build: Build, reference: str, root: Path, progress: EventStream, login: tuple[str, str] | None
+    build: Build, reference: str, root: Path, events: EventStream, login: tuple[str, str] | None
 ) -> str | None:
     """Build the image, and push it if deploy.yaml says so.
 
@@ -43,14 +43,14 @@ def build_image(
         BadInput: there is no Docker command line.
         DeploymentFailed: the build or the push failed; its last lines are in the progress.
     """
-    progress.say(f"building {reference}")
+    events.say(f"building {reference}")
     pushed = None
     for step in build_steps(build, reference, root):
         with logged_in(reference, login) as env:
             done = _run(step, reference, env)
         if done.exit_code != 0:
             output = [*done.stdout.splitlines(), *done.stderr.splitlines()]
-            progress.quote(" ".join(step[:2]), output[-_SHOWN_LINES:])
+            events.quote(" ".join(step[:2]), output[-_SHOWN_LINES:])
             raise DeploymentFailed(
                 f"{' '.join(step[:2])} of {reference} failed with exit code {done.exit_code}",
                 cause=(done.stderr.strip().splitlines() or [""])[-1][:300],

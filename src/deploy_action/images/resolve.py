@@ -145,7 +145,7 @@ def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
 
 
 def resolve_image(
-    environment: Environment, inputs: Inputs, source: ImageSource, progress: EventStream
+    environment: Environment, inputs: Inputs, source: ImageSource, events: EventStream
 ) -> ResolvedImage:
     """Find or build the image and pin it by its digest; nothing is pulled yet.
 
@@ -165,7 +165,7 @@ def resolve_image(
             login = credentials(environment, inputs.environ, repository)
             from deploy_action.images.build import build_image
 
-            digest = build_image(build, name.reference, inputs.config.parent, progress, login)
+            digest = build_image(build, name.reference, inputs.config.parent, events, login)
         if not build.push:
             return _local(source, repository, version, name.reference)
         reference = f"{repository}@{digest}" if digest else name.reference
