@@ -33,7 +33,7 @@ BAD: dict[str, tuple[Application, ErrorCode]] = {
         Application(
             version="9.0.0", ready_seconds=9, ends_seconds=0.2, exit_code=137, out_of_memory=True
         ),
-        ErrorCode.REPLICA_EXITED,
+        ErrorCode.OUT_OF_MEMORY,
     ),
     "never ready": (
         Application(version="9.0.0", ready_seconds=float("inf")),

@@ -18,6 +18,7 @@ from deploy_action.errors import DeploymentFailed, ErrorCode
 if TYPE_CHECKING:
     from deploy_action.config.model import Health
     from deploy_action.parallel import Cancel
+    from deploy_action.platforms.docker.engine.protocol import Container
     from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Release
@@ -78,7 +79,7 @@ def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:
         raise DeploymentFailed(
             f"{host.name}: {replica.name} ended at start: {why}",
             remedy=f"look at its log below; try it by hand: docker run --rm {replica.image}",
-            code=ErrorCode.REPLICA_EXITED,
+            code=exit_error(container),
         )
     exit_code = None
     if source is HealthSource.COMMAND:
@@ -92,6 +93,13 @@ def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:
         exit_code=exit_code,
         watched_seconds=host.clock.monotonic() - begun,
     )
+
+
+def exit_error(container: Container | None) -> ErrorCode:
+    """Return what identifies the end of a container that should run."""
+    if container is not None and container.out_of_memory:
+        return ErrorCode.OUT_OF_MEMORY
+    return ErrorCode.REPLICA_EXITED
 
 
 def require_release(host: Host, replica: Replica, release: Release) -> None:

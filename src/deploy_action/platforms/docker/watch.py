@@ -16,6 +16,7 @@ from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.events.stream import EventStream
 from deploy_action.parallel import Cancel
 from deploy_action.platforms.docker.edge.state import ServerStatus
+from deploy_action.platforms.docker.health import exit_error
 from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.replicas import Replica
 from deploy_action.session.signals import OperatorCommand, read_command
@@ -126,7 +127,7 @@ class Watcher:
                 raise DeploymentFailed(
                     f"{name}: {replica.name} ended while watched: {why}",
                     remedy=_LOOK,
-                    code=ErrorCode.REPLICA_EXITED,
+                    code=exit_error(container),
                 )
             status = statuses.get(replica.name)
             if container.health == "unhealthy" or (status is not None and not status.up):
