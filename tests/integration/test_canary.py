@@ -71,10 +71,12 @@ def test_a_person_promotes_or_aborts_a_canary_from_elsewhere(box: Sandbox) -> No
         out, err = process.communicate(timeout=30)
         assert process.returncode == 4, out + err
         assert box.serving() == "1.0.0"
-        assert "octocat aborted it: checkout fails" in box.history()[0]["cause"]
+        cause = box.history()[0]["cause"]
+        assert "octocat" in cause
+        assert "checkout fails" in cause
         process = _at_the_canary(box, "2.0.0", 10)
         assert box.run("canary", "promote", "--actor", "octocat").exit_code == 0
         out, err = process.communicate(timeout=30)
         assert process.returncode == 0, out + err
     assert box.serving() == "2.0.0"
-    assert "octocat promoted it" in box.history()[0]["warnings"]
+    assert any("octocat" in warning for warning in box.history()[0]["warnings"])
