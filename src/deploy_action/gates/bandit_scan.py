@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +221,9 @@ def _require_checks(listing: _Run, checks: Checks) -> Mapping[str, str]:
     Raises:
         ScanFailed: one is missing.
     """
+    # It costs 20 ms, for a gate that few runs use.
+    from importlib.metadata import entry_points
+
     available = {name: identifier for identifier, name in CHECK.findall(_read(listing.log))}
     installed = {plugin.name for plugin in entry_points(group="bandit.plugins")}
     if missing := sorted(installed - available.keys()):
