@@ -186,7 +186,7 @@ def test_a_plugin_that_cannot_be_loaded_breaks_the_gate(
     """A plugin that is installed and that the real bandit does not list is missed."""
     installed = entry_points(group="bandit.plugins")
     other = EntryPoint("other_check", "nowhere:check", "bandit.plugins")
-    monkeypatch.setattr(bandit_scan, "entry_points", lambda group: [*installed, other])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [*installed, other])
     result = bandit.run(BanditOptions(), fill({"a.py": "print(1)\n"}))
     assert isinstance(result, Broken)
     assert result.why.endswith("could not load its checks other_check")
