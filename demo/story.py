@@ -175,7 +175,9 @@ def _acts(play: Play) -> None:
 
 def _same_digest(play: Play) -> None:
     digests = {
-        environment: str(ask(play.stage, "status", "-e", environment)["current"]["release"]["digest"])
+        environment: str(
+            ask(play.stage, "status", "-e", environment)["current"]["release"]["digest"]
+        )
         for environment in ("staging", "production")
     }
     if len(set(digests.values())) != 1:

@@ -120,7 +120,7 @@ def _problem(file: str, message: str, *, rule: str) -> Problem:
 def _expression(glob: str) -> re.Pattern[str]:
     glob = glob.removeprefix("./").rstrip("/")
     pieces = []
-    for token in re.split(r"(\*\*/|/\*\*|\*\*|\*|\?)", glob):
+    for token in re.split(r"(\*\*/|/\*\*$|\*\*|\*|\?)", glob):
         match token:
             case "**/":
                 pieces.append("(?:.*/)?")

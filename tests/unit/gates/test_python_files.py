@@ -64,6 +64,10 @@ def test_a_similar_name_is_not_left_out(fill: Fill) -> None:
         ("src/aXpy", "src/a.py", False),
         ("src/[a].py", "src/[a].py", True),
         ("src/a.py", "", False),
+        ("src/a.py", "src/**/*.py", True),
+        ("src/deep/er/a.py", "src/**/*.py", True),
+        ("a/b/c.py", "a/**/b/*.py", True),
+        ("a/xb/c.py", "a/**/b/*.py", False),
     ],
 )
 def test_globs(path: str, glob: str, expected: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import referencing
 from tests.unit.render.samples import DEPLOYED, failed
 from tests.unit.render.test_answers import BAD_CHECK, REPLICA
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
 from deploy_action.render.as_json import serialize
+from deploy_action.results.notes import NoteCode
 from deploy_action.results.outcome import Excerpt, Outcome, Result
 from deploy_action.results.reports import (
     Built,
@@ -167,3 +169,14 @@ def test_a_change_of_a_report_is_a_new_value() -> None:
     """Reports are frozen: what was printed cannot be changed behind its back."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         REPORTS[0][1].notes = ()  # type: ignore[misc,union-attr]
+
+
+@pytest.mark.parametrize(
+    ("definition", "codes"),
+    [("error", ErrorCode), ("note", NoteCode)],
+    ids=["errors", "notes"],
+)
+def test_the_schema_knows_every_code(definition: str, codes: type[StrEnum]) -> None:
+    """A code that the schema lacks would make a report break its own contract."""
+    known = SCHEMA["$defs"][definition]["properties"]["code"]["enum"]
+    assert sorted(known) == sorted(code.value for code in codes)
