@@ -14,7 +14,7 @@ pytestmark = pytest.mark.docker
 
 LONG = pytest.mark.faults
 
-# Each is said when a step has ended; "" is before the first.
+# Each is printed when a step begins; "" is before the first.
 STEPS = [
     pytest.param("", id="begin", marks=LONG),
     pytest.param("start replica 1", id="start-1", marks=LONG),
