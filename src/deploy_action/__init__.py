@@ -1,4 +1,4 @@
-"""Verified container deployments that undo themselves when something goes wrong."""
+"""Verified container deployments that roll back automatically when something goes wrong."""
 
 __all__ = ["__version__"]
 

@@ -27,7 +27,8 @@ EXITS = {
 def overview(*, width: int = 80) -> str:
     """Return the page of `deploy-action --help`."""
     lines = wrap(
-        "Verified container deployments that undo themselves when something goes wrong.", width
+        "Verified container deployments that roll back automatically when something goes wrong.",
+        width,
     )
     lines += ["", "usage: deploy-action COMMAND [options]", "", "commands:"]
     lines += _table([(entry.name, entry.summary) for entry in all_commands()], width)

@@ -60,7 +60,7 @@ __all__ = [
 
 COMMAND = Command(
     name="deploy",
-    summary="make a version live; undoes itself when anything fails",
+    summary="make a version live; roll back automatically when anything fails",
     description=(
         "Runs the gates, starts the new release beside the old one, checks its health and runs the"
         " smoke tests before it gets traffic, shifts the traffic, watches it, and records what"
