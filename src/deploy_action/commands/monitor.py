@@ -9,7 +9,7 @@ from deploy_action.checks.result import CheckResult
 from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command, option
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import DeployActionError
+from deploy_action.errors import DeployActionError, HostUnreachable
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.health import health_of
@@ -69,12 +69,15 @@ def run(inputs: Inputs, events: EventStream) -> Monitoring:
         current = current_deployment(platform.observe().ledger.entries)
         if current is None:
             found = Monitoring(
-                service=target.service, environment=target.name, notes=("nothing is live",)
+                service=target.service,
+                environment=target.name,
+                unreachable=tuple(platform.unreachable),
+                notes=("nothing is live", *platform.unreachable.values()),
             )
         else:
             release = current.release
             results = run_parallel(
-                lambda name: _check_host(platform, name, release, inputs), platform.hosts
+                lambda name: _check_host(platform, name, release, inputs), platform.answering
             )
             found = Monitoring(
                 service=target.service,
@@ -101,6 +104,16 @@ def _check_host(
     platform: DockerPlatform, name: str, release: Release, inputs: Inputs
 ) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
     """Return the checks of a host, and what people should know besides."""
+    try:
+        return _checks(platform, name, release, inputs)
+    except HostUnreachable as error:
+        # It answered a moment ago, when it was observed.
+        return (_result("host", name, error.what),), ()
+
+
+def _checks(
+    platform: DockerPlatform, name: str, release: Release, inputs: Inputs
+) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
     with platform.reader(name) as host:
         if host is None:
             return (_result("edge", name, "nothing of ours runs on this host"),), ()

@@ -17,11 +17,10 @@ from typing import Any, Literal
 
 from deploy_action.gates import bandit_baseline
 from deploy_action.gates.bandit_scan import Checks, Scan, ScanFailed, scan_files
-from deploy_action.gates.gate import Gate, OptionProblem, count, switched_on, zero_timeout
+from deploy_action.gates.gate import Gate, OptionProblem, count, option_values, zero_timeout
 from deploy_action.gates.python_files import select
 from deploy_action.gates.result import Broken, Finding, Findings, GateResult, Level, Passed
 from deploy_action.problem import Problem
-from deploy_action.units import parse_duration
 
 __all__ = ["GATE", "BanditOptions", "run"]
 
@@ -49,17 +48,8 @@ class BanditOptions:
 
 def read(value: bool | Mapping[str, Any]) -> BanditOptions | None:
     """Return the options of ``gates.bandit``; None where it is false."""
-    section = switched_on(value)
-    if section is None:
-        return None
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in section.items()
-        if name != "timeout"
-    }
-    if "timeout" in section:
-        values["timeout_seconds"] = parse_duration(section["timeout"])
-    return BanditOptions(**values)
+    values = option_values(value)
+    return None if values is None else BanditOptions(**values)
 
 
 def lint(options: BanditOptions) -> Iterator[OptionProblem]:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from deploy_action.gates.result import GateResult
+from deploy_action.units import parse_duration
 
-__all__ = ["Gate", "OptionProblem", "count", "switched_on", "zero_timeout"]
+__all__ = ["Gate", "OptionProblem", "count", "option_values", "switched_on", "zero_timeout"]
 
 Options = TypeVar("Options")
 
@@ -63,6 +64,24 @@ def switched_on(value: bool | Mapping[str, Any]) -> Mapping[str, Any] | None:
     if isinstance(value, bool):
         return {} if value else None
     return value
+
+
+def option_values(value: bool | Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the fields of a gate's options by their names; None where the gate is turned off.
+
+    Lists become tuples, and `timeout` becomes `timeout_seconds`.
+    """
+    section = switched_on(value)
+    if section is None:
+        return None
+    values: dict[str, Any] = {
+        name: tuple(item) if isinstance(item, list) else item
+        for name, item in section.items()
+        if name != "timeout"
+    }
+    if "timeout" in section:
+        values["timeout_seconds"] = parse_duration(section["timeout"])
+    return values
 
 
 def zero_timeout(timeout_seconds: float) -> Iterator[OptionProblem]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from deploy_action.gates.gate import Gate, OptionProblem, count, switched_on, zero_timeout
+from deploy_action.gates.gate import Gate, OptionProblem, count, option_values, zero_timeout
 from deploy_action.gates.result import (
     Broken,
     Finding,
@@ -33,7 +33,6 @@ from deploy_action.gates.result import (
 from deploy_action.problem import Problem
 from deploy_action.process import Completed, ProcessTimeout, inherited
 from deploy_action.process import run as run_program
-from deploy_action.units import parse_duration
 
 __all__ = ["GATE", "PipAuditOptions", "run"]
 
@@ -82,17 +81,8 @@ class PipAuditOptions:
 
 def read(value: bool | Mapping[str, Any]) -> PipAuditOptions | None:
     """Return the options of ``gates.pip_audit``; None where it is false."""
-    section = switched_on(value)
-    if section is None:
-        return None
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in section.items()
-        if name != "timeout"
-    }
-    if "timeout" in section:
-        values["timeout_seconds"] = parse_duration(section["timeout"])
-    return PipAuditOptions(**values)
+    values = option_values(value)
+    return None if values is None else PipAuditOptions(**values)
 
 
 def lint(options: PipAuditOptions) -> Iterator[OptionProblem]:

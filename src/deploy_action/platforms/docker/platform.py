@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import DeployActionError
+from deploy_action.errors import DeployActionError, HostUnreachable
 from deploy_action.parallel import Cancel, run_parallel
 from deploy_action.platforms.docker.certificate_files import missing_certificate
 from deploy_action.platforms.docker.drift import differences
@@ -52,7 +52,8 @@ class DockerPlatform:
         inputs: where a missing certificate is read from.
         certificate: what the edge shall answer with after a deployment; None keeps what it has.
         locked: the hosts while the lock is held; empty otherwise.
-        unreachable: why a host could not be connected to, where that is not an error.
+        partial: a host that does not answer is no error but noted in `unreachable`.
+        unreachable: why a host does not answer.
     """
 
     placement: Placement
@@ -62,7 +63,8 @@ class DockerPlatform:
     certificate: Bundle | None = None
     lock_wait_seconds: float = 0.0
     locked: dict[str, Host] = field(default_factory=dict)
-    unreachable: Mapping[str, str] = field(default_factory=dict)
+    partial: bool = False
+    unreachable: dict[str, str] = field(default_factory=dict)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -115,21 +117,20 @@ class DockerPlatform:
             cancel=cancel,
         )
 
+    @property
+    def _lock_name(self) -> str:
+        placement = self.placement
+        return lock_name(placement.edge.name, placement.service, placement.environment)
+
     def holders(self) -> Mapping[str, Holder]:
-        """Return who holds the lock, by host."""
-        name = lock_name(
-            self.placement.edge.name, self.placement.service, self.placement.environment
-        )
-        locks = {host: current(engine, name) for host, engine in self.engines.items()}
+        """Return who holds the lock, by host; without the hosts that do not answer."""
+        locks = {name: current(self.engines[name], self._lock_name) for name in self.answering}
         return {host: read_holder(lock) for host, lock in locks.items() if lock is not None}
 
     def break_locks(self) -> None:
         """Remove the lock on every host, whoever holds it."""
-        name = lock_name(
-            self.placement.edge.name, self.placement.service, self.placement.environment
-        )
         for engine in self.engines.values():
-            lock = current(engine, name)
+            lock = current(engine, self._lock_name)
             if lock is not None:
                 engine.remove(lock.id)
 
@@ -141,16 +142,32 @@ class DockerPlatform:
             found = run_parallel(lambda host: observe(host, images), list(self.locked.values()))
             return DockerObservation.of(found)
         found = run_parallel(lambda name: self._observe_unlocked(name, images), self.hosts)
-        lost = [HostObservation(host=host, problem=why) for host, why in self.unreachable.items()]
+        lost = [
+            HostObservation(host=host, problem=why)
+            for host, why in self.unreachable.items()
+            if host not in self.engines
+        ]
         return DockerObservation.of([*found, *lost])
 
     def _observe_unlocked(self, name: str, images: Sequence[str]) -> HostObservation:
         engine = self.engines[name]
-        with self.reader(name) as host:
-            if host is not None:
-                return observe(host, images)
-            ids = {image: found.id for image in images if (found := engine.image(image))}
-            return HostObservation(host=name, image_ids=ids)
+        try:
+            with self.reader(name) as host:
+                if host is not None:
+                    return observe(host, images)
+                ids = {image: found.id for image in images if (found := engine.image(image))}
+                return HostObservation(host=name, image_ids=ids)
+        except HostUnreachable as error:
+            # To be connected is no answer yet: an engine may fail later.
+            if not self.partial:
+                raise
+            self.unreachable[name] = error.what
+            return HostObservation(host=name, problem=error.what)
+
+    @property
+    def answering(self) -> tuple[str, ...]:
+        """The hosts that have answered whatever was asked so far."""
+        return tuple(name for name in self.engines if name not in self.unreachable)
 
     def reader(self, name: str) -> contextlib.AbstractContextManager[Host | None]:
         """Open a session on a host that takes no lock; None where nothing was deployed yet."""
@@ -261,6 +278,7 @@ def connect_hosts(
             clock=clock,
             certificate=certificate,
             lock_wait_seconds=inputs.lock_wait_seconds,
+            partial=partial,
             unreachable=unreachable,
         )
     finally:
