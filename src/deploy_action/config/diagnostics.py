@@ -34,6 +34,8 @@ _BOUNDS = {
     "exclusiveMaximum": "is not less than",
     "multipleOf": "is not a multiple of",
 }
+_GUESSES_TITLE = "a map of unconfirmed guesses"
+"""The title of `unconfirmed` in the schema of deploy.yaml."""
 _SIZES = {"Length": "characters", "Items": "items", "Properties": "keys"}
 
 
@@ -96,6 +98,8 @@ def diagnose(context: ViolationContext) -> Iterator[Diagnostic]:
             yield _wrong_type(context)
         case "required":
             yield from _missing_keys(context)
+        case "additionalProperties" if context.schema.get("title") == _GUESSES_TITLE:
+            yield from _guesses(context)
         case "additionalProperties":
             yield from _unknown_keys(context)
         case "enum":
@@ -235,6 +239,17 @@ def _unknown_keys(context: ViolationContext) -> Iterator[Diagnostic]:
             hint = f"known here: {', '.join(known)}"
         message = f"unknown key {shown((), key)}"
         yield Diagnostic(message=message, rule="unknown-key", hint=hint, key=key, at_key=True)
+
+
+def _guesses(context: ViolationContext) -> Iterator[Diagnostic]:
+    for key, reason in context.value.items():
+        yield Diagnostic(
+            message=f"'{key}' is a guess of init: {context.show(reason)}",
+            rule="unconfirmed",
+            hint=f"check the value of '{key}', then remove this line",
+            key=key,
+            at_key=True,
+        )
 
 
 def _bad_form(context: ViolationContext) -> Diagnostic:

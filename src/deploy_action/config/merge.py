@@ -11,7 +11,7 @@ __all__ = ["Section", "lookup", "merge", "shared_settings", "source_of"]
 
 Section = Mapping[str, Any]
 
-_NOT_SHARED = ("version", "environments")
+_NOT_SHARED = ("version", "unconfirmed", "environments")
 
 # Keys that exclude each other: one that an environment has replaces an inherited other one.
 _ALTERNATIVES: Mapping[KeyPath, tuple[str, ...]] = {
