@@ -65,6 +65,7 @@ class ErrorCode(StrEnum):
     HOST_UNREACHABLE = "host-unreachable"
     INTERRUPTED = "interrupted"
     ROLLBACK_FAILED = "rollback-failed"
+    LEDGER_DISPUTED = "ledger-disputed"
     LOCK_HELD = "lock-held"
 
     ABORTED_BY_OPERATOR = "aborted-by-operator"

@@ -97,13 +97,16 @@ def observed(bench: PlatformBench) -> Observation:
     return seen
 
 
-def desired(seen: Observation, deployment: Deployment | None) -> Desired:
-    return Desired(
-        deployment=deployment,
-        succeeded=succeeded_releases(seen.ledger.entries),
-        secrets={},
-        drain_seconds=0.0,
-    )
+def desired(seen: Observation, deployment: Deployment | None) -> dict[str, Desired]:
+    return {
+        host: Desired(
+            deployment=deployment,
+            succeeded=succeeded_releases(seen.ledger.of(host)),
+            secrets={},
+            drain_seconds=0.0,
+        )
+        for host in HOSTS
+    }
 
 
 def assert_only(bench: PlatformBench, version: str, *roles: str) -> None:
@@ -113,7 +116,7 @@ def assert_only(bench: PlatformBench, version: str, *roles: str) -> None:
     assert current is not None
     assert current.release.version == version
     assert seen.without_replicas(current.release) == ()
-    assert seen.orphans(current) == ()
+    assert seen.orphans() == ()
     for host in HOSTS:
         assert bench.serving(host) == version
         assert bench.running(host) == Counter((version, role) for role in roles or ("web",))
@@ -277,7 +280,7 @@ def test_a_first_release_that_fails_leaves_nothing(bench: PlatformBench) -> None
     assert deploy(bench, bench.release("1.0.0")).result is Result.FAILED
     seen = observed(bench)
     assert current_deployment(seen.ledger.entries) is None
-    assert seen.orphans(None) == ()
+    assert seen.orphans() == ()
     assert {bench.serving(host) for host in HOSTS} == {""}
     assert [bench.running(host) for host in HOSTS] == [Counter()] * len(HOSTS)
 
@@ -325,7 +328,7 @@ def test_a_service_that_was_never_live_is_taken_off(bench: PlatformBench) -> Non
             result = platform.reconcile(desired(observed(bench), None), Cancel())
         assert result.failures == {}
         assert [bench.running(host) for host in HOSTS] == [Counter()] * len(HOSTS)
-    assert observed(bench).orphans(None) == ()
+    assert observed(bench).orphans() == ()
 
 
 def test_what_a_dead_deployer_left_is_settled(bench: PlatformBench) -> None:
@@ -392,7 +395,7 @@ def test_a_change_of_roles_is_a_release_of_its_own(bench: PlatformBench) -> None
 # The store
 
 
-def test_an_entry_is_written_on_the_hosts_that_are_named_and_replicated_to_all(
+def test_how_a_deployment_ended_is_written_to_all_hosts_that_record_it(
     bench: PlatformBench,
 ) -> None:
     """Hosts agree afterwards; a finished entry wins over an unfinished one."""
@@ -412,9 +415,11 @@ def test_an_entry_is_written_on_the_hosts_that_are_named_and_replicated_to_all(
         store.write(done, hosts={HOSTS[1]})
         seen = platform.observe()
         assert seen.ledger.entries == (done,)
-        store.replicate(seen.ledger.entries, seen)
+        own = {host: seen.ledger.of(host) for host in HOSTS}
+        assert own == dict.fromkeys(HOSTS, (done,))
+        store.update(own, seen)
         before = bench.state()
-        store.replicate(seen.ledger.entries, platform.observe())
+        store.update(own, platform.observe())
         assert bench.state() == before
         key = store.fingerprint_key(platform.observe())
         assert key

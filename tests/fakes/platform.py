@@ -13,7 +13,7 @@ from deploy_action.checks.request_probe import RouteProbe
 from deploy_action.errors import DeploymentFailed, ErrorCode, LockHeld, SessionLost
 from deploy_action.parallel import Cancel
 from deploy_action.platforms.protocol import Desired, Holder, ReconcileResult
-from deploy_action.releases.ledger import Ledger, merge, succeeded_releases
+from deploy_action.releases.ledger import Ledger, current_deployment, merge, succeeded_releases
 from deploy_action.releases.model import Deployment, Kind, Release
 from deploy_action.rollout.context import RolloutContext
 from deploy_action.rollout.plan import Plan, Stage, draft_plan
@@ -70,15 +70,21 @@ class MemoryObservation:
     releases: Mapping[str, Mapping[str, Mapping[str, Any]]]
     problems: Mapping[str, str] = field(default_factory=dict)
 
-    def orphans(self, current: Deployment | None) -> tuple[str, ...]:
-        known = set(succeeded_releases(self.ledger.entries))
-        live = "" if current is None else current.release.id
-        return tuple(
-            f"{release['version']} on {host}"
-            for host, releases in self.releases.items()
-            for identifier, release in releases.items()
-            if identifier != live and (identifier not in known or release["running"])
-        )
+    def orphans(self) -> tuple[str, ...]:
+        names: list[str] = []
+        for host, releases in self.releases.items():
+            entries = self.ledger.of(host)
+            if not entries:
+                continue
+            current = current_deployment(entries)
+            live = "" if current is None else current.release.id
+            known = set(succeeded_releases(entries))
+            names += [
+                f"{release['version']} on {host}"
+                for identifier, release in releases.items()
+                if identifier != live and (identifier not in known or release["running"])
+            ]
+        return tuple(names)
 
     def without_replicas(self, release: Release) -> tuple[str, ...]:
         needed = Counter({role.name: role.replicas for role in release.roles})
@@ -108,9 +114,10 @@ class MemoryStore:
             if hosts is None or name in hosts:
                 host.entries[deployment.number] = deployment
 
-    def replicate(self, entries: Sequence[Deployment], seen: MemoryObservation) -> None:
-        for entry in entries:
-            self.write(entry)
+    def update(self, entries: Mapping[str, Sequence[Deployment]], seen: MemoryObservation) -> None:
+        for host, own in entries.items():
+            for entry in own:
+                self.write(entry, hosts=[host])
 
     def fingerprint_key(self, seen: MemoryObservation) -> bytes:
         for host in self.hosts.values():
@@ -161,7 +168,8 @@ class _CleanUp:
         return "stop the others"
 
     def run(self, context: MemoryContext) -> None:
-        context.runtime[self.host].only(context.plan.release, context.plan.succeeded)
+        succeeded = succeeded_releases(context.plan.ledger.of(self.host))
+        context.runtime[self.host].only(context.plan.release, succeeded)
 
 
 MemoryContext = RolloutContext[Mapping[str, MemoryHost]]
@@ -193,10 +201,10 @@ class MemoryPlatform:
     def observe(self, images: Sequence[str] = ()) -> MemoryObservation:
         return MemoryObservation(
             ledger=merge(
-                [
-                    Ledger(entries=tuple(host.entries[number] for number in sorted(host.entries)))
-                    for host in self.machines.values()
-                ]
+                {
+                    name: Ledger(entries=tuple(entry for _, entry in sorted(host.entries.items())))
+                    for name, host in self.machines.items()
+                }
             ),
             releases={
                 name: {identifier: dict(known) for identifier, known in host.releases.items()}
@@ -217,11 +225,12 @@ class MemoryPlatform:
     def last_logs(self, release: Release) -> Mapping[str, str]:
         return {f"{release.version} on {host}": "its last line\n" for host in self.machines}
 
-    def reconcile(self, desired: Desired, cancel: Cancel) -> ReconcileResult:
+    def reconcile(self, desired: Mapping[str, Desired], cancel: Cancel) -> ReconcileResult:
         result = ReconcileResult()
-        for host in self.machines.values():
+        for name, wanted in desired.items():
+            host = self.machines[name]
             try:
-                self._reconcile(host, desired, result)
+                self._reconcile(host, wanted, result)
             except DeploymentFailed as error:
                 result.failures[host.name] = error
         return result

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deploy_action.config import serialize
 from deploy_action.config.model import Environment, Health, Route
-from deploy_action.releases.ledger import Ledger
+from deploy_action.releases.ledger import Ledger, merge
 from deploy_action.releases.model import Deployment, Kind, Release, Role, State, roles_of
 
-__all__ = ["WEB_AND_WORKER", "deployment", "environment", "ledger", "release", "succeeded"]
+__all__ = [
+    "WEB_AND_WORKER",
+    "deployment",
+    "environment",
+    "ledger",
+    "release",
+    "shared",
+    "succeeded",
+]
 
 WEB_AND_WORKER = (
     Role(name="web", replicas=2),
@@ -76,3 +84,8 @@ def succeeded(number: int, what: Release | str = "1.0.0", **changes: Any) -> Dep
 def ledger(*entries: Deployment) -> Ledger:
     """Return a ledger with these entries."""
     return Ledger(entries=entries)
+
+
+def shared(*entries: Deployment, hosts: Sequence[str] = ("a", "b")) -> Ledger:
+    """Return what hosts say together that all record these entries."""
+    return merge(dict.fromkeys(hosts, ledger(*entries)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -143,8 +143,11 @@ class World:
         self.settle()
         entries = {host: self.ledger(host) for host in self.machines}
         first = next(iter(entries.values()))
+        states = {e.number: e.state for e in first}
         for host, found in entries.items():
-            if [(e.number, e.state) for e in found] != [(e.number, e.state) for e in first]:
+            # What failed before it had begun everywhere is not known to every host.
+            common = [e for e in found if states.get(e.number, e.state) is e.state]
+            if len(common) != len(found) or _succeeded(found) != _succeeded(first):
                 yield f"the ledger of {host} differs: {_short(found)}, not {_short(first)}"
         serving = current_deployment(first)
         version = serving.release.version if serving is not None else ""
@@ -200,6 +203,10 @@ class World:
 def code_of(note: Note | str) -> NoteCode:
     """Return what a note of a report is about."""
     return note.code if isinstance(note, Note) else NoteCode.OTHER
+
+
+def _succeeded(entries: Iterable[Deployment]) -> list[int]:
+    return [entry.number for entry in entries if entry.state is State.SUCCEEDED]
 
 
 def _standby(serving: Deployment | None) -> str:

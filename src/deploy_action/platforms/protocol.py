@@ -49,8 +49,9 @@ class Observation(Protocol):
     def problems(self) -> Mapping[str, str]:
         """Why a host could not be observed, by host."""
 
-    def orphans(self, current: Deployment | None) -> tuple[str, ...]:
-        """Name the replicas that are neither live, nor kept, nor on standby, nor stopping."""
+    def orphans(self) -> tuple[str, ...]:
+        """Name the replicas that their host records neither as live, nor kept, nor on standby, and
+        that are not stopping. A host that records nothing has none."""
 
     def without_replicas(self, release: Release) -> tuple[str, ...]:
         """Return the hosts that no longer have every replica of a release."""
@@ -65,7 +66,7 @@ Seen_contra = TypeVar("Seen_contra", bound=Observation, contravariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desired:
-    """What every host of an environment shall run.
+    """What a host shall run.
 
     Attributes:
         deployment: whose release serves alone; None: the service is taken off the hosts.
@@ -112,8 +113,12 @@ class Store(Protocol[Seen_contra]):
     def write(self, deployment: Deployment, *, hosts: Collection[str] | None = None) -> None:
         """Add an entry or replace it, on all hosts or on these."""
 
-    def replicate(self, entries: Sequence[Deployment], seen: Seen_contra) -> None:
-        """Give every host the entries that it lacks or has in an older state."""
+    def update(self, entries: Mapping[str, Sequence[Deployment]], seen: Seen_contra) -> None:
+        """Write how deployments have ended to the hosts that record them otherwise.
+
+        Args:
+            entries: by host, its own deployments.
+        """
 
     def fingerprint_key(self, seen: Seen_contra) -> bytes:
         """Return the key of secret fingerprints, made on first use."""
@@ -159,6 +164,6 @@ class Platform(Protocol[Seen]):
     def last_logs(self, release: Release) -> Mapping[str, str]:
         """Return the last log lines of a release's replicas, by name and host."""
 
-    def reconcile(self, desired: Desired, cancel: Cancel) -> ReconcileResult:
-        """Bring every host to what is desired, from whatever is found: undo, recovery, repair
-        and cleanup. Idempotent; a host that fails is told, not raised."""
+    def reconcile(self, desired: Mapping[str, Desired], cancel: Cancel) -> ReconcileResult:
+        """Bring the hosts to what is desired of them, from whatever is found: undo, recovery,
+        repair and cleanup. Idempotent; a host that fails is told, not raised."""

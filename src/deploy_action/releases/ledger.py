@@ -1,14 +1,16 @@
 """The ledger as values: its entries, newest number last, and what follows from them.
 
-An entry that cannot be read is skipped and named. Reading and writing: session/store.py.
+An entry that cannot be read is skipped and named. Every host keeps a ledger of its own, and no host is
+trusted with another one: from the others a host only learns how a deployment has ended that it records
+itself, with the same content. Reading and writing: session/store.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +22,7 @@ __all__ = [
     "current_deployment",
     "decode",
     "encode",
+    "is_same",
     "merge",
     "previous_stable",
     "succeeded_releases",
@@ -70,10 +73,23 @@ def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Entries of one environment, oldest first; `damaged` names files that cannot be read."""
+    """Entries of one environment, oldest first: one host's, or what several hosts say together.
+
+    Attributes:
+        damaged: names of files that cannot be read.
+        hosts: what each host records itself; empty in the ledger of one host.
+        disputed: by number, the hosts that record another deployment than `entries` has, or lack
+            one that succeeded.
+    """
 
     entries: tuple[Deployment, ...] = ()
     damaged: tuple[str, ...] = ()
+    hosts: Mapping[str, tuple[Deployment, ...]] = field(default_factory=dict)
+    disputed: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, host: str) -> tuple[Deployment, ...]:
+        """Return what a host records itself: all that may decide what it runs."""
+        return self.hosts.get(host, ())
 
     @classmethod
     def from_files(cls, files: Sequence[tuple[str, bytes]]) -> Ledger:
@@ -93,18 +109,65 @@ class Ledger:
         return max([entry.number for entry in self.entries] + names, default=0)
 
 
-def merge(ledgers: Sequence[Ledger]) -> Ledger:
-    """Join what several hosts know: by number, a finished entry before an unfinished one."""
-    merged: dict[int, Deployment] = {}
-    for ledger in ledgers:
+def merge(ledgers: Mapping[str, Ledger]) -> Ledger:
+    """Join the ledgers of several hosts, for people to read and for the next number.
+
+    Where hosts record different deployments under one number, the one that most of them have
+    counts, and of equally many the first.
+
+    Args:
+        ledgers: by host.
+    """
+    known: dict[int, dict[str, Deployment]] = {}
+    for host, ledger in ledgers.items():
         for entry in ledger.entries:
-            known = merged.get(entry.number)
-            if known is None or known.state is State.RUNNING:
-                merged[entry.number] = entry
+            known.setdefault(entry.number, {})[host] = entry
+    entries: list[Deployment] = []
+    hosts: dict[str, list[Deployment]] = {host: [] for host in ledgers}
+    disputed: dict[int, tuple[str, ...]] = {}
+    for number in sorted(known):
+        by_host = known[number]
+        told = {host: _with_outcome(entry, by_host.values()) for host, entry in by_host.items()}
+        for host, entry in told.items():
+            hosts[host].append(entry)
+        chosen = max(told.values(), key=lambda entry: sum(is_same(e, entry) for e in told.values()))
+        entries.append(chosen)
+        others = [host for host, entry in told.items() if not is_same(entry, chosen)]
+        if chosen.state is State.SUCCEEDED:
+            # A host that joined later has nothing to say about what was before.
+            others += [
+                host
+                for host, ledger in ledgers.items()
+                if host not in told and ledger.entries and ledger.entries[0].number <= number
+            ]
+        if others:
+            disputed[number] = tuple(others)
     return Ledger(
-        entries=tuple(merged[number] for number in sorted(merged)),
-        damaged=tuple(name for ledger in ledgers for name in ledger.damaged),
+        entries=tuple(entries),
+        damaged=tuple(name for ledger in ledgers.values() for name in ledger.damaged),
+        hosts={host: tuple(own) for host, own in hosts.items()},
+        disputed=disputed,
     )
+
+
+def is_same(one: Deployment, other: Deployment) -> bool:
+    """Tell whether two hosts record the same deployment, however it ended."""
+    return _begin(one) == _begin(other)
+
+
+def _begin(entry: Deployment) -> tuple[object, ...]:
+    return (
+        *(entry.number, entry.id, entry.kind, entry.release),
+        *(entry.previous, entry.restores, entry.started_at),
+    )
+
+
+def _with_outcome(entry: Deployment, others: Iterable[Deployment]) -> Deployment:
+    """Return an entry as another host says that it ended, where its own host does not know."""
+    if entry.state is not State.RUNNING:
+        return entry
+    ended = (e for e in others if e.state is not State.RUNNING and is_same(e, entry))
+    return next(ended, entry)
 
 
 def _stack(entries: Sequence[Deployment]) -> list[Deployment]:

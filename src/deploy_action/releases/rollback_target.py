@@ -119,6 +119,7 @@ def prepare(
         DeploymentFailed: an image or a secret is gone; the message says what can be restored.
     """
     release = target.release
+    _require_recorded(release, available.ledger, release.environment)
     declared = release.configuration.secrets
     given = available_secrets(release.configuration, inputs)
     complete = set(given) == set(declared)
@@ -157,6 +158,27 @@ def prepare(
     )
 
 
+def _require_recorded(release: Release, ledger: Ledger, environment: str) -> None:
+    """Make sure that every host has this very release in a record of its own."""
+    without = _not_recorded_by(release, ledger)
+    if without:
+        raise DeploymentFailed(
+            f"{', '.join(without)}: {release.version} cannot be restored there",
+            cause="the host's own ledger does not say that this release was live, and what only "
+            "another host records is not run on it",
+            remedy=f"deploy-action deploy -e {environment} --version {release.version}",
+            code=ErrorCode.LEDGER_DISPUTED,
+        )
+
+
+def _not_recorded_by(release: Release, ledger: Ledger) -> list[str]:
+    return [
+        host
+        for host, entries in ledger.hosts.items()
+        if not any(e.state is State.SUCCEEDED and e.release == release for e in entries)
+    ]
+
+
 def _require_in_registry(
     host: str, release: Release, require: Callable[[str, str], object]
 ) -> None:
@@ -186,7 +208,7 @@ def rollback_candidates(available: Availability) -> tuple[str, ...]:
         if current is not None and identifier == current.release.id:
             continue
         lost = set(available.without_image(release)) & set(available.without_replicas(release))
-        if not lost:
+        if not lost and not _not_recorded_by(release, available.ledger):
             versions.append(release.version)
     return tuple(dict.fromkeys(versions))
 

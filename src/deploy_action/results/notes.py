@@ -22,6 +22,7 @@ class NoteCode(StrEnum):
     HOOK_FAILED = "hook-failed"
     IN_MAINTENANCE = "in-maintenance"
     ISSUE_NOT_WRITTEN = "issue-not-written"
+    LEDGER_DISPUTED = "ledger-disputed"
     LEDGER_NOT_WRITTEN = "ledger-not-written"
     LOG_LOST = "log-lost"
     OBSERVER_FAILED = "observer-failed"

@@ -171,7 +171,8 @@ class DifferenceKind(StrEnum):
     """Identifies what differs, for programs."""
 
     LEDGER_DAMAGED = "ledger-damaged"
-    LEDGER_INCOMPLETE = "ledger-incomplete"
+    LEDGER_DISPUTED = "ledger-disputed"
+    """Another host records another deployment, or one that this host does not know."""
     REPLICA_MISSING = "replica-missing"
     REPLICA_CHANGED = "replica-changed"
     REPLICA_UNEXPECTED = "replica-unexpected"

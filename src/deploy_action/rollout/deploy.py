@@ -92,7 +92,7 @@ def deploy_release(
     """
     plan = platform.plan(attempt.kind, release, seen)
     if plan.unchanged:
-        return _repair(platform, seen, plan, attempt)
+        return _repair(platform, store, seen, plan, attempt)
     log = RolloutLog(clock=clock, begun=clock.monotonic())
     entry = _entry(plan, attempt, clock)
     context: RolloutContext[Any] = RolloutContext(
@@ -158,12 +158,20 @@ def _outcome(
     )
 
 
-def _repair(platform: Platform[Seen], seen: Seen, plan: Plan, attempt: Attempt) -> Outcome:
+def _repair(
+    platform: Platform[Seen], store: Store[Seen], seen: Seen, plan: Plan, attempt: Attempt
+) -> Outcome:
     """Nothing new: make sure that what is recorded as live really serves, and say so."""
+    current = current_deployment(seen.ledger.entries)
+    joined = [host for host in plan.hosts if not seen.ledger.of(host)]
+    if joined and current is not None:
+        # Their content is the deployer's, whatever the other hosts record under this id.
+        store.write(dataclasses.replace(current, release=plan.release), hosts=joined)
+        seen = platform.observe()
     done: ReconcileResult = restore_current(platform, seen, attempt.current_secrets)
     return dataclasses.replace(
         _described(plan.configuration, Result.UNCHANGED),
-        deployment=current_deployment(seen.ledger.entries),
+        deployment=current,
         gates=attempt.gates,
         notes=(*plan.notes, *done.notes),
         repaired=bool(done.notes),

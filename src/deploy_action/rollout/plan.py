@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy_action.releases.ledger import current_deployment, succeeded_releases
+from deploy_action.releases.ledger import Ledger, current_deployment
 from deploy_action.releases.model import Deployment, Kind, Release
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
-    from deploy_action.releases.ledger import Ledger
     from deploy_action.results.notes import Note
     from deploy_action.rollout.step import Step
 
@@ -47,7 +46,7 @@ class Plan:
         hosts: where, in the order of deploy.yaml; hooks run on the first.
         number: the deployment's number in the ledger.
         previous: the deployment that is live now.
-        succeeded: ids of releases that were live, newest first.
+        ledger: what every host records itself, to which it returns after a failure.
         on_failure: steps that run after an undo.
         closed: hosts whose edge answers with the maintenance page; no request goes through it.
     """
@@ -58,7 +57,7 @@ class Plan:
     hosts: tuple[str, ...]
     number: int
     previous: Deployment | None
-    succeeded: tuple[str, ...] = ()
+    ledger: Ledger = field(default_factory=Ledger)
     stages: tuple[Stage, ...] = ()
     on_failure: tuple[Step, ...] = ()
     notes: tuple[Note | str, ...] = ()
@@ -66,8 +65,10 @@ class Plan:
 
     @property
     def unchanged(self) -> bool:
-        """True when the release is live already."""
-        return self.previous is not None and self.previous.release.id == self.release.id
+        """True when the release is live already, on every host that records any."""
+        current = [current_deployment(self.ledger.of(host)) for host in self.hosts]
+        live = [entry.release.id for entry in current if entry is not None]
+        return set(live) == {self.release.id}
 
     @property
     def stop_first(self) -> bool:
@@ -114,7 +115,7 @@ def draft_plan(kind: Kind, release: Release, ledger: Ledger, hosts: Sequence[str
         hosts=tuple(hosts),
         number=ledger.highest + 1,
         previous=current_deployment(ledger.entries),
-        succeeded=succeeded_releases(ledger.entries),
+        ledger=ledger,
     )
 
 

@@ -47,12 +47,17 @@ def recover_interrupted(
         Interrupted, SessionLost: the next command settles it.
     """
     seen = platform.observe(images)
-    entries = seen.ledger.entries
-    unfinished = [entry for entry in entries if entry.state is State.RUNNING]
-    if not unfinished and not seen.orphans(current_deployment(entries)):
-        store.replicate(entries, seen)
+    own = {host: seen.ledger.of(host) for host in platform.hosts}
+    unfinished = {
+        entry.id: entry
+        for entries in own.values()
+        for entry in entries
+        if entry.state is State.RUNNING
+    }
+    if not unfinished and not seen.orphans():
+        store.update(own, seen)
         return seen
-    for entry in unfinished:
+    for entry in unfinished.values():
         events.warn(
             f"deployment {entry.id} of {entry.release.version} was left unfinished at: "
             f"{entry.step_text or 'its begin'}; settling it"
@@ -70,9 +75,10 @@ def recover_interrupted(
             remedy="deploy-action status, then deploy-action rollback --to VERSION",
         ) from error
     settled = {
-        entry.number: mark_abandoned(entry, platform.hosts, by=by, now=now) for entry in unfinished
+        host: [_settled(entry, platform.hosts, by=by, now=now) for entry in entries]
+        for host, entries in own.items()
     }
-    store.replicate([settled.get(entry.number, entry) for entry in entries], seen)
+    store.update(settled, seen)
     return platform.observe(images)
 
 
@@ -81,30 +87,38 @@ def restore_current(
     seen: Seen,
     secrets: Callable[[Release], Mapping[str, Secret]],
 ) -> ReconcileResult:
-    """Bring every host to the release that is live according to the ledger.
+    """Bring every host to the release that is live according to its own ledger, if it has one.
 
     Raises:
         DeployActionError: a host could not be brought to it.
     """
-    entries = seen.ledger.entries
-    current = current_deployment(entries)
-    result = platform.reconcile(
-        Desired(
+    desired: dict[str, Desired] = {}
+    for host in platform.hosts:
+        entries = seen.ledger.of(host)
+        if not entries:
+            continue
+        current = current_deployment(entries)
+        desired[host] = Desired(
             deployment=current,
             succeeded=succeeded_releases(entries),
             secrets={} if current is None else secrets(current.release),
             drain_seconds=0.0
             if current is None
             else current.release.configuration.stop.drain_seconds,
-        ),
-        Cancel(),
-    )
+        )
+    result = platform.reconcile(desired, Cancel())
     failures = sorted(
         result.failures.values(), key=lambda error: not isinstance(error, Interrupted | SessionLost)
     )
     if failures:
         raise failures[0]
     return result
+
+
+def _settled(entry: Deployment, hosts: Sequence[str], *, by: str, now: str) -> Deployment:
+    if entry.state is not State.RUNNING:
+        return entry
+    return mark_abandoned(entry, hosts, by=by, now=now)
 
 
 def mark_abandoned(entry: Deployment, hosts: Sequence[str], *, by: str, now: str) -> Deployment:

@@ -13,6 +13,7 @@ from deploy_action.errors import (
 )
 from deploy_action.parallel import Cancel
 from deploy_action.platforms.protocol import Desired
+from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.model import HostOutcome, State
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.rollout.log import explain, first_line
@@ -31,19 +32,25 @@ __all__ = ["outcomes", "undo", "what_to_restore"]
 _INTERRUPTED_DRAIN_SECONDS = 2.0
 
 
-def what_to_restore(plan: Plan, secrets: Mapping[str, Secret], error: BaseException) -> Desired:
-    """Decide what every host shall run after `error` ended the rollout of `plan`.
+def what_to_restore(
+    plan: Plan, secrets: Mapping[str, Secret], error: BaseException
+) -> dict[str, Desired]:
+    """Decide what every host shall run after `error` ended the rollout of `plan`: what it records
+    itself as live.
 
     After a signal there are seconds, not minutes: requests in flight get only a few of them.
     """
     limit = plan.configuration.stop.drain_seconds
     hurried = isinstance(error, Interrupted) or not isinstance(error, DeploymentFailed)
-    return Desired(
-        deployment=plan.previous,
-        succeeded=plan.succeeded,
-        secrets=secrets,
-        drain_seconds=min(limit, _INTERRUPTED_DRAIN_SECONDS) if hurried else limit,
-    )
+    return {
+        host: Desired(
+            deployment=current_deployment(plan.ledger.of(host)),
+            succeeded=succeeded_releases(plan.ledger.of(host)),
+            secrets=secrets,
+            drain_seconds=min(limit, _INTERRUPTED_DRAIN_SECONDS) if hurried else limit,
+        )
+        for host in plan.hosts
+    }
 
 
 def outcomes(plan: Plan, result: ReconcileResult) -> dict[str, HostOutcome]:
@@ -70,12 +77,13 @@ def undo(
     log.logs |= platform.last_logs(plan.release)
     # A fresh cancellation: what stopped the rollout must not stop its undo.
     context.cancel = Cancel(threading.Event())
-    result = platform.reconcile(what_to_restore(plan, context.secrets, error), context.cancel)
+    desired = what_to_restore(plan, context.secrets, error)
+    result = platform.reconcile(desired, context.cancel)
     log.add(result)
     for host in plan.hosts:
-        if plan.previous is not None and host not in result.failures:
-            restored = plan.previous.release.version
-            context.events.say(f"{restored} serves, as before", host=host)
+        restored = desired[host].deployment
+        if restored is not None and host not in result.failures:
+            context.events.say(f"{restored.release.version} serves, as before", host=host)
     for probe in context.probes:
         probe.stop()
     problems = [str(failure) for failure in result.failures.values()]

@@ -136,7 +136,7 @@ def test_hosts_that_disagree_are_joined_with_the_finished_entry() -> None:
     """The first host that recorded a success decides; nothing is lost from either."""
     first = told([(D, "1", OK), (D, "2", OK)])
     second = told([(D, "1", OK), (D, "2", RUN)])
-    joined = merge([Ledger(entries=tuple(second)), Ledger(entries=tuple(first))])
+    joined = merge({"b": Ledger(entries=tuple(second)), "a": Ledger(entries=tuple(first))})
     assert [e.state for e in joined.entries] == [OK, OK]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.clock import FakeClock
-from tests.fakes.values import deployment, environment, ledger, release, succeeded
+from tests.fakes.values import deployment, environment, release, shared, succeeded
 from tests.fakes.world import code_of
 from tests.unit.rollout.samples import Act
 
@@ -54,7 +54,7 @@ def stage(*hosts: str, text: str = "look") -> Stage:
 
 def plan(*stages: Stage) -> Plan:
     target = release("2.0.0", environment(hosts=HOSTS))
-    draft = draft_plan(Kind.DEPLOY, target, ledger(succeeded(1)), HOSTS)
+    draft = draft_plan(Kind.DEPLOY, target, shared(succeeded(1)), HOSTS)
     return dataclasses.replace(draft, stages=stages)
 
 

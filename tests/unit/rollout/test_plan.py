@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any, ClassVar
 
 import pytest
-from tests.fakes.values import environment, ledger, release, succeeded
+from tests.fakes.values import environment, release, shared, succeeded
 
 from deploy_action.config.model import Certificate, Hook, Hooks, Route, Strategy
 from deploy_action.releases.ledger import Ledger
@@ -34,20 +34,20 @@ class Look:
 def drafted(kind: Kind = Kind.DEPLOY, live: dict[str, Any] | None = None, **changes: Any) -> Plan:
     """Draft the deployment of 2.0.0, with changes, over 1.0.0, with others."""
     before = (
-        ledger() if live is None else ledger(succeeded(1, release("1.0.0", environment(**live))))
+        shared() if live is None else shared(succeeded(1, release("1.0.0", environment(**live))))
     )
     return draft_plan(kind, release("2.0.0", environment(**changes)), before, ["a", "b"])
 
 
 def test_a_draft_follows_from_the_ledger() -> None:
-    """Numbers rise past failures and damaged entries; what succeeded is newest first."""
+    """Numbers rise past failures and damaged entries."""
     one, two = release("1.0.0"), release("2.0.0")
     failed = dataclasses.replace(succeeded(3, "3.0.0"), state=State.FAILED)
-    entries = ledger(succeeded(1, one), succeeded(2, two), failed)
+    entries = shared(succeeded(1, one), succeeded(2, two), failed)
     plan = draft_plan(Kind.DEPLOY, release("4.0.0"), entries, ["a", "b"])
     assert (plan.number, plan.hosts) == (4, ("a", "b"))
     assert plan.previous == succeeded(2, two)
-    assert plan.succeeded == (two.id, one.id)
+    assert plan.ledger == entries
     assert plan.stages == ()
     damaged = Ledger(damaged=("00000007.json",))
     assert draft_plan(Kind.DEPLOY, one, damaged, ["a"]).number == 8
@@ -55,11 +55,11 @@ def test_a_draft_follows_from_the_ledger() -> None:
 
 def test_what_is_live_already_is_unchanged() -> None:
     """Equal content is the same release; another digest is another one."""
-    live = ledger(succeeded(1, release("1.0.0")))
+    live = shared(succeeded(1, release("1.0.0")))
     assert draft_plan(Kind.DEPLOY, release("1.0.0"), live, ["a"]).unchanged
     rebuilt = dataclasses.replace(release("1.0.0"), digest="sha256:other")
     assert not draft_plan(Kind.DEPLOY, rebuilt, live, ["a"]).unchanged
-    assert not draft_plan(Kind.DEPLOY, release("1.0.0"), ledger(), ["a"]).unchanged
+    assert not draft_plan(Kind.DEPLOY, release("1.0.0"), shared(), ["a"]).unchanged
 
 
 def test_a_rollback_leaves_out_what_it_must_not_repeat() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.fakes.values import environment, ledger, release, succeeded
+from tests.fakes.values import environment, release, shared, succeeded
 from tests.fakes.world import code_of
 from tests.unit.rollout.samples import Act, Bench
 
@@ -31,14 +31,14 @@ FAILED = DeploymentFailed("bad", cause="exit code 1", code=ErrorCode.REPLICA_EXI
 
 def plan_over(live: str | None, drain_seconds: float = 30.0) -> Plan:
     configuration = environment(stop=Stop(drain_seconds=drain_seconds))
-    entries = ledger() if live is None else ledger(succeeded(1, live))
+    entries = shared() if live is None else shared(succeeded(1, live))
     return draft_plan(Kind.DEPLOY, release("2.0.0", configuration), entries, ["a", "b"])
 
 
 def test_what_served_before_is_restored() -> None:
     """With the ids that may be kept, the secrets of this rollout, and an awaited end."""
     plan, secrets = plan_over("1.0.0"), {"TOKEN": Secret("x")}
-    desired = what_to_restore(plan, secrets, FAILED)
+    desired = what_to_restore(plan, secrets, FAILED)["a"]
     assert desired.deployment == succeeded(1, "1.0.0")
     assert desired.succeeded == (release("1.0.0").id,)
     assert desired.secrets == secrets
@@ -47,7 +47,7 @@ def test_what_served_before_is_restored() -> None:
 
 def test_where_nothing_served_the_service_is_taken_off() -> None:
     """A first deployment has nothing to go back to."""
-    desired = what_to_restore(plan_over(None), {}, FAILED)
+    desired = what_to_restore(plan_over(None), {}, FAILED)["b"]
     assert (desired.deployment, desired.succeeded) == (None, ())
 
 
@@ -66,7 +66,8 @@ def test_after_a_signal_requests_in_flight_get_a_few_seconds(
     error: BaseException, limit: float, seconds: float
 ) -> None:
     """GitHub kills the job soon; a failure has all the time that is configured."""
-    assert what_to_restore(plan_over("1.0.0", limit), {}, error).drain_seconds == seconds
+    desired = what_to_restore(plan_over("1.0.0", limit), {}, error)
+    assert [one.drain_seconds for one in desired.values()] == [seconds, seconds]
 
 
 def test_a_host_that_could_not_be_restored_is_unknown() -> None:

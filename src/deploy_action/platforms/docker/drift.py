@@ -6,7 +6,7 @@ so nothing is compared while the lock is held.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,9 @@ def differences(
 def _differences(
     host: HostObservation, ledger: Ledger, placement: Placement, now: datetime
 ) -> Iterator[Difference]:
-    current = current_deployment(ledger.entries)
+    # A host is compared with its own record; one that joined, with the others'.
+    entries = ledger.of(host.host) or ledger.entries
+    current = current_deployment(entries)
     for name in host.ledger.damaged:
         yield Difference(
             kind=DifferenceKind.LEDGER_DAMAGED,
@@ -53,6 +55,18 @@ def _differences(
             recorded="readable",
             found="torn",
         )
+    for entry in ledger.entries:
+        if host.host in ledger.disputed.get(entry.number, ()):
+            own = [known for known in host.ledger.entries if known.number == entry.number]
+            yield Difference(
+                kind=DifferenceKind.LEDGER_DISPUTED,
+                host=host.host,
+                subject=f"ledger entry {entry.number}",
+                recorded=f"{entry.release.version}, deployment {entry.id}",
+                found=f"{own[0].release.version}, deployment {own[0].id}" if own else _ABSENT,
+                remedy="if one of you made that deployment, deploy again: every host records it "
+                "then; if nobody did, somebody else writes to a host",
+            )
     if current is not None:
         release = current.release
         present = {(r.role, r.index): r for r in of_release(host.replicas, release)}
@@ -75,16 +89,7 @@ def _differences(
             standby = tuple(r for r in host.replicas if is_on_standby(r, current.standby))
             serving = with_traffic(present.values(), release)
             yield from _edge(host, placement, serving, standby)
-        if current.id not in [entry.id for entry in host.ledger.entries]:
-            yield Difference(
-                kind=DifferenceKind.LEDGER_INCOMPLETE,
-                host=host.host,
-                subject="ledger",
-                recorded=f"deployment {current.id}",
-                found=_ABSENT,
-                remedy=_REPAIR,
-            )
-    yield from _unexpected(host, current, ledger, stopping=_may_be_stopping(current, now))
+    yield from _unexpected(host, current, entries, stopping=_may_be_stopping(current, now))
 
 
 def _replica(
@@ -200,11 +205,15 @@ def _may_be_stopping(current: Deployment | None, now: datetime) -> bool:
 
 
 def _unexpected(
-    host: HostObservation, current: Deployment | None, ledger: Ledger, *, stopping: bool
+    host: HostObservation,
+    current: Deployment | None,
+    entries: Sequence[Deployment],
+    *,
+    stopping: bool,
 ) -> Iterator[Difference]:
     release = current.release.id if current is not None else ""
     standby = current.standby if current is not None else ""
-    succeeded = set(succeeded_releases(ledger.entries))
+    succeeded = set(succeeded_releases(entries))
     for replica in host.replicas:
         if replica.release not in succeeded:
             kind, recorded = DifferenceKind.REPLICA_UNEXPECTED, _ABSENT

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.edge.state import Backend, ServerStatus
 from deploy_action.platforms.docker.replicas import Replica, of_release
-from deploy_action.releases.ledger import Ledger, merge, succeeded_releases
+from deploy_action.releases.ledger import Ledger, current_deployment, merge, succeeded_releases
 
 if TYPE_CHECKING:
     from deploy_action.releases.model import Deployment, Release
@@ -56,7 +56,7 @@ class DockerObservation:
     @classmethod
     def of(cls, hosts: Sequence[HostObservation]) -> DockerObservation:
         """Put together what was found on each host."""
-        return cls(hosts=tuple(hosts), ledger=merge([host.ledger for host in hosts]))
+        return cls(hosts=tuple(hosts), ledger=merge({host.host: host.ledger for host in hosts}))
 
     @property
     def problems(self) -> Mapping[str, str]:
@@ -74,21 +74,13 @@ class DockerObservation:
         """Return the observation of one host."""
         return next(host for host in self.hosts if host.host == name)
 
-    def orphans(self, current: Deployment | None) -> tuple[str, ...]:
-        """Name the replicas that are neither live, nor kept, nor on standby, nor stopping."""
-        live = "" if current is None else current.release.id
-        standby = "" if current is None else current.standby
-        succeeded = set(succeeded_releases(self.ledger.entries))
+    def orphans(self) -> tuple[str, ...]:
+        """Name the replicas that their host records neither as live, nor kept, nor on standby, and
+        that are not stopping. A host that records nothing has none."""
         return tuple(
             f"{replica.name} on {host.host}"
             for host in self.hosts
-            for replica in host.replicas
-            if replica.release != live
-            and (
-                replica.release not in succeeded
-                or (replica.container.running and not is_leaving(replica, host.backend))
-            )
-            and not is_on_standby(replica, standby)
+            for replica in _orphans(host, self.ledger.of(host.host))
         )
 
     def without_replicas(self, release: Release) -> tuple[str, ...]:
@@ -101,6 +93,22 @@ class DockerObservation:
     def without_image(self, release: Release) -> tuple[str, ...]:
         """Return the hosts that do not have a release's image."""
         return tuple(host.host for host in self.hosts if release.reference not in host.image_ids)
+
+
+def _orphans(host: HostObservation, entries: Sequence[Deployment]) -> Iterator[Replica]:
+    if not entries:
+        # Its ledger was lost, or it joined: what serves there goes on until something is deployed.
+        return
+    current = current_deployment(entries)
+    live = "" if current is None else current.release.id
+    standby = "" if current is None else current.standby
+    succeeded = set(succeeded_releases(entries))
+    for replica in host.replicas:
+        kept = replica.release in succeeded and (
+            not replica.container.running or is_leaving(replica, host.backend)
+        )
+        if replica.release != live and not kept and not is_on_standby(replica, standby):
+            yield replica
 
 
 def is_on_standby(replica: Replica, standby: str) -> bool:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_rollout"]
 
+_DISPUTES = 3
+"""How many disputed entries a plan names."""
+
 
 def plan_rollout(
     kind: Kind, release: Release, hosts: Sequence[str], seen: DockerObservation
@@ -154,6 +157,13 @@ def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
                 f"{host.host}: the edge's configuration was changed by hand or by another program; "
                 "it is written anew",
             )
+    for number, hosts in list(seen.ledger.disputed.items())[-_DISPUTES:]:
+        entry = next(entry for entry in seen.ledger.entries if entry.number == number)
+        yield Note(
+            NoteCode.LEDGER_DISPUTED,
+            f"{', '.join(hosts)}: no record of deployment {number} ({entry.release.version}, "
+            f"{entry.id}) as other hosts have it; each host keeps to its own ledger",
+        )
     if plan.unchanged:
         return
     configuration = plan.configuration

@@ -214,18 +214,19 @@ class DockerPlatform:
         """
         self.certificate = missing_certificate(release.configuration, seen, self.inputs)
 
-    def reconcile(self, desired: Desired, cancel: Cancel) -> ReconcileResult:
-        """Bring every host to what is desired, all of them in parallel."""
+    def reconcile(self, desired: Mapping[str, Desired], cancel: Cancel) -> ReconcileResult:
+        """Bring the hosts to what is desired of them, all in parallel."""
 
         def bring(host: Host) -> ReconcileResult:
             try:
                 remove_orphaned_hooks(host)
-                return reconcile_host(host, desired, cancel)
+                return reconcile_host(host, desired[host.name], cancel)
             except (DeployActionError, OSError) as error:
                 return ReconcileResult(failures={host.name: error})
 
         result = ReconcileResult()
-        for done in run_parallel(bring, list(self.locked.values()), cancel=cancel):
+        hosts = [host for name, host in self.locked.items() if name in desired]
+        for done in run_parallel(bring, hosts, cancel=cancel):
             result.add(done)
         return result
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DockerStore"]
 
-_REPLICATED = 20
+_UPDATED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class DockerStore:
         chosen = [host for name, host in self.hosts.items() if hosts is None or name in hosts]
         run_parallel(lambda host: host.ledger.write(deployment), chosen)
 
-    def replicate(self, entries: Sequence[Deployment], seen: DockerObservation) -> None:
-        """Give every host the entries that it lacks or has in an older state."""
+    def update(self, entries: Mapping[str, Sequence[Deployment]], seen: DockerObservation) -> None:
+        """Write how deployments have ended to the hosts that record them otherwise."""
         for name, host in self.hosts.items():
             known = {entry.number: entry for entry in seen.host(name).ledger.entries}
-            for entry in entries[-_REPLICATED:]:
+            for entry in entries[name][-_UPDATED:]:
                 if known.get(entry.number) != entry:
                     host.ledger.write(entry)
 

@@ -16,7 +16,7 @@ from deploy_action.platforms.docker.drift import differences
 from deploy_action.platforms.docker.edge.state import Backend, ServerStatus
 from deploy_action.platforms.docker.observation import HostObservation
 from deploy_action.platforms.docker.replicas import Placement
-from deploy_action.releases.ledger import Ledger
+from deploy_action.releases.ledger import Ledger, merge
 from deploy_action.results.reports import DifferenceKind
 
 CONFIGURATION = environment(
@@ -149,8 +149,15 @@ def test_a_ledger_that_is_torn_or_behind_is_told() -> None:
     """Of this host; the others have what it lacks."""
     damaged = dataclasses.replace(ENTRIES, damaged=("00000003.json",))
     assert kinds(dataclasses.replace(found(), ledger=damaged)) == [DifferenceKind.LEDGER_DAMAGED]
-    behind = ledger(ENTRIES.entries[0])
-    assert kinds(dataclasses.replace(found(), ledger=behind)) == [DifferenceKind.LEDGER_INCOMPLETE]
+
+
+def test_a_host_is_compared_with_its_own_ledger() -> None:
+    """What another host records is told, but is not what this one should run."""
+    one = found()
+    forged = ledger(*ENTRIES.entries, succeeded(9, "6.6.6"))
+    assert kinds(one, merge({one.host: ENTRIES, "b": forged})) == [DifferenceKind.LEDGER_DISPUTED]
+    other = dataclasses.replace(one, host="b", ledger=forged)
+    assert DifferenceKind.REPLICA_MISSING in kinds(other, merge({"b": forged, "c": ENTRIES}))
 
 
 def test_containers_that_should_not_be_there_are_told() -> None:

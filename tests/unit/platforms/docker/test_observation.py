@@ -72,13 +72,15 @@ def test_an_orphan_is_neither_live_nor_kept_nor_stopping(
     """Drained and asked to stop is what every deployment leaves for a while."""
     one = replica(target, 5, **changes)
     found = observation([host(replicas=(one,), backend=backend(LIVE, replica(LIVE, 2)))], ENTRIES)
-    assert found.orphans(ENTRIES[1]) == ((f"{one.name} on a",) if orphaned else ())
+    assert found.orphans() == ((f"{one.name} on a",) if orphaned else ())
 
 
 def test_without_a_live_release_everything_is_orphaned_that_never_was_live() -> None:
-    """A first deployment that died."""
+    """A first deployment that died; a host that records nothing is not judged."""
     one = replica(FAILED)
-    assert observation([host(replicas=(one,))]).orphans(None) == (f"{one.name} on a",)
+    begun = (deployment(1, FAILED),)
+    assert observation([host(replicas=(one,))], begun).orphans() == (f"{one.name} on a",)
+    assert observation([host(replicas=(one,))]).orphans() == ()
 
 
 def test_a_standby_runs_to_stay() -> None:
@@ -91,7 +93,7 @@ def test_a_standby_runs_to_stay() -> None:
     assert not is_on_standby(stopping, current.standby)
     assert not is_on_standby(replica(live, 2), current.standby)
     found = observation([host(replicas=(up,))], (succeeded(1, old), current))
-    assert found.orphans(current) == ()
+    assert found.orphans() == ()
 
 
 def test_what_is_in_the_edge_is_not_leaving() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from deploy_action.platforms.docker.reconcile import reconcile_host
 from deploy_action.platforms.protocol import Desired
+from deploy_action.releases.ledger import succeeded_releases
 from deploy_action.rollout.step import StepId
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class CleanUp:
         plan = context.plan
         desired = Desired(
             deployment=context.journal.deployment,
-            succeeded=(plan.release.id, *plan.succeeded),
+            succeeded=(plan.release.id, *succeeded_releases(plan.ledger.of(self.host))),
             secrets=context.secrets,
             drain_seconds=plan.configuration.stop.drain_seconds,
             wait_for_exit=False,
