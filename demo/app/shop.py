@@ -12,6 +12,7 @@ Faults, each by a variable of the environment:
     HEALTH=500              /healthz answers with this status, or: flap, hang, redirect
     WRONG_VERSION=0.9       claim to be another version
     FAIL_RATE=0.5           this share of the answers (but /healthz) is a 500
+    HANG_UP=1               every request (but /healthz) is closed without an answer
     LATENCY=0.2             every answer (but /healthz) is late by so many seconds
     EAT_MEMORY=512          allocate so many megabytes before listening
     IGNORE_SIGTERM=1        never stop on SIGTERM
@@ -157,6 +158,8 @@ class Shop:
                     break
                 if "websocket" in request.headers.get("upgrade", "").lower():
                     await hold_websocket(request, reader, writer)
+                    break
+                if self.environment.get("HANG_UP") and request.path != "/healthz":
                     break
                 answer = await self.answer(request)
                 closing = self.stopping.is_set() or request.headers.get("connection") == "close"

@@ -80,3 +80,16 @@ def test_a_person_promotes_or_aborts_a_canary_from_elsewhere(box: Sandbox) -> No
         assert process.returncode == 0, out + err
     assert box.serving() == "2.0.0"
     assert any("octocat" in warning for warning in box.history()[0]["warnings"])
+
+
+def test_a_canary_that_hangs_up_on_everybody_is_undone_though_no_client_notices(
+    box: Sandbox,
+) -> None:
+    """The edge repeats what it left unanswered elsewhere: that counts against the canary."""
+    box.configure(smoke=[], probe=False)
+    box.deployed("1.0.0")
+    box.configure(strategy={"canary": [50], "pause": "20s"}, env={"HANG_UP": "1"})
+    with box.load(post=0) as stop:
+        done = box.deploy("2.0.0")
+        seen = stop()
+    box.assert_survived(done, serves="1.0.0", seen=seen, code="analysis-failed")

@@ -30,7 +30,7 @@ class ServerCounters(Protocol):
     def errors_5xx(self) -> int: ...
 
     @property
-    def connection_errors(self) -> int: ...
+    def unanswered(self) -> int: ...
 
     @property
     def response_milliseconds(self) -> int: ...
@@ -117,4 +117,4 @@ def judge(new: Traffic, old: Traffic, limits: Analysis) -> Verdict:
 
 
 def _failed(status: ServerCounters) -> int:
-    return status.errors_5xx + status.connection_errors
+    return status.errors_5xx + status.unanswered

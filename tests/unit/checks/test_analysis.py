@@ -19,7 +19,7 @@ def server(requests: int, errors: int = 0, refused: int = 0, milliseconds: int =
         sessions=0,
         requests=requests,
         errors_5xx=errors,
-        connection_errors=refused,
+        unanswered=refused,
         response_milliseconds=milliseconds,
     )
 

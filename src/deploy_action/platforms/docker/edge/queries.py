@@ -64,6 +64,11 @@ def _status(row: dict[str, str]) -> ServerStatus:
     check = (row.get("check_status") or "").removeprefix("* ")
     details = (row.get("check_desc"), row.get("check_code"), row.get("last_chk"))
     description = " ".join(part for part in details if part)
+    # An attempt that failed and was repeated, here or on another server, is in wretr or wredis
+    # alone: a server that refuses everything has no error of its own beside a good one.
+    unanswered = sum(int(row.get(name) or 0) for name in ("econ", "eresp", "wretr", "wredis"))
+    # stot counts attempts at their start; a TCP server has nothing else.
+    answered = row.get("req_tot") or ""
     return ServerStatus(
         name=row["svname"],
         up=row["status"].startswith("UP") or row["status"] == "no check",
@@ -71,8 +76,8 @@ def _status(row: dict[str, str]) -> ServerStatus:
         last_check=f"{check}: {description}" if check else "",
         weight=int(row["weight"] or 0),
         sessions=int(row["scur"] or 0),
-        requests=int(row["stot"] or 0),
+        requests=int(answered) + unanswered if answered else int(row["stot"] or 0),
         errors_5xx=int(row.get("hrsp_5xx") or 0),
-        connection_errors=int(row["econ"] or 0) + int(row["eresp"] or 0),
+        unanswered=unanswered,
         response_milliseconds=int(row.get("rtime") or 0),
     )

@@ -221,6 +221,8 @@ class ServerStatus:
     Attributes:
         checked: a check has passed; HAProxy counts a server as up before its first check.
         last_check: the last check's result in HAProxy's words ("L4CON: Connection refused").
+        requests: attempts to have one answered, those included that another server answered then.
+        unanswered: attempts that ended without an answer, whatever the client got in the end.
     """
 
     name: str
@@ -231,7 +233,7 @@ class ServerStatus:
     sessions: int
     requests: int
     errors_5xx: int
-    connection_errors: int
+    unanswered: int
     response_milliseconds: int
 
 

@@ -1,0 +1,35 @@
+"""What HAProxy's statistics say of a server, as HAProxy 3.0 prints them."""
+
+from __future__ import annotations
+
+from deploy_action.platforms.docker.edge.queries import server_statuses
+from deploy_action.platforms.docker.edge.state import ServerStatus
+from deploy_action.session.queries import Response
+
+HEAD = "# pxname,svname,status,weight,scur,stot,req_tot,hrsp_5xx,econ,eresp,wretr,wredis,rtime,"
+
+
+def status(row: str) -> ServerStatus:
+    """Read one server of the backend."""
+    table = f"{HEAD}\nb,one,UP,100,{row},0,\n".encode()
+    return server_statuses("b").read([Response(status="ok", content=table)])["one"]
+
+
+def test_a_server_that_refuses_everything_has_failed_even_where_another_one_answered() -> None:
+    """By experiment: 20 requests to a closed port beside a good server leave this row."""
+    refusing = status("0,20,0,0,0,0,0,20")
+    assert (refusing.requests, refusing.unanswered) == (20, 20)
+
+
+def test_attempts_are_not_counted_twice() -> None:
+    """28 requests to the only server, at a closed port: stot counts each of four attempts."""
+    alone = status("0,112,0,0,28,0,84,0")
+    assert (alone.requests, alone.unanswered) == (112, 112)
+    good = status("0,30,28,3,0,0,0,2")
+    assert (good.requests, good.unanswered, good.errors_5xx) == (30, 2, 3)
+
+
+def test_a_tcp_server_has_connections_only() -> None:
+    """Its columns of requests are empty."""
+    refusing = status("0,10,,,0,0,0,10")
+    assert (refusing.requests, refusing.unanswered) == (10, 10)
