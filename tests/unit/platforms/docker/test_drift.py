@@ -54,7 +54,7 @@ def up(name: str, weight: int) -> ServerStatus:
         sessions=0,
         requests=0,
         errors_5xx=0,
-        connection_errors=0,
+        unanswered=0,
         response_milliseconds=0,
     )
 
