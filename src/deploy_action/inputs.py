@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["Inputs", "Secret"]
+__all__ = ["Inputs", "Secret", "is_reserved"]
+
+_RESERVED = re.compile(
+    r"(?:ACTIONS|DEPLOY|DOCKER|GITHUB|INPUT|RUNNER|SSH)_.+|HOME|PATH", re.IGNORECASE
+)
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether a variable belongs to GitHub, its runner, Docker, ssh or deploy-action itself:
+    what it holds is never handed to an application."""
+    return _RESERVED.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,9 @@ class Inputs:
     """deploy, promote: where to write the proof of success."""
 
     def secret(self, name: str) -> Secret | None:
-        """Return the value of a declared secret, or None when the environment lacks it."""
-        value = self.environ.get(name)
+        """Return the value of a declared secret, or None when the environment lacks it.
+
+        A reserved name never has a value here, wherever the name was taken from.
+        """
+        value = None if is_reserved(name) else self.environ.get(name)
         return None if value is None else Secret(value)

@@ -135,7 +135,7 @@ def deploy_image(
                 reason=inputs.reason,
                 run_url=inputs.run_url,
                 secrets=secrets,
-                current_secrets=functools.partial(_secrets_of, inputs),
+                current_secrets=functools.partial(_secrets_of, target, inputs),
                 credentials=login,
                 gates=tuple(gates),
             )
@@ -156,15 +156,15 @@ def recovered(
         connection.platform,
         store,
         images=images,
-        secrets=functools.partial(_secrets_of, connection.inputs),
+        secrets=functools.partial(_secrets_of, connection.environment, connection.inputs),
         by=connection.id,
         now=connection.now,
         events=connection.events,
     )
 
 
-def _secrets_of(inputs: Inputs, release: Release) -> Mapping[str, Secret]:
-    return available_secrets(release.configuration, inputs)
+def _secrets_of(today: Environment, inputs: Inputs, release: Release) -> Mapping[str, Secret]:
+    return available_secrets(release.configuration, today, inputs)
 
 
 def make_release(

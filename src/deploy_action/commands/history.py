@@ -8,6 +8,8 @@ from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command, opt
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms.connection import connect_platform
+from deploy_action.releases.ledger import disputes
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.reports import History
 
 if TYPE_CHECKING:
@@ -34,7 +36,10 @@ def run(inputs: Inputs, events: EventStream) -> History:
     target = select_environment(load(inputs.config), inputs.environment)
     with connect_platform(target, inputs, events) as connection:
         ledger = connection.platform.observe().ledger
-    notes = [f"the entry {name} cannot be read (a torn disk?)" for name in ledger.damaged]
+    notes: list[Note | str] = [
+        f"the entry {name} cannot be read (a torn disk?)" for name in ledger.damaged
+    ]
+    notes += [Note(NoteCode.LEDGER_DISPUTED, text) for text in disputes(ledger)]
     return History(
         service=target.service,
         environment=target.name,

@@ -22,9 +22,11 @@ from deploy_action.render.metrics import textfile
 from deploy_action.results.reports import Monitoring
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from deploy_action.config.model import Route
     from deploy_action.events.stream import EventStream
-    from deploy_action.inputs import Inputs
+    from deploy_action.inputs import Inputs, Secret
     from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.platform import DockerPlatform
     from deploy_action.platforms.docker.replicas import Replica
@@ -66,7 +68,8 @@ def run(inputs: Inputs, events: EventStream) -> Monitoring:
     target = select_environment(load(inputs.config), inputs.environment)
     with connect_platform(target, inputs, events, partial=True) as connection:
         platform = connection.platform
-        current = current_deployment(platform.observe().ledger.entries)
+        ledger = platform.observe().ledger
+        current = current_deployment(ledger.entries)
         if current is None:
             found = Monitoring(
                 service=target.service,
@@ -77,7 +80,14 @@ def run(inputs: Inputs, events: EventStream) -> Monitoring:
         else:
             release = current.release
             results = run_parallel(
-                lambda name: _check_host(platform, name, release, inputs), platform.answering
+                lambda name: _check_host(
+                    platform,
+                    name,
+                    # A host is asked for what it records itself; one that joined, for the others'.
+                    (current_deployment(ledger.of(name)) or current).release,
+                    available_secrets(release.configuration, target, inputs),
+                ),
+                platform.answering,
             )
             found = Monitoring(
                 service=target.service,
@@ -101,18 +111,18 @@ def run(inputs: Inputs, events: EventStream) -> Monitoring:
 
 
 def _check_host(
-    platform: DockerPlatform, name: str, release: Release, inputs: Inputs
+    platform: DockerPlatform, name: str, release: Release, secrets: Mapping[str, Secret]
 ) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
     """Return the checks of a host, and what people should know besides."""
     try:
-        return _checks(platform, name, release, inputs)
+        return _checks(platform, name, release, secrets)
     except HostUnreachable as error:
         # It answered a moment ago, when it was observed.
         return (_result("host", name, error.what),), ()
 
 
 def _checks(
-    platform: DockerPlatform, name: str, release: Release, inputs: Inputs
+    platform: DockerPlatform, name: str, release: Release, secrets: Mapping[str, Secret]
 ) -> tuple[tuple[CheckResult, ...], tuple[str, ...]]:
     with platform.reader(name) as host:
         if host is None:
@@ -122,7 +132,7 @@ def _checks(
             host=host,
             release=release,
             configuration=configuration,
-            secrets=available_secrets(configuration, inputs),
+            secrets=secrets,
         )
         replicas = of_release(host.replicas(), release)
         checks = [_health(host, release, replica) for replica in replicas]

@@ -11,7 +11,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.platforms.connection import connect_platform
-from deploy_action.releases.ledger import current_deployment
+from deploy_action.releases.ledger import current_deployment, is_live
 from deploy_action.releases.model import Kind
 from deploy_action.releases.rollback_target import (
     RollbackTarget,
@@ -86,7 +86,7 @@ def _roll_back(connection: Connection, store: DockerStore) -> Outcome:
     chosen = _choose(connection, seen, store.fingerprint_key(seen))
     if isinstance(chosen, Outcome):
         return chosen
-    platform.require_certificate(chosen.release, seen)
+    platform.require_certificate(chosen.release, connection.environment, seen)
     for note in chosen.notes:
         events.say(note)
     reason = f": {inputs.reason}" if inputs.reason else ""
@@ -99,7 +99,9 @@ def _roll_back(connection: Connection, store: DockerStore) -> Outcome:
         run_url=inputs.run_url,
         restores=chosen.restores,
         secrets=chosen.secrets,
-        current_secrets=lambda release: available_secrets(release.configuration, inputs),
+        current_secrets=lambda release: available_secrets(
+            release.configuration, connection.environment, inputs
+        ),
         credentials=registry_login(connection.environment, inputs, chosen.release.image)
         if chosen.needs_registry
         else None,
@@ -133,11 +135,12 @@ def _choose(
             note = f"{inputs.from_} is no longer live: {current.release.version} is"
         else:
             chosen = find_target(entries, inputs, target)
-            if chosen.release.id != current.release.id:
+            if not is_live(seen.ledger, chosen.release, connection.platform.hosts):
                 engines = connection.platform.engines
                 return prepare(
                     chosen,
                     seen,
+                    target,
                     inputs,
                     key,
                     lambda host, reference: engines[host].resolve(reference, None),

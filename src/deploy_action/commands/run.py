@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from deploy_action.clock import Clock
+    from deploy_action.config.model import Environment
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.engine.protocol import Engine
@@ -80,7 +81,8 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
     with connect_platform(target, inputs, events) as connection:
         platform, clock = connection.platform, connection.clock
         seen = platform.observe()
-        current = current_deployment(seen.ledger.entries)
+        # What a host records itself: another one does not decide what runs on it.
+        current = current_deployment(seen.ledger.of(platform.hosts[0]))
         if current is None:
             raise BadInput(
                 f"{target.name}: nothing was ever deployed there",
@@ -93,7 +95,7 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
             release,
             inputs.argv,
             name=os.urandom(4).hex(),
-            secrets=_secrets(release, seen.hosts[0], inputs),
+            secrets=_secrets(release, target, seen.hosts[0], inputs),
             bare=inputs.no_entrypoint,
         )
         engine = platform.first
@@ -122,13 +124,15 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
     )
 
 
-def _secrets(release: Release, host: HostObservation, inputs: Inputs) -> Mapping[str, Secret]:
+def _secrets(
+    release: Release, today: Environment, host: HostObservation, inputs: Inputs
+) -> Mapping[str, Secret]:
     """Return today's values where they are given, else those that the live replica runs with."""
-    declared = release.configuration.secrets
+    declared = [name for name in release.configuration.secrets if name in today.secrets]
     replicas = of_release(host.replicas, release)
     running = replicas[0].container.env if replicas else {}
     values = {name: Secret(running[name]) for name in declared if name in running}
-    values |= available_secrets(release.configuration, inputs)
+    values |= available_secrets(release.configuration, today, inputs)
     missing = [name for name in declared if name not in values]
     if missing:
         raise BadInput(

@@ -9,11 +9,14 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.observation import is_on_standby
-from deploy_action.releases.ledger import current_deployment, succeeded_releases
+from deploy_action.releases.ledger import current_deployment, disputes, succeeded_releases
 from deploy_action.releases.rollback_target import rollback_candidates
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.reports import HostStatus, ReplicaStage, ReplicaStatus, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.observation import HostObservation
@@ -40,17 +43,17 @@ def run(inputs: Inputs, events: EventStream) -> Status:
         seen = platform.observe()
         holders = platform.holders()
     current = current_deployment(seen.ledger.entries)
-    succeeded = set(succeeded_releases(seen.ledger.entries))
     return Status(
         service=target.service,
         environment=target.name,
         url=target.url or "",
         current=current,
-        hosts=tuple(_host(host, current, succeeded) for host in seen.hosts),
+        hosts=tuple(_host(host, seen.ledger.of(host.host)) for host in seen.hosts),
         restorable=rollback_candidates(seen),
         lock=next((str(holder) for holder in holders.values()), ""),
         notes=(
             *(f"the ledger entry {name} cannot be read" for name in seen.ledger.damaged),
+            *(Note(NoteCode.LEDGER_DISPUTED, text) for text in disputes(seen.ledger)),
             *(
                 f"{host.host}: maintenance is on; open: "
                 f"deploy-action maintenance off -e {target.name}"
@@ -61,9 +64,10 @@ def run(inputs: Inputs, events: EventStream) -> Status:
     )
 
 
-def _host(host: HostObservation, current: Deployment | None, succeeded: set[str]) -> HostStatus:
+def _host(host: HostObservation, entries: Sequence[Deployment]) -> HostStatus:
     if host.problem:
         return HostStatus(host=host.host, problem=host.problem)
+    current, succeeded = current_deployment(entries), set(succeeded_releases(entries))
     replicas = tuple(_replica(replica, host, current, succeeded) for replica in host.replicas)
     versions = {replica.version for replica in replicas if replica.stage is ReplicaStage.SERVING}
     return HostStatus(

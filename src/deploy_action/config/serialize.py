@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
+from enum import Enum
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from deploy_action.config.model import CommandSmoke, Environment, HttpSmoke, TcpSmoke
 from deploy_action.gates.registry import GATES
 
-__all__ = ["deserialize", "serialize"]
+__all__ = ["decode_as", "deserialize", "serialize"]
+
+T = TypeVar("T")
 
 # Where a field may hold one of several dataclasses, this key says which.
 _KIND = "is"
@@ -50,6 +54,15 @@ def deserialize(mapping: Mapping[str, object]) -> Environment:
         raise ValueError(f"this is no stored configuration: {error}") from error
 
 
+def decode_as(kind: type[T], mapping: Mapping[str, object]) -> T:
+    """Return a dataclass from plain data; unknown keys are ignored.
+
+    Raises:
+        TypeError, ValueError: a field is missing or has another type.
+    """
+    return cast("T", _decode(kind, mapping))
+
+
 def _encode(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         plain: dict[str, object] = {}
@@ -87,17 +100,24 @@ def _decode(kind: Any, value: Any) -> object:
     if origin is not None and issubclass(_class(origin), Mapping):
         return {key: _decode(arguments[1], item) for key, item in _expect(dict, value).items()}
     if dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
-        known = {item.name for item in dataclasses.fields(kind)}
+        fields = _fields(cast("Any", kind))
         content = _expect(dict, value).items()
         return cast("Any", kind)(
-            **{name: _decode(hints[name], item) for name, item in content if name in known}
+            **{name: _decode(fields[name], item) for name, item in content if name in fields}
         )
     if origin is Literal:
         return value
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind(value)
     if kind is float:
-        return float(value)
+        return float(_expect((int, float), value))
     return _expect(kind, value)
+
+
+@functools.cache
+def _fields(kind: Any) -> Mapping[str, Any]:
+    hints = get_type_hints(kind)
+    return {item.name: hints[item.name] for item in dataclasses.fields(kind)}
 
 
 def _decode_union(members: list[Any], value: Any) -> object:
@@ -110,7 +130,8 @@ def _class(origin: Any) -> type[Any]:
     return origin if isinstance(origin, type) else type(None)
 
 
-def _expect(kind: type[Any], value: Any) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError(f"{type(value).__name__} where {kind.__name__} was stored")
+def _expect(kind: type[Any] | tuple[type[Any], ...], value: Any) -> Any:
+    # True is no number, though Python has it so.
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise TypeError(f"{type(value).__name__} where {kind} was stored")
     return value

@@ -9,19 +9,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from deploy_action.releases.model import Deployment, HostOutcome, Kind, Phase, Release, Role, State
+from deploy_action.config.serialize import decode_as
+from deploy_action.releases.model import Deployment, Kind, Release, State
 
 __all__ = [
     "Ledger",
     "current_at",
     "current_deployment",
     "decode",
+    "disputes",
     "encode",
+    "file_name",
+    "is_live",
     "is_same",
     "merge",
     "previous_stable",
@@ -30,6 +34,17 @@ __all__ = [
 ]
 
 _FORMAT = 1
+_MAX_BYTES = 1 << 20
+_MAX_NUMBER = 99_999_999
+_MAX_REPLICAS = 1000
+_DISPUTES = 3
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[A-Za-z0-9-]{1,128}")
+
+
+def file_name(deployment: Deployment) -> str:
+    """Name the file of an entry."""
+    return f"{deployment.number:08d}.json"
 
 
 def encode(deployment: Deployment) -> bytes:
@@ -39,36 +54,37 @@ def encode(deployment: Deployment) -> bytes:
 
 
 def decode(content: bytes) -> Deployment:
-    """Read an entry; unknown keys are ignored.
+    """Read an entry, which a host has written: unknown keys are ignored, and nothing is taken for what
+    it is not.
 
     Raises:
-        ValueError: it is not an entry of this format.
+        ValueError: it is not an entry of this format, or too large to be one.
     """
     try:
+        if len(content) > _MAX_BYTES:
+            raise ValueError(f"{len(content)} bytes, more than {_MAX_BYTES}")
         data = json.loads(content)
         if data["format"] != _FORMAT:
             raise ValueError(f"format {data['format']!r}, not {_FORMAT}")
-        stored = _known(Release, data.pop("release"))
-        roles = tuple(Role(**_known(Role, role)) for role in stored["roles"])
-        release = Release(**stored | {"roles": roles})
-        return Deployment(
-            **_known(Deployment, data)
-            | {
-                "release": release,
-                "kind": Kind(data["kind"]),
-                "state": State(data["state"]),
-                "warnings": tuple(data.get("warnings", ())),
-                "hosts": {h: HostOutcome(o) for h, o in data.get("hosts", {}).items()},
-                "phases": tuple(Phase(**_known(Phase, p)) for p in data.get("phases", ())),
-            }
-        )
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        entry = decode_as(Deployment, data)
+        release = entry.release
+        datetime.fromisoformat(entry.started_at)
+        if entry.state is State.SUCCEEDED:
+            datetime.fromisoformat(entry.ended_at)
+        if not 0 < entry.number <= _MAX_NUMBER:
+            raise ValueError(f"the number {entry.number}")
+        if not (_VERSION.fullmatch(release.version) and _DIGEST.fullmatch(release.digest)):
+            raise ValueError(f"the version {release.version!r} or the digest {release.digest!r}")
+        if not release.roles or not all(
+            0 < role.replicas <= _MAX_REPLICAS for role in release.roles
+        ):
+            raise ValueError("the number of replicas")
+        configuration = release.configuration
+        if (configuration.service, configuration.name) != (release.service, release.environment):
+            raise ValueError("the configuration of another environment")
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a ledger entry: {error}") from error
-
-
-def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
-    names = {field.name for field in dataclasses.fields(kind)}
-    return {key: value for key, value in data.items() if key in names}
+    return entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +108,22 @@ class Ledger:
         return self.hosts.get(host, ())
 
     @classmethod
-    def from_files(cls, files: Sequence[tuple[str, bytes]]) -> Ledger:
-        """Read entries from (name, content) of their files, oldest first."""
+    def from_files(
+        cls, files: Sequence[tuple[str, bytes]], service: str, environment: str
+    ) -> Ledger:
+        """Read entries of an environment from (name, content) of their files, oldest first."""
         entries, damaged = [], []
         for name, content in files:
             try:
-                entries.append(decode(content))
+                entry = decode(content)
             except ValueError:
+                damaged.append(name)
+                continue
+            release = entry.release
+            own = (release.service, release.environment) == (service, environment)
+            if own and name == file_name(entry):
+                entries.append(entry)
+            else:
                 damaged.append(name)
         return cls(entries=tuple(entries), damaged=tuple(damaged))
 
@@ -147,6 +172,22 @@ def merge(ledgers: Mapping[str, Ledger]) -> Ledger:
         damaged=tuple(name for ledger in ledgers.values() for name in ledger.damaged),
         hosts={host: tuple(own) for host, own in hosts.items()},
         disputed=disputed,
+    )
+
+
+def is_live(ledger: Ledger, release: Release, hosts: Iterable[str]) -> bool:
+    """Tell whether a release is live already, on every host that records any."""
+    current = [current_deployment(ledger.of(host)) for host in hosts]
+    return {entry.release.id for entry in current if entry is not None} == {release.id}
+
+
+def disputes(ledger: Ledger) -> tuple[str, ...]:
+    """Say of the newest disputed entries who does not record them."""
+    by_number = {entry.number: entry for entry in ledger.entries}
+    return tuple(
+        f"{', '.join(hosts)}: no record of deployment {number} ({by_number[number].release.version}, "
+        f"{by_number[number].id}) as other hosts have it; each host keeps to its own ledger"
+        for number, hosts in list(ledger.disputed.items())[-_DISPUTES:]
     )
 
 

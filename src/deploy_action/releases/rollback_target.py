@@ -104,6 +104,7 @@ def find_target(entries: Sequence[Deployment], inputs: Inputs, wanted: Environme
 def prepare(
     target: Deployment,
     available: Availability,
+    today: Environment,
     inputs: Inputs,
     key: bytes,
     require_in_registry: Callable[[str, str], object],
@@ -111,6 +112,7 @@ def prepare(
     """Make sure that the target can really be brought back, on every host.
 
     Args:
+        today: the environment as deploy.yaml has it.
         key: of the secrets' fingerprints.
         require_in_registry: called with host and reference; raises DeploymentFailed where the
             registry does not have the image.
@@ -121,18 +123,18 @@ def prepare(
     release = target.release
     _require_recorded(release, available.ledger, release.environment)
     declared = release.configuration.secrets
-    given = available_secrets(release.configuration, inputs)
+    given = available_secrets(release.configuration, today, inputs)
     complete = set(given) == set(declared)
     notes: list[str] = []
     if complete and declared:
-        today = fingerprints(given, key)
-        rotated = [name for name, value in today.items() if release.secrets.get(name) != value]
+        fresh = fingerprints(given, key)
+        rotated = [name for name, value in fresh.items() if release.secrets.get(name) != value]
         if rotated:
             notes.append(
                 f"rotated since {release.version} was deployed: {', '.join(rotated)}; the rollback "
                 "uses today's values"
             )
-            release = dataclasses.replace(release, secrets=today)
+            release = dataclasses.replace(release, secrets=fresh)
     cold = available.without_replicas(release)
     if cold and not complete:
         missing = sorted(set(declared) - set(given))
@@ -140,7 +142,8 @@ def prepare(
             f"{', '.join(cold)}: {release.version} has to be started anew, and these secrets are "
             f"not set: {', '.join(missing)}",
             cause="its containers were not kept there, or were removed",
-            remedy="pass the secrets in the environment of this command",
+            remedy="pass the secrets in the environment of this command, and declare them in "
+            "deploy.yaml: secrets",
             code=ErrorCode.SECRET_MISSING,
         )
     if declared and not complete:

@@ -22,7 +22,7 @@ def required_secrets(environment: Environment, inputs: Inputs) -> dict[str, Secr
     Raises:
         BadInput: some are not set; all of them are named.
     """
-    values = available_secrets(environment, inputs)
+    values = available_secrets(environment, environment, inputs)
     missing = [name for name in environment.secrets if name not in values]
     if missing:
         raise BadInput(
@@ -34,9 +34,16 @@ def required_secrets(environment: Environment, inputs: Inputs) -> dict[str, Secr
     return values
 
 
-def available_secrets(environment: Environment, inputs: Inputs) -> dict[str, Secret]:
-    """Return the values of those declared secrets that are set."""
-    values = {name: inputs.secret(name) for name in environment.secrets}
+def available_secrets(
+    configuration: Environment, today: Environment, inputs: Inputs
+) -> dict[str, Secret]:
+    """Return the values of those secrets that a release declares, today's deploy.yaml too, and
+    that are set.
+
+    A host could have written other names into the configuration of a release.
+    """
+    names = [name for name in configuration.secrets if name in today.secrets]
+    values = {name: inputs.secret(name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
 
 

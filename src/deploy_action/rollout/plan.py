@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy_action.releases.ledger import Ledger, current_deployment
+from deploy_action.releases.ledger import Ledger, current_deployment, is_live
 from deploy_action.releases.model import Deployment, Kind, Release
 
 if TYPE_CHECKING:
@@ -66,9 +66,12 @@ class Plan:
     @property
     def unchanged(self) -> bool:
         """True when the release is live already, on every host that records any."""
-        current = [current_deployment(self.ledger.of(host)) for host in self.hosts]
-        live = [entry.release.id for entry in current if entry is not None]
-        return set(live) == {self.release.id}
+        return is_live(self.ledger, self.release, self.hosts)
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The hosts that do not record the release as live: all, but where hosts disagree."""
+        return tuple(host for host in self.hosts if not is_live(self.ledger, self.release, (host,)))
 
     @property
     def stop_first(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from deploy_action.releases.ledger import Ledger, encode
+from deploy_action.releases.ledger import Ledger, encode, file_name
 from deploy_action.releases.model import Deployment, State
 from deploy_action.session.client import Session
 from deploy_action.session.queries import Query, put, recent, reserve, sequence
@@ -41,7 +41,9 @@ class LedgerStore:
 
     def read_query(self, count: int = _COUNT) -> Query[Ledger]:
         """Query the last `count` entries; pass the result to `complete`."""
-        return recent(self.directory, count).map(Ledger.from_files)
+        return recent(self.directory, count).map(
+            lambda files: Ledger.from_files(files, self.service, self.environment)
+        )
 
     def complete(self, ledger: Ledger, count: int = _COUNT) -> Ledger:
         """Read further back where fewer than 50 entries have succeeded: a long series of failures
@@ -77,7 +79,7 @@ class LedgerStore:
 
     def write_query(self, deployment: Deployment) -> Query[None]:
         """Query that adds or replaces an entry."""
-        return put(f"{self.directory}/{deployment.number:08d}.json", encode(deployment))
+        return put(f"{self.directory}/{file_name(deployment)}", encode(deployment))
 
     def add_warning(self, warning: str) -> None:
         """Add a warning to the newest entry."""

@@ -9,6 +9,7 @@ from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
 from deploy_action.config.model import HttpSmoke
 from deploy_action.config.secret_detection import looks_secret, name_looks_secret
+from deploy_action.inputs import is_reserved
 from deploy_action.suggest import did_you_mean
 
 __all__ = ["RULES"]
@@ -111,7 +112,31 @@ def _interpolation(scope: Scope) -> Iterator[Finding]:
             )
 
 
+def _reserved(scope: Scope) -> Iterator[Finding]:
+    environment = scope.environment
+    named: list[tuple[KeyPath, str]] = [
+        (("secrets", index), name) for index, name in enumerate(environment.secrets)
+    ]
+    if environment.route is not None and environment.route.certificate is not None:
+        named.append(
+            (("route", "certificate", "secret"), environment.route.certificate.secret or "")
+        )
+    # The job's own token is the usual password of GitHub's registry, and goes nowhere else.
+    if environment.registry is not None and environment.registry.password_secret != "GITHUB_TOKEN":
+        named.append((("registry", "password"), environment.registry.password_secret))
+    for path, name in named:
+        if is_reserved(name) and not (path[0] == "registry" and name.startswith("DOCKER_")):
+            yield error(
+                "reserved-name",
+                path,
+                f"{name} belongs to GitHub, its runner, Docker, ssh or deploy-action, and is never "
+                "handed on",
+                "give the secret another name",
+            )
+
+
 RULES: tuple[Rule, ...] = (
+    _reserved,
     _undeclared,
     _secret_in_probe,
     _secret_in_env,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from deploy_action.errors import BadInput, ErrorCode
+
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.inputs import Inputs
@@ -28,12 +30,26 @@ def certificate_of(environment: Environment, inputs: Inputs) -> Bundle | None:
 
 
 def missing_certificate(
-    environment: Environment, seen: DockerObservation, inputs: Inputs
+    restored: Environment, today: Environment, seen: DockerObservation, inputs: Inputs
 ) -> Bundle | None:
     """Return the certificate only where a host has none: a rollback must not depend on a key.
+
+    Args:
+        restored: the configuration that comes back; a host wrote down where its certificate is.
+        today: what deploy.yaml says: only the file or variable that it names is read.
 
     Raises:
         BadInput: a host has none, and none was given that can be used.
     """
+    wanted = restored.route is not None and restored.route.certificate is not None
     installed = [host.backend is not None and host.backend.certificate for host in seen.hosts]
-    return None if all(installed) else certificate_of(environment, inputs)
+    if not wanted or all(installed):
+        return None
+    if today.route is None or today.route.certificate is None:
+        raise BadInput(
+            "the release to be restored has a certificate, of which a host has no copy, and "
+            "deploy.yaml names none",
+            remedy="name it in deploy.yaml: route.certificate",
+            code=ErrorCode.CERTIFICATE_INVALID,
+        )
+    return certificate_of(today, inputs)

@@ -16,6 +16,7 @@ from deploy_action.platforms.docker.steps.stop_old import StopOld
 from deploy_action.platforms.docker.steps.traffic import ShiftTraffic
 from deploy_action.platforms.docker.steps.verify import Verify
 from deploy_action.platforms.docker.steps.watch import Bake, WatchCanary
+from deploy_action.releases.ledger import disputes
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.rollout.plan import Plan, Stage, draft_plan
 from deploy_action.rollout.steps.record import Record
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from deploy_action.rollout.step import Step
 
 __all__ = ["plan_rollout"]
-
-_DISPUTES = 3
-"""How many disputed entries a plan names."""
 
 
 def plan_rollout(
@@ -55,13 +53,13 @@ def plan_rollout(
 
 def _stages(plan: Plan, seen: DockerObservation) -> Iterator[Stage]:
     configuration, reference = plan.configuration, plan.release.reference
-    missing = [name for name in plan.hosts if reference not in seen.host(name).image_ids]
+    missing = [name for name in plan.behind if reference not in seen.host(name).image_ids]
     if missing:
         yield _stage("pull", [Pull(host=host, reference=reference) for host in missing])
     for hook in _hooks(plan, configuration.hooks.pre_deploy, "pre-deploy"):
         yield _stage("hook", [hook])
     # Where both cannot run at once, one host is finished before the next one stops serving.
-    groups = [(host,) for host in plan.hosts] if plan.stop_first else [plan.hosts]
+    groups = [(host,) for host in plan.behind] if plan.stop_first else [plan.behind]
     for group in groups:
         if plan.stop_first:
             yield _stage("stop", [StopOld(host=host) for host in group])
@@ -69,7 +67,7 @@ def _stages(plan: Plan, seen: DockerObservation) -> Iterator[Stage]:
         yield from _switch(plan, group)
     if configuration.bake_seconds:
         seconds = configuration.bake_seconds
-        yield _stage("bake", [Bake(host=host, seconds=seconds) for host in plan.hosts])
+        yield _stage("bake", [Bake(host=host, seconds=seconds) for host in plan.behind])
     for hook in _hooks(plan, configuration.hooks.post_deploy, "post-deploy"):
         yield _stage("hook", [hook])
     yield _stage("record", [Record()])
@@ -157,13 +155,8 @@ def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
                 f"{host.host}: the edge's configuration was changed by hand or by another program; "
                 "it is written anew",
             )
-    for number, hosts in list(seen.ledger.disputed.items())[-_DISPUTES:]:
-        entry = next(entry for entry in seen.ledger.entries if entry.number == number)
-        yield Note(
-            NoteCode.LEDGER_DISPUTED,
-            f"{', '.join(hosts)}: no record of deployment {number} ({entry.release.version}, "
-            f"{entry.id}) as other hosts have it; each host keeps to its own ledger",
-        )
+    for text in disputes(seen.ledger):
+        yield Note(NoteCode.LEDGER_DISPUTED, text)
     if plan.unchanged:
         return
     configuration = plan.configuration

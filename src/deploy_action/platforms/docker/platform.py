@@ -206,13 +206,15 @@ class DockerPlatform:
         """Return the probe requests that go through each host's edge."""
         return [probe for host in self.locked.values() for probe in probes(plan, host)]
 
-    def require_certificate(self, release: Release, seen: DockerObservation) -> None:
-        """Read the release's certificate where a host has none.
+    def require_certificate(
+        self, release: Release, today: Environment, seen: DockerObservation
+    ) -> None:
+        """Read the certificate that deploy.yaml names today where a host has none for a release.
 
         Raises:
             BadInput: a host has none, and none was given that can be used.
         """
-        self.certificate = missing_certificate(release.configuration, seen, self.inputs)
+        self.certificate = missing_certificate(release.configuration, today, seen, self.inputs)
 
     def reconcile(self, desired: Mapping[str, Desired], cancel: Cancel) -> ReconcileResult:
         """Bring the hosts to what is desired of them, all in parallel."""

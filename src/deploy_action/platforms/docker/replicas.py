@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from deploy_action.config.model import EdgeOptions, Environment, Hook
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server, backend_name
 from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec, NetworkSpec
 from deploy_action.releases.model import Release, Role
@@ -235,9 +236,7 @@ def _spec(
         image=release.reference,
         entrypoint=entrypoint,
         command=command,
-        env=identity
-        | dict(configuration.env)
-        | {variable: secret.reveal() for variable, secret in secrets.items()},
+        env=identity | dict(configuration.env) | _secret_env(release, secrets),
         networks=networks,
         binds=tuple(
             f"{v.source}:{v.target}:{'ro' if v.read_only else 'rw'}" for v in configuration.volumes
@@ -258,6 +257,26 @@ def _spec(
         }
         | dict(labels),
     )
+
+
+def _secret_env(release: Release, secrets: Mapping[str, Secret]) -> dict[str, str]:
+    """Return the variables of a release's own secrets.
+
+    Raises:
+        DeploymentFailed: a value is missing; without it the application would not be the same.
+    """
+    declared = release.configuration.secrets
+    missing = [name for name in declared if name not in secrets]
+    if missing:
+        raise DeploymentFailed(
+            f"{release.version} has to be started anew, and these secrets are not set: "
+            f"{', '.join(missing)}",
+            cause="a value is handed to a container only where deploy.yaml declares its name today "
+            "and the command's environment has it",
+            remedy="pass the secrets in the environment of this command",
+            code=ErrorCode.SECRET_MISSING,
+        )
+    return {name: secrets[name].reveal() for name in declared}
 
 
 def of_release(replicas: Iterable[Replica], release: Release) -> tuple[Replica, ...]:
