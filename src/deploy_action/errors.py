@@ -65,6 +65,7 @@ class ErrorCode(StrEnum):
     HOST_UNREACHABLE = "host-unreachable"
     INTERRUPTED = "interrupted"
     ROLLBACK_FAILED = "rollback-failed"
+    LEDGER_DAMAGED = "ledger-damaged"
     LEDGER_DISPUTED = "ledger-disputed"
     LOCK_HELD = "lock-held"
 

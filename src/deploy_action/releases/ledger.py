@@ -39,7 +39,7 @@ _MAX_NUMBER = 99_999_999
 _MAX_REPLICAS = 1000
 _DISPUTES = 3
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"sha256:[A-Za-z0-9-]{1,128}")
+_DIGEST = re.compile(r"sha256:[A-Za-z0-9.-]{1,128}")
 
 
 def file_name(deployment: Deployment) -> str:
@@ -79,9 +79,6 @@ def decode(content: bytes) -> Deployment:
             0 < role.replicas <= _MAX_REPLICAS for role in release.roles
         ):
             raise ValueError("the number of replicas")
-        configuration = release.configuration
-        if (configuration.service, configuration.name) != (release.service, release.environment):
-            raise ValueError("the configuration of another environment")
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a ledger entry: {error}") from error
     return entry

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from deploy_action.config import deserialize
 from deploy_action.config.model import Environment
+from deploy_action.errors import BadInput, ErrorCode
 
 __all__ = [
     "Deployment",
@@ -90,9 +91,19 @@ class Release:
         """The configuration that the release was made with, not what deploy.yaml says today.
 
         Raises:
-            ValueError: `config` is not a stored configuration.
+            BadInput: `config`, which a host may have written, is not one of this environment.
         """
-        return deserialize(self.config)
+        try:
+            configuration = deserialize(self.config)
+            if (configuration.service, configuration.name) != (self.service, self.environment):
+                raise ValueError("it is another environment's")
+        except ValueError as error:
+            raise BadInput(
+                f"the ledger's configuration of {self.service} {self.version} cannot be used: {error}",
+                remedy=f"deploy-action deploy -e {self.environment} --version {self.version}",
+                code=ErrorCode.LEDGER_DAMAGED,
+            ) from error
+        return configuration
 
     def takes_traffic(self, role: str) -> bool:
         """Tell whether the edge sends requests to a role; to one that the release lacks it does not."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.fakes.values import ledger
 
+from deploy_action.inputs import Secret
 from deploy_action.platforms.docker.edge.state import Backend
 from deploy_action.platforms.docker.engine.protocol import Container
 from deploy_action.platforms.docker.observation import DockerObservation, HostObservation
@@ -33,7 +34,7 @@ def replica(
         number=number,
         index=index,
         address=f"10.0.{number}.{10 * role + index + 2}",
-        secrets={},
+        secrets={name: Secret("x") for name in release.configuration.secrets},
     )
     container = Container.of(spec, f"id-{spec.name}")
     running = dataclasses.replace(

@@ -137,7 +137,7 @@ def test_a_user_label_cannot_take_the_place_of_ours() -> None:
         number=1,
         index=0,
         address="10.128.0.2",
-        secrets={},
+        secrets=SECRETS,
     )
     assert made.labels["deploy-action.release"] == release.id
 
