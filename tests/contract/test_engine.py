@@ -183,6 +183,24 @@ def test_an_image_has_as_many_names_as_one_gives_it(bench: Bench) -> None:
     assert engine.image(bench.spec("").image) is not None
 
 
+def test_a_name_that_keeps_an_image_is_seen_and_does_not_go_with_another(bench: Bench) -> None:
+    """Each environment names the image of its releases, and removes only that name."""
+    engine = bench.engine
+    known = engine.image(bench.spec("").image)
+    assert known is not None
+    names = {f"{bench.name}:one", f"{bench.name}:two"}
+    for name in names:
+        engine.tag(bench.spec("").image, *name.split(":"))
+    assert names <= engine.image_names()
+    found = engine.image(known.id)
+    assert found is not None
+    assert names <= set(found.tags)
+    engine.remove_image(f"{bench.name}:one")
+    assert engine.image_names() & names == {f"{bench.name}:two"}
+    engine.remove_image(f"{bench.name}:two")
+    assert engine.image_names() & names == set()
+
+
 def test_a_network_is_made_once_and_gives_fixed_addresses(bench: Bench) -> None:
     """Neither a name nor a subnet can be had twice; nor can an address, and the words say so."""
     engine = with_network(bench).engine

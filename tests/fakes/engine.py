@@ -79,7 +79,21 @@ class FakeEngine:
         """Look an image up."""
         with self._call("image", reference) as machine:
             found = self._image(reference)
-            return None if found is None else found.view(machine.architecture)
+            if found is None:
+                return None
+            return dataclasses.replace(
+                found.view(machine.architecture), tags=tuple(self._names(found, "tag"))
+            )
+
+    def _names(self, image: FakeImage, kind: Literal["tag", "digest"]) -> Iterator[str]:
+        for name, each in self.machine.images.items():
+            if each.id == image.id and ("@" in name) == (kind == "digest"):
+                yield name
+
+    def image_names(self) -> frozenset[str]:
+        """List the tags."""
+        with self._call("image names") as machine:
+            return frozenset(name for name in machine.images if "@" not in name)
 
     def resolve(
         self, reference: str, credentials: tuple[str, str] | None
@@ -122,9 +136,21 @@ class FakeEngine:
             machine.images[f"{repository}:{tag}"] = found
 
     def remove_image(self, reference: str) -> None:
-        """Forget a name."""
+        """Forget a name, and with the last tag of a repository its digests, as Docker does."""
         with self._call("remove image", reference) as machine:
-            machine.images.pop(reference, None)
+            image = machine.images.get(reference)
+            if image is None:
+                return
+            tags, digests = list(self._names(image, "tag")), list(self._names(image, "digest"))
+            used = any(c.image.id == image.id for c in machine.containers.values())
+            if used and len(tags) <= 1 and len({_repository(n) for n in (*tags, *digests)}) == 1:
+                return
+            del machine.images[reference]
+            if "@" not in reference:
+                left = {_repository(tag) for tag in tags if tag != reference}
+                for digest in digests:
+                    if _repository(digest) == _repository(reference) not in left:
+                        del machine.images[digest]
 
     # Containers
 
@@ -381,6 +407,10 @@ class FakeEngine:
         """Remove a volume."""
         with self._call("remove volume", name) as machine:
             machine.volumes.pop(name, None)
+
+
+def _repository(name: str) -> str:
+    return name.partition("@")[0] if "@" in name else name.rpartition(":")[0]
 
 
 def _script(spec: ContainerSpec) -> str:

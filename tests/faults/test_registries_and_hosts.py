@@ -1,4 +1,5 @@
-"""The registry, the host and the edge fail: rows 1 to 5, 19, 24 to 26, 32, 35 to 40 and 52."""
+"""The registry, the host and the edge fail: rows 1 to 5, 19, 24 to 26, 32, 35
+to 40, 52 and 57."""
 
 from __future__ import annotations
 
@@ -218,6 +219,46 @@ def test_a_rollback_whose_image_is_gone_everywhere_is_refused_in_preflight(
         assert "cannot be pulled" in done.text
         assert pulled.containers() == before
         assert pulled.serving() == "2.0.0"
+
+
+@LONG
+def test_what_staging_cleans_up_leaves_what_production_can_restore(
+    tmp_path: Path, store: Registry
+) -> None:
+    """Row 57: one host, one repository; then a prune by somebody else, and no registry."""
+    store.mode = "open"
+    label = f"test-prune-{store.port}"
+    for version in ("1.0.0", "2.0.0"):
+        recipe = f"FROM deploy-action-demo:{version}\nLABEL {label}={version}\n".encode()
+        subprocess.run(
+            ["docker", "build", "-q", "-t", label, "-"],
+            input=recipe,
+            check=True,
+            capture_output=True,
+        )
+        store.push(label, f"pruned:{version}")
+        docker("rmi", label)
+    with sandbox(tmp_path, image=f"{store.name}/pruned", pull="missing", retain=1) as box:
+        production = box.config["environments"]["production"] | {"after": "staging"}
+        staging = {"url": f"http://127.0.0.1:{free_port()}"}
+        box.configure(environments={"staging": staging, "production": production})
+        for version in ("1.0.0", "2.0.0"):
+            for argv in (("deploy", "-e", "staging"), ("promote", "-e", "production")):
+                done = box.run(*argv, "--version", version)
+                assert done.exit_code == 0, done.text
+        for slow in ("1s", "2s", "4s"):
+            box.configure(stop={"timeout": slow})
+            done = box.deploy("2.0.0", "-e", "staging")
+            assert done.exit_code == 0, done.text
+        store.mode = "shut"
+        running = box.serving_containers()
+        docker("rm", *[name for name in box.containers() if name not in running])
+        docker("image", "prune", "-f", "--filter", f"label={label}")
+        task = box.run("run", "-e", "production", "--no-entrypoint", "--", "true")
+        assert task.exit_code == 0, task.text
+        done = box.run("rollback", "-e", "production")
+        assert done.exit_code == 0, done.text
+        assert box.serving() == "1.0.0"
 
 
 @LONG

@@ -193,11 +193,17 @@ class Sandbox:
         """Take everything of this sandbox away, and nothing else."""
         label = f"label=deploy-action.edge={self.edge}"
         found = self.docker("ps", "-aq", "--filter", label).split()
+        release = '{{.Label "deploy-action.release"}}'
+        listed = self.docker("ps", "-a", "--filter", label, "--format", release).split()
         if found:
             # One of them may be on its way out by itself.
             with contextlib.suppress(subprocess.CalledProcessError):
                 self.docker("rm", "-fv", *found)
         until(lambda: not self.docker("ps", "-aq", "--filter", label), "all containers are gone")
+        names = self.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+        kept = [name for name in names if name.rpartition(":deploy-action-")[2] in listed]
+        if kept:
+            self.docker("rmi", *kept)
         for kind in ("network", "volume"):
             # The engine lets go of them a moment after the last container.
             until(functools.partial(self._without, kind), f"the {kind} is gone")

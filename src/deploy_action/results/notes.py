@@ -20,6 +20,7 @@ class NoteCode(StrEnum):
     GITHUB_NOT_RECORDED = "github-not-recorded"
     GITHUB_RECORD_INCOMPLETE = "github-record-incomplete"
     HOOK_FAILED = "hook-failed"
+    IMAGE_NOT_RETAINED = "image-not-retained"
     IN_MAINTENANCE = "in-maintenance"
     ISSUE_NOT_WRITTEN = "issue-not-written"
     LEDGER_DISPUTED = "ledger-disputed"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeploymentFailed
 from deploy_action.parallel import run_parallel
+from deploy_action.platforms.docker.retained_images import retain_images
 from deploy_action.results.notes import Note, NoteCode
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def stop_and_retain(
 ) -> None:
     """Stop and keep what may be restored; remove what failed and what is older than `retain`.
 
+    Images stay as long as a release of this environment, or anybody else, needs them.
+
     Args:
         beside: what stays running beside the release, and needs its image.
     """
@@ -76,11 +79,11 @@ def stop_and_retain(
             result.notes.append(_killed_note(host, replica, stop))
 
     run_parallel(let_go, leaving)
-    used = {release.reference} | {r.image for r in (*leaving, *beside) if r.release in kept}
-    for image in sorted({replica.image for replica in leaving} - used):
-        # Only what was pulled by its digest can be had again; others' images are not ours to remove.
-        if "@" in image:
-            host.engine.remove_image(image)
+    beside = tuple(beside)
+    retained = kept | {release.id} | {replica.release for replica in beside}
+    result.notes += retain_images(
+        host, release, (*leaving, *beside), retained=retained, past=desired.succeeded
+    )
 
 
 def _stop(

@@ -33,10 +33,16 @@ class DockerImages(DockerCalls):
         return Image(
             id=data["Id"],
             digests=tuple(data.get("RepoDigests") or ()),
+            tags=tuple(data.get("RepoTags") or ()),
             architecture=data.get("Architecture", ""),
             healthcheck=bool(healthcheck) and healthcheck[0] != "NONE",
             labels=config.get("Labels") or {},
         )
+
+    def image_names(self) -> frozenset[str]:
+        with self._errors("list images"):
+            images = self._api.get("images", "json")
+        return frozenset(name for image in images for name in image.get("RepoTags") or ())
 
     def resolve(
         self, reference: str, credentials: tuple[str, str] | None

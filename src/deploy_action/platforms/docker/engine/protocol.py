@@ -57,10 +57,12 @@ class EngineInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image that the engine has: `id` of its configuration, `digests` as repo@sha256:…."""
+    """An image that the engine has: `id` of its configuration, `digests` as repo@sha256:…, `tags`
+    as repo:tag."""
 
     id: str
     digests: tuple[str, ...]
+    tags: tuple[str, ...] = ()
     architecture: str
     healthcheck: bool
     labels: Mapping[str, str]
@@ -159,6 +161,9 @@ class Images(Protocol):
     def image(self, reference: str) -> Image | None:
         """Look an image up by reference, digest reference or id."""
 
+    def image_names(self) -> frozenset[str]:
+        """Return the tags of all images, as repo:tag."""
+
     def resolve(
         self, reference: str, credentials: tuple[str, str] | None
     ) -> tuple[str, frozenset[str]]:
@@ -178,10 +183,11 @@ class Images(Protocol):
         """Provide an image that a local directory describes, unless the engine has it."""
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
-        """Name an image, so that pruning by other users leaves it."""
+        """Name an image, by its id or reference, so that pruning by other users leaves it."""
 
     def remove_image(self, reference: str) -> None:
-        """Remove a name of an image, and the image with its last name; an absent one is fine."""
+        """Remove a name of an image, and the image with its last name; one that is absent, or the
+        last one of an image that a container uses, is left alone."""
 
 
 class Containers(Protocol):
