@@ -58,6 +58,7 @@ def entry(number: int, version: str, state: State) -> Deployment:
         actor="ada",
         started_at="2026-01-01T00:00:00+00:00",
         state=state,
+        ended_at="2026-01-01T00:01:00+00:00" if state is OK else "",
     )
 
 
