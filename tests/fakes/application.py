@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["NOT_READY", "Application", "Reply", "serve"]
 
@@ -22,6 +23,7 @@ class Application:
         flaps_seconds: it answers and fails in turns of this length; 0 is a steady one.
         ends_seconds: age at which it ends by itself, with `exit_code`.
         stop_seconds: how long it takes to end when it is asked to.
+        docker_health: what the image's own HEALTHCHECK says; none where it has none.
         refusal: what the engine says instead of starting it.
     """
 
@@ -34,6 +36,7 @@ class Application:
     out_of_memory: bool = False
     stop_seconds: float = 0.1
     says_version: str = ""
+    docker_health: Literal["none", "starting", "healthy", "unhealthy"] = "none"
     refusal: str = ""
 
     def status(self, age: float) -> int:

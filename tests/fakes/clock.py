@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["FakeClock"]
+__all__ = ["FakeClock", "time_at"]
 
 _LOOK_SECONDS = 1e-6
 _BEGIN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
@@ -32,4 +32,9 @@ class FakeClock:
 
     def now(self) -> datetime:
         """Return a wall clock's time that goes along."""
-        return _BEGIN + timedelta(seconds=self.monotonic())
+        return time_at(self.monotonic())
+
+
+def time_at(seconds: float) -> datetime:
+    """Return the wall clock's time at a moment of the monotonic clock."""
+    return _BEGIN + timedelta(seconds=seconds)

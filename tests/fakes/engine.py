@@ -212,6 +212,7 @@ class FakeEngine:
                 if other.status == "running" and mine & set(other.addresses.values()):
                     raise engine_error(self.host, "start", "Address already in use")
             machine.begin(found)
+            found.restarts = 0
             found.log += _said(_script(found.spec))
             if found.session is not None:
                 found.session.start()
@@ -236,6 +237,7 @@ class FakeEngine:
             found = self._must(container_id)
             if found.status == "running":
                 seconds, code = self._ending(found, timeout_seconds)
+                found.asked_to_stop = True
                 found.exits = (machine.clock.monotonic() - found.started + seconds, code)
 
     def _ending(self, found: FakeContainer, timeout_seconds: float) -> tuple[float, int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from tests.fakes.application import Application, Reply
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import FakeClock, time_at
 from tests.fakes.haproxy import FakeHaproxy
 
 from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec, Image
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FakeContainer", "FakeImage", "FakeMachine", "FakeVolume", "Outage"]
 
+_BACKOFF_SECONDS = 0.1
 _CONFIGURATION = "edge/haproxy.cfg"
 
 
@@ -69,6 +70,8 @@ class FakeContainer:
     exits: tuple[float, int] = (float("inf"), 0)
     session: FakeSession | None = None
     log: list[str] = field(default_factory=list)
+    restarts: int = 0
+    asked_to_stop: bool = False
 
     @property
     def application(self) -> Application | None:
@@ -85,9 +88,11 @@ class FakeContainer:
             status=self.status,
             exit_code=self.exit_code,
             out_of_memory=self.out_of_memory,
+            health="none" if self.application is None else self.application.docker_health,
             addresses=dict(self.addresses),
             restart=self.restart,
-            started_at=str(self.started),
+            restarts=self.restarts,
+            started_at=time_at(self.started).isoformat(),
             memory_bytes=self.spec.memory_bytes or 0,
             cpus=self.spec.cpus or 0,
             pids=self.spec.pids or 0,
@@ -143,8 +148,17 @@ class FakeMachine:
         now = self.clock.monotonic()
         for container in list(self.containers.values()):
             when, code = container.exits
-            if container.status == "running" and container.started + when <= now:
+            while container.status == "running" and container.started + when <= now:
+                ended = container.started + when
                 self.end(container, code)
+                revived = container.restart == "unless-stopped" and not container.asked_to_stop
+                if not revived or container.id not in self.containers:
+                    break
+                self.begin(container)
+                container.started, container.restarts = (
+                    ended + _BACKOFF_SECONDS,
+                    container.restarts + 1,
+                )
         for volume in self.volumes.values():
             if volume.haproxy is not None:
                 volume.haproxy.catch_up()
@@ -167,6 +181,7 @@ class FakeMachine:
     def begin(self, container: FakeContainer) -> None:
         """Start the main process."""
         container.status, container.started = "running", self.clock.monotonic()
+        container.asked_to_stop = False
         application = container.application
         if container.spec.labels.get("deploy-action.kind") == "edge":
             volume = self.volume_of(container)

@@ -73,6 +73,7 @@ class World:
             id=f"sha256:id-{application.version}-{digest[7:19]}",
             digests=(by_digest,),
             application=application,
+            healthcheck=application.docker_health != "none",
         )
         self.registry[by_digest] = (digest, image)
         self.registry[f"{_REPOSITORY}:{application.version}"] = (digest, image)

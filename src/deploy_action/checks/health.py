@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, Protocol
 
@@ -20,8 +21,10 @@ __all__ = [
     "HealthWatch",
     "Look",
     "explain_exit",
+    "explain_instability",
     "explain_unhealthy",
     "health_check",
+    "is_condemned",
     "start_failure",
 ]
 
@@ -42,6 +45,9 @@ _START_FAILURES = {
     ErrorCode.WRONG_ARCHITECTURE: "the image is for another architecture",
 }
 _MIN_UPTIME_SECONDS = 1.0
+_STABLE_AFTER = timedelta(minutes=10)
+"""Kubernetes, too, forgets a container's crashes after ten minutes without one:
+https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy"""
 _POLL_SECONDS = (0.02, 0.2)
 _POLL_SHARE = 0.1
 """Each look costs a host's cores some milliseconds, just when its replicas need them to start. So a
@@ -68,6 +74,18 @@ class ContainerState(Protocol):
 
     @property
     def error(self) -> str: ...
+
+    @property
+    def status(self) -> str: ...
+
+    @property
+    def running(self) -> bool: ...
+
+    @property
+    def restarts(self) -> int: ...
+
+    @property
+    def started_at(self) -> str: ...
 
 
 class ServerState(Protocol):
@@ -183,6 +201,12 @@ def explain_unhealthy(health: Health, server: ServerState | None, container: Con
     return health_check(health).explain(health, look)
 
 
+def is_condemned(health: Health, container: ContainerState) -> bool:
+    """Tell whether the image's HEALTHCHECK says unhealthy, where deploy.yaml asks for its word."""
+    own = health_check(health).source is HealthSource.CONTAINER
+    return own and container.health == "unhealthy"
+
+
 def explain_exit(container: ContainerState) -> str:
     """Say why a container that should run has ended."""
     code = container.exit_code
@@ -195,6 +219,28 @@ def explain_exit(container: ContainerState) -> str:
     reason = _CODES.get(code, "see its last log lines")
     message = f" ({container.error})" if container.error else ""
     return f"exit code {code}: {reason}{message}"
+
+
+def explain_instability(container: ContainerState, now: datetime) -> str:
+    """Say that a container has ended, or that its engine restarted it within the last ten minutes;
+    empty where it stays up."""
+    times = "once" if container.restarts == 1 else f"{container.restarts} times"
+    if container.status == "restarting":
+        return f"it keeps ending, and was restarted {times}: {explain_exit(container)}"
+    if not container.running:
+        return explain_exit(container)
+    if not container.restarts:
+        return ""
+    try:
+        up = now - datetime.fromisoformat(container.started_at)
+    except (ValueError, TypeError):
+        return f"it was restarted {times}; when is unknown"
+    if up >= _STABLE_AFTER:
+        return ""
+    return (
+        f"it ended and was restarted {times}, the last time {max(0, up.total_seconds()):.0f} s ago; "
+        "its log says why"
+    )
 
 
 def start_failure(code: ErrorCode) -> str:

@@ -28,7 +28,7 @@ from deploy_action.inputs import Secret
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.certificate_files import certificate_of
 from deploy_action.releases.model import Kind, Release, roles_of
-from deploy_action.releases.promotion import require_passed_before
+from deploy_action.releases.promotion import EnvironmentBefore, require_passed_before
 from deploy_action.releases.secrets import available_secrets, fingerprints, required_secrets
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.rollout.context import Credentials
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from deploy_action.platforms.connection import Connection
     from deploy_action.platforms.docker.observation import DockerObservation
     from deploy_action.platforms.docker.store import DockerStore
-    from deploy_action.releases.model import Deployment, ResolvedImage
+    from deploy_action.releases.model import ResolvedImage
 
 __all__ = [
     "COMMAND",
     "deploy_image",
-    "ledger_before",
+    "look_before",
     "make_release",
     "recovered",
     "refusal",
@@ -115,7 +115,7 @@ def deploy_image(
         platform, clock = connection.platform, connection.clock
         if image is None:
             image = resolve_image(target, inputs, platform.first, events)
-            before = functools.partial(ledger_before, config, target, inputs, events)
+            before = functools.partial(look_before, config, target, inputs, events)
             require_passed_before(config, target, image, inputs, before, clock.now())
         # What is promoted was built earlier than what is checked out now.
         commit = image.commit or inputs.commit
@@ -202,13 +202,15 @@ def registry_login(target: Environment, inputs: Inputs, image: str) -> Credentia
     return Credentials(username=username, password=Secret(password))
 
 
-def ledger_before(
+def look_before(
     config: DeployConfig, target: Environment, inputs: Inputs, events: EventStream
-) -> Sequence[Deployment]:
-    """Ask the hosts of the environment named by `after` for its ledger."""
+) -> EnvironmentBefore:
+    """Ask the hosts of the environment named by `after` what passed there, and how it is now."""
     before = select_environment(config, target.after or "")
     with connect_platform(before, inputs, events) as connection:
-        return connection.platform.observe().ledger.entries
+        seen = connection.platform.observe()
+        unstable = seen.unstable(connection.clock.now())
+        return EnvironmentBefore(entries=seen.ledger.entries, unstable=unstable)
 
 
 def refusal(target: Environment, gates: Sequence[GateResult]) -> Outcome | None:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.checks.health import explain_exit, explain_unhealthy
+from deploy_action.checks.health import (
+    explain_instability,
+    explain_unhealthy,
+    is_condemned,
+)
 from deploy_action.checks.result import CheckResult
 from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command, option
 from deploy_action.config import load
@@ -173,18 +177,17 @@ def _health(host: Host, release: Release, replica: Replica) -> CheckResult:
     where = f"{replica.name} on {host.name}"
     container = replica.container
     routed = release.takes_traffic(replica.role)
-    if not container.running:
-        return _result("health", where, explain_exit(container))
+    unstable = explain_instability(container, host.clock.now())
+    if unstable:
+        return _result("health", where, unstable)
     try:
         status = host.edge.servers(host.backend).get(replica.name) if routed else None
     except DeployActionError as error:
         return _result("health", where, error.what)
-    unhealthy = container.health == "unhealthy" or (routed and (status is None or not status.up))
-    return _result(
-        "health",
-        where,
-        explain_unhealthy(health_of(release, replica.role), status, container) if unhealthy else "",
-    )
+    health = health_of(release, replica.role)
+    down = routed and (status is None or not status.up)
+    why = explain_unhealthy(health, status, container)
+    return _result("health", where, why if down or is_condemned(health, container) else "")
 
 
 def _result(name: str, where: str, detail: str) -> CheckResult:

@@ -16,7 +16,7 @@ from deploy_action.commands.command import (
     VERSION,
     Command,
 )
-from deploy_action.commands.deploy import deploy_image, ledger_before
+from deploy_action.commands.deploy import deploy_image, look_before
 from deploy_action.config import load
 from deploy_action.config.select import select_promotion
 from deploy_action.releases.model import Kind
@@ -53,6 +53,6 @@ def run(inputs: Inputs, events: EventStream) -> Outcome:
     """
     config = load(inputs.config)
     target = select_promotion(config, inputs.environment)
-    before = functools.partial(ledger_before, config, target, inputs, events)
+    before = functools.partial(look_before, config, target, inputs, events)
     image = passed_image(target, inputs, before, SystemClock().now())
     return deploy_image(config, target, inputs, events, Kind.PROMOTE, image)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command
+from deploy_action.checks.health import HealthSource, health_check
+from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
+from deploy_action.errors import ExitCode
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.observation import is_on_standby
 from deploy_action.releases.ledger import current_deployment, disputes, succeeded_releases
@@ -28,10 +30,10 @@ __all__ = ["COMMAND", "run"]
 COMMAND = Command(
     name="status",
     summary="show what serves now, on each host",
-    description="Asks every host of the environment what runs there, its health, and since when.",
+    description="Asks every host of the environment what runs there, its health, its restarts, and since when.",
     examples=(("deploy-action status -e production", "what is live"),),
     options=(ENVIRONMENT,),
-    exits=READ_EXITS,
+    exits=(*GATE_EXITS, ExitCode.DEPLOYMENT_FAILED),
 )
 
 
@@ -39,7 +41,7 @@ def run(inputs: Inputs, events: EventStream) -> Status:
     """Look at every host of the environment; one that does not answer is shown as unknown."""
     target = select_environment(load(inputs.config), inputs.environment)
     with connect_platform(target, inputs, events, partial=True) as connection:
-        platform = connection.platform
+        platform, now = connection.platform, connection.clock.now()
         seen = platform.observe()
         holders = platform.holders()
     current = current_deployment(seen.ledger.entries)
@@ -51,6 +53,7 @@ def run(inputs: Inputs, events: EventStream) -> Status:
         hosts=tuple(_host(host, seen.ledger.of(host.host)) for host in seen.hosts),
         restorable=rollback_candidates(seen),
         lock=next((str(holder) for holder in holders.values()), ""),
+        unstable=seen.unstable(now),
         notes=(
             *(f"the ledger entry {name} cannot be read" for name in seen.ledger.damaged),
             *(Note(NoteCode.LEDGER_DISPUTED, text) for text in disputes(seen.ledger)),
@@ -69,7 +72,11 @@ def _host(host: HostObservation, entries: Sequence[Deployment]) -> HostStatus:
         return HostStatus(host=host.host, problem=host.problem)
     current, succeeded = current_deployment(entries), set(succeeded_releases(entries))
     replicas = tuple(_replica(replica, host, current, succeeded) for replica in host.replicas)
-    versions = {replica.version for replica in replicas if replica.stage is ReplicaStage.SERVING}
+    versions = {
+        replica.version
+        for replica in replicas
+        if replica.stage is ReplicaStage.SERVING and replica.up_since
+    }
     return HostStatus(
         host=host.host,
         version=", ".join(sorted(versions)),
@@ -90,7 +97,7 @@ def _replica(
         serves = True
     else:
         serves = weights.get(replica.name, 0) > 0 if host.backend else is_current
-    if container.running and serves:
+    if serves and (container.running or is_current):
         stage = ReplicaStage.SERVING
     elif current is not None and is_on_standby(replica, current.standby):
         stage = ReplicaStage.STANDBY
@@ -101,17 +108,21 @@ def _replica(
         name=replica.name,
         version=replica.version,
         state=container.status,
-        health=_health(replica, host),
+        health=_health(replica, host, current),
         stage=stage,
         address=next(iter(container.addresses.values()), ""),
         weight=100 * weights[replica.name] / total if total and replica.name in weights else None,
+        restarts=container.restarts,
+        up_since=container.started_at if container.running else "",
     )
 
 
-def _health(replica: Replica, host: HostObservation) -> str:
-    """Return what the edge sees, else what the image's own health check says."""
+def _health(replica: Replica, host: HostObservation, current: Deployment | None) -> str:
+    """Return what the edge sees, else what the image's HEALTHCHECK says where it counts."""
     status = (host.servers or {}).get(replica.name)
     if replica.container.running and status is not None and status.checked:
         return "healthy" if status.up else "unhealthy"
-    own = replica.container.health
-    return "unknown" if own == "none" else own
+    if current is None or replica.release != current.release.id:
+        return "unknown"
+    counts = health_check(current.release.configuration.health).source is HealthSource.CONTAINER
+    return replica.container.health if counts else "unknown"

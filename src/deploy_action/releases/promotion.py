@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, ErrorCode, GateRefused
@@ -16,26 +17,57 @@ if TYPE_CHECKING:
     from deploy_action.config.model import DeployConfig, Environment
     from deploy_action.inputs import Inputs
 
-__all__ = ["passed_image", "require_passed_before"]
+__all__ = ["EnvironmentBefore", "passed_image", "require_passed_before"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentBefore:
+    """The environment named by `after`.
+
+    Attributes:
+        unstable: what keeps replicas of its live release from counting as up and healthy.
+    """
+
+    entries: Sequence[Deployment]
+    unstable: tuple[str, ...] = ()
+
+    def require_stable(self, wanted: Environment, digest: str) -> None:
+        """Refuse an image that is live there and does not stay up.
+
+        Raises:
+            GateRefused: one of its replicas ended, keeps restarting or is unhealthy.
+        """
+        current = current_deployment(self.entries)
+        if not self.unstable or current is None or current.release.digest != digest:
+            return
+        raise GateRefused(
+            f"{current.release.version} passed in {wanted.after}, but is not well there now: "
+            f"{self.unstable[0]}",
+            cause=f"{wanted.name} takes only what stays up in {wanted.after}",
+            remedy=f"deploy-action monitor -e {wanted.after}",
+            code=ErrorCode.RELEASE_UNSTABLE,
+        )
 
 
 def passed_image(
     wanted: Environment,
     inputs: Inputs,
-    entries: Callable[[], Sequence[Deployment]],
+    before: Callable[[], EnvironmentBefore],
     now: datetime,
 ) -> ResolvedImage:
     """Return the image that is live in the environment before, or that version which passed there.
 
     Args:
-        entries: asks the hosts of that environment for its ledger; not called with a signed proof.
+        before: asks the hosts of that environment; not called with a signed proof.
 
     Raises:
-        GateRefused: nothing passed there, or not that version, or not as that digest.
+        GateRefused: nothing passed there, or not that version, or not as that digest, or it is
+            live there and does not stay up.
     """
     if inputs.proof:
         return proven_image(wanted, inputs, now)
-    ledger = entries()
+    found = before()
+    ledger = found.entries
     passed = with_version(ledger, inputs.version) if inputs.version else current_deployment(ledger)
     if passed is None:
         what = f"version {inputs.version}" if inputs.version else "nothing"
@@ -52,6 +84,7 @@ def passed_image(
             cause="it was deployed there again, from another image, since that digest was named",
             remedy=f"deploy-action promote -e {wanted.name} --version {release.version}",
         )
+    found.require_stable(wanted, release.digest)
     return ResolvedImage(
         version=release.version,
         repository=release.image,
@@ -66,7 +99,7 @@ def require_passed_before(
     wanted: Environment,
     image: ResolvedImage,
     inputs: Inputs,
-    entries: Callable[[], Sequence[Deployment]],
+    before: Callable[[], EnvironmentBefore],
     now: datetime,
 ) -> None:
     """Let an image on only if this very digest succeeded in the environment named by `after`.
@@ -85,7 +118,8 @@ def require_passed_before(
     if inputs.proof:
         require_proven(wanted, image, inputs, now)
         return
-    passed = [entry.release for entry in entries() if entry.state is State.SUCCEEDED]
+    found = before()
+    passed = [entry.release for entry in found.entries if entry.state is State.SUCCEEDED]
     same_tag = [release for release in passed if release.version == image.version]
     if same_tag and all(release.digest != image.digest for release in same_tag):
         raise GateRefused(
@@ -97,6 +131,7 @@ def require_passed_before(
             code=ErrorCode.NOT_PASSED_BEFORE,
         )
     if any(release.digest == image.digest for release in passed):
+        found.require_stable(wanted, image.digest)
         return
     raise GateRefused(
         f"{image.version} ({image.digest[:19]}) has not passed in {wanted.after}",

@@ -96,12 +96,15 @@ def _status(status: reports.Status) -> View:
         rows.append(("id", Cell(current.id)))
     rows.append(("deploying", Cell(status.lock)))
     rows.append(("restorable", Cell(", ".join(status.restorable))))
-    head = ("host", "replica", "version", "stage", "state", "health", "traffic")
+    head = (
+        *("host", "replica", "version", "stage", "state", "health"),
+        *("up since", "restarts", "traffic"),
+    )
     replicas = tuple(row for host in status.hosts for row in _host(host))
     return View(
         title=f"{_where(status.service, status.environment)}: {serving}",
-        tone=Tone.BAD if status.result is Verdict.UNKNOWN else Tone.PLAIN,
-        reasons=view.facts(rows),
+        tone=Tone.BAD if status.result in (Verdict.UNKNOWN, Verdict.UNHEALTHY) else Tone.PLAIN,
+        reasons=(*(view.Failure(what=why) for why in status.unstable), *view.facts(rows)),
         details=(
             *([Table(head=head, rows=replicas)] if replicas else []),
             *view.notes(status.notes),
@@ -113,7 +116,7 @@ def _host(host: reports.HostStatus) -> list[Row]:
     if host.problem or not host.replicas:
         tone = Tone.BAD if host.problem else Tone.PLAIN
         what = "no answer" if host.problem else "nothing"
-        cells = (host.host, what, host.version, "", "", "", "")
+        cells = (host.host, what, host.version, "", "", "", "", "", "")
         return [Row(cells=cells, tone=tone, details=view.labelled(cause=host.problem))]
     rows = []
     for replica in host.replicas:
@@ -122,10 +125,15 @@ def _host(host: reports.HostStatus) -> list[Row]:
         traffic = "" if replica.weight is None else f"{replica.weight:.0f} %"
         cells = (
             *(host.host, replica.name, replica.version),
-            *(replica.stage, replica.state, replica.health, traffic),
+            *(replica.stage, replica.state, replica.health),
+            *(_since(replica), str(replica.restarts or ""), traffic),
         )
         rows.append(Row(cells=cells, tone=Tone.BAD if bad else Tone.PLAIN))
     return rows
+
+
+def _since(replica: reports.ReplicaStatus) -> str:
+    return moment(replica.up_since) if replica.up_since else ""
 
 
 def _drift(drift: reports.Drift) -> View:

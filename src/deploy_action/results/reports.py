@@ -120,6 +120,8 @@ class ReplicaStatus:
         state: Docker's word (running, exited).
         health: healthy, unhealthy or unknown.
         weight: percent of the edge's traffic; None when it takes none.
+        restarts: how often its engine restarted it by itself.
+        up_since: UTC in ISO 8601; empty while it does not run.
     """
 
     name: str
@@ -129,6 +131,8 @@ class ReplicaStatus:
     stage: ReplicaStage = ReplicaStage.SERVING
     address: str = ""
     weight: float | None = None
+    restarts: int = 0
+    up_since: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,7 @@ class Status(_Report):
     Attributes:
         current: the deployment that is live by the ledger.
         lock: who is deploying at this moment; empty when nobody is.
+        unstable: what keeps replicas of the live release from counting as up and healthy.
     """
 
     service: str = ""
@@ -158,12 +163,15 @@ class Status(_Report):
     hosts: tuple[HostStatus, ...] = ()
     restorable: tuple[str, ...] = ()
     lock: str = ""
+    unstable: tuple[str, ...] = ()
     notes: tuple[Note | str, ...] = ()
 
     @property
     def result(self) -> Verdict:
         if any(host.problem for host in self.hosts):
             return Verdict.UNKNOWN
+        if self.unstable:
+            return Verdict.UNHEALTHY
         return Verdict.LIVE if any(host.version for host in self.hosts) else Verdict.EMPTY
 
 

@@ -29,7 +29,14 @@ GOOD_CHECK = CheckResult(name="home", where="edge", passed=True, seconds=0.1, at
 BAD_CHECK = CheckResult(
     name="home", where="edge", passed=False, seconds=0.1, attempts=1, detail="got 503"
 )
-REPLICA = ReplicaStatus(name="shop-1", version="1.4.2", state="running", health="healthy")
+REPLICA = ReplicaStatus(
+    name="shop-1",
+    version="1.4.2",
+    state="running",
+    health="healthy",
+    restarts=2,
+    up_since="2026-05-01T12:00:03.123456789Z",
+)
 
 
 def text(answer: Report) -> str:
@@ -114,8 +121,8 @@ def test_status_shows_each_host_and_names_the_one_that_is_silent() -> None:
   deploying   Bob, since 12:01
   restorable  1.4.1
 
-  HOST  REPLICA    VERSION  STAGE    STATE    HEALTH   TRAFFIC
-  a     shop-1     1.4.2    serving  running  healthy
+  HOST  REPLICA    VERSION  STAGE    STATE    HEALTH   UP SINCE              RESTARTS  TRAFFIC
+  a     shop-1     1.4.2    serving  running  healthy  2026-05-01 12:00:03Z  2
   b     no answer
       cause  ssh: connection refused"""
     )

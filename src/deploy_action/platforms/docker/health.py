@@ -13,7 +13,7 @@ from deploy_action.checks.health import (
     explain_exit,
     health_check,
 )
-from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Health
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Release
 
-__all__ = ["await_healthy", "health_of", "require_release"]
+__all__ = ["await_healthy", "health_of", "require_healthcheck", "require_release"]
 
 _OTHERS = "another user changes the containers of this service at the same time"
 
@@ -60,6 +60,23 @@ def health_of(release: Release, role: str) -> Health:
     if release.answers_requests(role) or health_check(health).source is not HealthSource.EDGE:
         return health
     return dataclasses.replace(health, kind="running")
+
+
+def require_healthcheck(host: str, release: Release, *, present: bool) -> None:
+    """Refuse `kind: docker` where the image has no HEALTHCHECK: nothing would ever be healthy.
+
+    Raises:
+        BadInput: deploy.yaml asks for a check that the image lacks.
+    """
+    if present or health_check(release.configuration.health).source is not HealthSource.CONTAINER:
+        return
+    raise BadInput(
+        f"{host}: health.kind is docker, but the image {release.reference} has no HEALTHCHECK",
+        cause="its Dockerfile has no HEALTHCHECK, or HEALTHCHECK NONE",
+        remedy="write health: {path: /healthz} (or tcp, command, running) in deploy.yaml, or add "
+        "a HEALTHCHECK to the Dockerfile",
+        code=ErrorCode.NO_HEALTHCHECK,
+    )
 
 
 def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:

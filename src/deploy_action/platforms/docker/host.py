@@ -186,11 +186,11 @@ class Host:
             return self.engine.create(spec)
 
 
-def observe(host: Host, images: Iterable[str]) -> HostObservation:
+def observe(host: Host, wanted: Iterable[str]) -> HostObservation:
     """Look at a host without changing anything.
 
     Args:
-        images: references to look for, besides those of recent releases.
+        wanted: references to look for, besides those of recent releases.
     """
     engine, placement, backend = host.engine, host.placement, host.backend
     # The engine and the session are asked at the same time: distance costs once.
@@ -206,20 +206,23 @@ def observe(host: Host, images: Iterable[str]) -> HostObservation:
         host.cache.keep(edge)
         ledger = host.ledger.complete(ledger)
         recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
-        references = tuple(dict.fromkeys([*images, *list(recent)[:_RECENT_IMAGES]]))
+        references = tuple(dict.fromkeys([*wanted, *list(recent)[:_RECENT_IMAGES]]))
         present = [pool.submit(engine.image, reference) for reference in references]
     written = edge.backends.get(backend)
-    answers = zip(references, present, strict=True)
+    images = {
+        reference: image
+        for reference, answer in zip(references, present, strict=True)
+        if (image := answer.result()) is not None
+    }
     return HostObservation(
         host=host.name,
         ledger=ledger,
         replicas=tuple(map(Replica.read, containers.result())),
         backend=written,
-        image_ids={
-            reference: image.id
-            for reference, answer in answers
-            if (image := answer.result()) is not None
-        },
+        image_ids={reference: image.id for reference, image in images.items()},
+        without_healthcheck=frozenset(
+            reference for reference, image in images.items() if not image.healthcheck
+        ),
         servers=None if written is None else servers,
         edited=edge.edited,
         fingerprint_key=key,

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from deploy_action.checks.health import explain_instability, explain_unhealthy, is_condemned
 from deploy_action.platforms.docker.edge.state import Backend, ServerStatus
 from deploy_action.platforms.docker.replicas import Replica, of_release
 from deploy_action.releases.ledger import Ledger, current_deployment, merge, succeeded_releases
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from deploy_action.releases.model import Deployment, Release
 
 __all__ = ["DockerObservation", "HostObservation", "is_leaving", "is_on_standby"]
@@ -24,6 +27,7 @@ class HostObservation:
     Attributes:
         image_ids: reference → id, of the images that the host has among those asked for and those
             of recent releases.
+        without_healthcheck: those of them whose image has no HEALTHCHECK.
         servers: what the running edge says of the backend; None without an edge or a backend.
         edited: the edge's configuration is not as it was written.
         fingerprint_key: the key of secret fingerprints; None where none was made yet.
@@ -35,6 +39,7 @@ class HostObservation:
     replicas: tuple[Replica, ...] = ()
     backend: Backend | None = None
     image_ids: Mapping[str, str] = field(default_factory=dict)
+    without_healthcheck: frozenset[str] = frozenset()
     servers: Mapping[str, ServerStatus] | None = None
     edited: bool = False
     fingerprint_key: bytes | None = field(default=None, repr=False)
@@ -73,6 +78,33 @@ class DockerObservation:
     def host(self, name: str) -> HostObservation:
         """Return the observation of one host."""
         return next(host for host in self.hosts if host.host == name)
+
+    def unstable(self, now: datetime) -> tuple[str, ...]:
+        """Say of each replica of the live release what keeps it from counting as up and healthy;
+        hosts that could not be observed are left out."""
+        current = current_deployment(self.ledger.entries)
+        if current is None:
+            return ()
+        release = current.release
+        health, count = release.configuration.health, sum(role.replicas for role in release.roles)
+        found: list[str] = []
+        for host in self.hosts:
+            if host.problem:
+                continue
+            replicas = of_release(host.replicas, release)
+            if len(replicas) < count:
+                gone = count - len(replicas)
+                found.append(
+                    f"{host.host}: {gone} of {count} replicas of {release.version} are gone"
+                )
+            for replica in replicas:
+                container, server = replica.container, (host.servers or {}).get(replica.name)
+                why = explain_instability(container, now)
+                if not why and (is_condemned(health, container) or (server and not server.up)):
+                    why = explain_unhealthy(health, server, container)
+                if why:
+                    found.append(f"{host.host}: {replica.name}: {why}")
+        return tuple(found)
 
     def orphans(self) -> tuple[str, ...]:
         """Name the replicas that their host records neither as live, nor kept, nor on standby, and

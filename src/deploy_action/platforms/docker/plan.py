@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from deploy_action.platforms.docker.health import require_healthcheck
 from deploy_action.platforms.docker.replicas import Replica, of_release
 from deploy_action.platforms.docker.steps.clean_up import CleanUp
 from deploy_action.platforms.docker.steps.hooks import RunHook
@@ -37,7 +38,13 @@ def plan_rollout(
 
     A release that is live already needs none. Replicas that were kept are started again where they
     still exist and hold what the release had.
+
+    Raises:
+        BadInput: its image lacks the HEALTHCHECK that deploy.yaml asks for.
     """
+    for host in seen.hosts:
+        absent = release.reference in host.without_healthcheck
+        require_healthcheck(host.host, release, present=not absent)
     draft = draft_plan(kind, release, seen.ledger, hosts)
     draft = dataclasses.replace(
         draft,

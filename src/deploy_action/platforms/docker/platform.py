@@ -155,8 +155,14 @@ class DockerPlatform:
             with self.reader(name) as host:
                 if host is not None:
                     return observe(host, images)
-                ids = {image: found.id for image in images if (found := engine.image(image))}
-                return HostObservation(host=name, image_ids=ids)
+                present = {image: found for image in images if (found := engine.image(image))}
+                return HostObservation(
+                    host=name,
+                    image_ids={image: found.id for image, found in present.items()},
+                    without_healthcheck=frozenset(
+                        image for image, found in present.items() if not found.healthcheck
+                    ),
+                )
         except HostUnreachable as error:
             # To be connected is no answer yet: an engine may fail later.
             if not self.partial:

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from deploy_action.checks.analysis import Bad, Fine, Inconclusive, judge, traffic
 from deploy_action.checks.bake import watch
-from deploy_action.checks.health import explain_exit, explain_unhealthy
+from deploy_action.checks.health import explain_exit, explain_unhealthy, is_condemned
 from deploy_action.clock import Clock
 from deploy_action.config.model import Environment
 from deploy_action.errors import DeploymentFailed, ErrorCode
@@ -130,8 +130,9 @@ class Watcher:
                     code=exit_error(container),
                 )
             status = statuses.get(replica.name)
-            if container.health == "unhealthy" or (status is not None and not status.up):
-                why = explain_unhealthy(self.configuration.health, status, container)
+            health = self.configuration.health
+            if is_condemned(health, container) or (status is not None and not status.up):
+                why = explain_unhealthy(health, status, container)
                 raise DeploymentFailed(
                     f"{name}: {replica.name} became unhealthy: {why}",
                     remedy=_LOOK,

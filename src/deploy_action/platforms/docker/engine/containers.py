@@ -219,6 +219,7 @@ def _container(data: Mapping[str, Any]) -> Container:
         health_log=(log[-1].get("Output") or "").strip(),
         addresses={name: endpoint_address(endpoint) for name, endpoint in networks.items()},
         restart=(host.get("RestartPolicy") or {}).get("Name") or "no",
+        restarts=data.get("RestartCount") or 0,
         started_at=state.get("StartedAt", ""),
         memory_bytes=host.get("Memory", 0),
         cpus=host.get("NanoCpus", 0) / 1e9,

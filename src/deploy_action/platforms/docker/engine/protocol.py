@@ -84,6 +84,8 @@ class Container:
     health_log: str = ""
     addresses: Mapping[str, str] = field(default_factory=dict)
     restart: str = "no"
+    restarts: int = 0
+    """How often the engine restarted it by itself since somebody last started it."""
     started_at: str = ""
     memory_bytes: int = 0
     cpus: float = 0

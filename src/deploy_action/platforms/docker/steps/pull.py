@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.health import require_healthcheck
 from deploy_action.rollout.step import StepId
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Pull:
                 f"{host.name}: {self.reference} is missing after its pull",
                 code=ErrorCode.IMAGE_NOT_FOUND,
             )
+        require_healthcheck(host.name, plan.release, present=image.healthcheck)
         if image.architecture != engine.architecture:
             raise DeploymentFailed(
                 f"{host.name}: the image is for {image.architecture}, the host is "
