@@ -17,17 +17,15 @@ from deploy_action.results.reports import Monitoring, Status, Verdict
 
 CRASHING = Application(version="4.0.0", ends_seconds=20.0, exit_code=3)
 STAGES = {
-    "environments": {
-        "staging": {"hosts": ["local"]},
-        "production": {"hosts": ["local"], "after": "staging", "route": {"port": 8089}},
-    }
+    "staging": {"hosts": ["local"]},
+    "production": {"hosts": ["local"], "after": "staging", "route": {"port": 8089}},
 }
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A host with two environments; 4.0.0 ends 20 seconds after each of its starts."""
-    made = make_world(tmp_path, monkeypatch, **STAGES)
+    made = make_world(tmp_path, monkeypatch, environments=STAGES)
     made.publish(CRASHING)
     return made
 
@@ -57,8 +55,8 @@ def test_a_release_that_dies_later_is_seen_by_status_monitor_and_promote(world: 
     assert replica.restarts >= 2
     assert replica.up_since
     assert monitor(world).result is Verdict.UNHEALTHY
-    for command, named in (("promote", {}), ("deploy", {"version": "4.0.0"})):
-        refused = world.outcome(command, environment="production", **named)
+    for command, version in (("promote", ""), ("deploy", "4.0.0")):
+        refused = world.outcome(command, environment="production", version=version)
         assert refused.exit_code is ExitCode.GATE_REFUSED
         assert refused.error is not None
         assert refused.error.code is ErrorCode.RELEASE_UNSTABLE
