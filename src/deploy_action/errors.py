@@ -113,6 +113,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_ENVIRONMENT = "unknown-environment"
     UNKNOWN_OPTION = "unknown-option"
     UNKNOWN_VERSION = "unknown-version"
+    VOLUME_UNDECLARED = "volume-undeclared"
     WRONG_ARCHITECTURE = "wrong-architecture"
     WRONG_RELEASE = "wrong-release"
 

@@ -252,6 +252,25 @@ def test_a_volume_comes_with_the_container_that_names_it(bench: Bench) -> None:
         bench.engine.remove_volume(bench.name)
 
 
+@pytest.mark.parametrize("volumes", [False, True])
+def test_anonymous_volumes_are_seen_and_go_with_their_container_only_when_told(
+    bench: Bench, volumes: bool
+) -> None:
+    """What somebody named is not among them."""
+    engine = bench.engine
+    made = bench.create("sleep 60", binds=("/anonymous", f"{bench.name}:/named"))
+    found = engine.container(made)
+    assert found is not None
+    assert list(found.anonymous_volumes) == ["/anonymous"]
+    name = found.anonymous_volumes["/anonymous"]
+    assert engine.has_volume(name)
+    engine.remove(made, volumes=volumes)
+    assert engine.has_volume(name) is not volumes
+    assert engine.has_volume(bench.name)
+    engine.remove_volume(name)
+    assert not engine.has_volume(name)
+
+
 def test_an_image_that_is_missing_is_told_apart_from_other_refusals(bench: Bench) -> None:
     """The lock is created before anybody has looked whether its image is there."""
     spec = ContainerSpec(name=f"{bench.name}-a", image="deploy-action-no-such-image:0")

@@ -184,8 +184,15 @@ class FakeEngine:
                 if network.name not in machine.networks:
                     raise DeploymentFailed(f"{self.host}: network {network.name} not found")
             machine.created += 1
-            for bind in spec.binds:
+            named = [bind for bind in spec.binds if ":" in bind]
+            for bind in named:
                 machine.volumes.setdefault(bind.partition(":")[0], FakeVolume())
+            mounted = {*(bind.split(":")[1] for bind in named), *spec.tmpfs}
+            declared = (*image.volumes, *(bind for bind in spec.binds if ":" not in bind))
+            anonymous = {
+                path: f"{path}-{machine.created}" for path in declared if path not in mounted
+            }
+            machine.volumes |= {name: FakeVolume() for name in anonymous.values()}
             created = FakeContainer(
                 id=f"{machine.created:064x}",
                 spec=spec,
@@ -195,6 +202,7 @@ class FakeEngine:
                 },
                 restart=spec.restart,
                 exits=_command_end(spec),
+                anonymous_volumes=anonymous,
             )
             machine.containers[created.id] = created
             return created.id
@@ -259,7 +267,7 @@ class FakeEngine:
             if found is not None and found.status == "running":
                 machine.end(found, 0 if signal == "USR1" else _FORCED)
 
-    def remove(self, container_id: str) -> None:
+    def remove(self, container_id: str, *, volumes: bool = False) -> None:
         """Remove it."""
         with self._call("remove", self._words(container_id)) as machine:
             found = machine.find(container_id)
@@ -267,6 +275,8 @@ class FakeEngine:
                 if found.status == "running" or found.session is not None:
                     machine.end(found, _FORCED)
                 machine.containers.pop(found.id, None)
+                for name in found.anonymous_volumes.values() if volumes else ():
+                    machine.volumes.pop(name, None)
 
     def rename(self, container_id: str, name: str) -> None:
         """Give it another name."""
@@ -404,6 +414,11 @@ class FakeEngine:
         with self._call("remove network", name) as machine:
             if not any(name in c.addresses for c in machine.containers.values()):
                 machine.networks.pop(name, None)
+
+    def has_volume(self, name: str) -> bool:
+        """Look."""
+        with self._call("has volume", name) as machine:
+            return name in machine.volumes
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume."""

@@ -31,6 +31,7 @@ class FakeImage:
     digests: tuple[str, ...] = ()
     application: Application | None = None
     healthcheck: bool = False
+    volumes: tuple[str, ...] = ()
 
     def view(self, architecture: str) -> Image:
         """Return it as an engine shows it."""
@@ -40,6 +41,7 @@ class FakeImage:
             architecture=architecture,
             healthcheck=self.healthcheck,
             labels={},
+            volumes=self.volumes,
         )
 
 
@@ -72,6 +74,7 @@ class FakeContainer:
     log: list[str] = field(default_factory=list)
     restarts: int = 0
     asked_to_stop: bool = False
+    anonymous_volumes: dict[str, str] = field(default_factory=dict)
 
     @property
     def application(self) -> Application | None:
@@ -97,6 +100,7 @@ class FakeContainer:
             cpus=self.spec.cpus or 0,
             pids=self.spec.pids or 0,
             env=self.spec.env,
+            anonymous_volumes=dict(self.anonymous_volumes),
         )
 
 

@@ -1,5 +1,5 @@
 """The registry, the host and the edge fail: rows 1 to 5, 19, 24 to 26, 32, 35
-to 40, 52 and 57."""
+to 40, 52, 55 and 57."""
 
 from __future__ import annotations
 
@@ -219,6 +219,29 @@ def test_a_rollback_whose_image_is_gone_everywhere_is_refused_in_preflight(
         assert "cannot be pulled" in done.text
         assert pulled.containers() == before
         assert pulled.serving() == "2.0.0"
+
+
+def test_an_image_whose_volume_is_not_declared_is_refused(box: Sandbox) -> None:
+    """Row 55: until deploy.yaml says where the data goes."""
+    box.deployed("1.0.0")
+    name = f"test-volume-{box.edge}"
+    recipe = b"FROM deploy-action-demo:2.0.0\nVOLUME /data\n"
+    argv = ["docker", "build", "-q", "-t", f"{name}:2.0.0", "-"]
+    subprocess.run(argv, input=recipe, check=True, capture_output=True)
+    box.configure(image=name)
+    done = box.deploy("2.0.0")
+    box.assert_survived(
+        done,
+        serves="1.0.0",
+        exit_code=2,
+        code="volume-undeclared",
+        says=["/data", "ephemeral"],
+        recorded=False,
+    )
+    box.configure(ephemeral=["/data"])
+    box.deployed("2.0.0")
+    box.clean()
+    docker("rmi", f"{name}:2.0.0")
 
 
 @LONG

@@ -27,6 +27,7 @@ from deploy_action.images.resolve import credentials, requested_image, resolve_i
 from deploy_action.inputs import Secret
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.certificate_files import certificate_of
+from deploy_action.platforms.docker.volumes import require_mounts
 from deploy_action.releases.model import Kind, Release, roles_of
 from deploy_action.releases.promotion import EnvironmentBefore, require_passed_before
 from deploy_action.releases.secrets import available_secrets, fingerprints, required_secrets
@@ -123,11 +124,13 @@ def deploy_image(
             seen = platform.observe([image.reference])
             key = seen.hosts[0].fingerprint_key or b""
             release = make_release(target, image, secrets, key, commit)
+            require_mounts(release, seen)
             return plan_release(platform, release, kind, seen, gates)
         with platform.lock(connection.holder) as store:
             seen = recovered(connection, store, [image.reference])
             key = store.fingerprint_key(seen)
             release = make_release(target, image, secrets, key, commit)
+            require_mounts(release, seen)
             attempt = Attempt(
                 id=connection.id,
                 kind=kind,

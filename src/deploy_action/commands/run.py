@@ -16,6 +16,7 @@ from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.inputs import Secret
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.replicas import of_release, task_spec
+from deploy_action.platforms.docker.volumes import discard
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.results.reports import TaskRun
@@ -109,7 +110,7 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
                 listener.follow(stream, inputs.timeout_seconds)
             code = engine.wait(container_id, timeout_seconds=1.0)
         finally:
-            engine.remove(container_id)
+            left = discard(engine, container_id)
     late = f"timed out after {inputs.timeout_seconds:g} s: stopped"
     return TaskRun(
         service=target.service,
@@ -120,7 +121,7 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
         code=code,
         duration_seconds=round(clock.monotonic() - started, 3),
         output=tuple(listener.lines),
-        notes=() if code is not None else (late,),
+        notes=(*([] if code is not None else [late]), *([] if left is None else [left])),
     )
 
 
@@ -147,7 +148,7 @@ def _remove_ended_tasks(engine: Engine, placement: Placement) -> None:
     """Remove what a killed run left behind, once it has ended."""
     for container in engine.containers(placement.selector("task")):
         if not container.running and container.status != "created":
-            engine.remove(container.id)
+            discard(engine, container.id)
 
 
 class _Listener:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any
 from deploy_action.config.document import Document, Unreadable, parse, read_bytes
 from deploy_action.config.lint import lint
 from deploy_action.config.merge import lookup
-from deploy_action.config.model import DeployConfig
+from deploy_action.config.model import Build, DeployConfig
 from deploy_action.config.resolve import resolve
 from deploy_action.config.schema import Violation, deploy_schema, violations
 from deploy_action.errors import ConfigError
@@ -21,6 +22,7 @@ from deploy_action.problem import Problem, Severity
 __all__ = ["check", "load"]
 
 _MOST_PROBLEMS = 100
+_LARGEST_DOCKERFILE = 1 << 20
 _END = sys.maxsize
 """A line after every other one."""
 # Maps that make no sense without all of their keys.
@@ -57,7 +59,7 @@ def check(path: Path) -> tuple[DeployConfig | None, tuple[Problem, ...]]:
         document = parse(read_bytes(path, file=file), file=file)
     except Unreadable as error:
         return None, tuple(map(_with_advice, error.problems))
-    problems = _in_order(_problems(document), file)
+    problems = _in_order(_problems(document, path.parent), file)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None, problems
     # Anything but a map is an error of the schema.
@@ -71,14 +73,24 @@ def _with_advice(problem: Problem) -> Problem:
     return replace(problem, hint="write one with: deploy-action init")
 
 
-def _problems(document: Document) -> Iterator[Problem]:
+def _problems(document: Document, root: Path) -> Iterator[Problem]:
     yield from document.problems
     broken: list[Violation] = []
     for violation in violations(document, deploy_schema(), wording="values"):
         broken.append(violation)
         yield violation.problem
     if isinstance(document.data, dict):
-        yield from lint(document, _without(document.data, broken))
+        read = functools.partial(_dockerfile, root)
+        yield from lint(document, _without(document.data, broken), read)
+
+
+def _dockerfile(root: Path, build: Build) -> str:
+    """Return the text of a build's Dockerfile; empty where it cannot be read: the build says why."""
+    try:
+        with (root / build.context / build.dockerfile).open(encoding="utf-8") as file:
+            return file.read(_LARGEST_DOCKERFILE)
+    except (OSError, ValueError):
+        return ""
 
 
 def _in_order(problems: Iterable[Problem], file: str) -> tuple[Problem, ...]:

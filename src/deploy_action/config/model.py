@@ -208,6 +208,8 @@ class Volume:
     source: str
     target: str
     read_only: bool = False
+    shared: bool = False
+    """Other environments on the same host may use the named volume, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,6 +334,8 @@ class Environment:
     user: str | None = None
     read_only: bool = False
     tmpfs: tuple[str, ...] = ()
+    ephemeral: tuple[str, ...] = ()
+    """Paths of the image's VOLUMEs whose data is discarded with each container."""
     labels: Mapping[str, str] = field(default_factory=dict)
     retain: int = 5
     edge: EdgeOptions = field(default_factory=EdgeOptions)

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy_action.config.dockerfile import Container, read_dockerfile
 from deploy_action.init.checkout import Checkout, find_checkout
-from deploy_action.init.dockerfile import Container, read_dockerfile
 from deploy_action.init.sources import Guess, Sources, read_sources, read_text
 
 __all__ = ["Survey", "survey"]

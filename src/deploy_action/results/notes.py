@@ -36,6 +36,7 @@ class NoteCode(StrEnum):
     RELEASE_NOTES_NOT_WRITTEN = "release-notes-not-written"
     TAGGED = "tagged"
     TAG_NOT_WRITTEN = "tag-not-written"
+    VOLUME_KEPT = "volume-kept"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from deploy_action.config.dockerfile import read_dockerfile
 from deploy_action.config.document import Document, KeyPath
 from deploy_action.config.lint import (
     container,
@@ -21,6 +22,9 @@ from deploy_action.config.merge import lookup, merge, shared_settings, source_of
 from deploy_action.config.resolve import environment_sections, resolve_environment
 from deploy_action.problem import Problem
 
+if TYPE_CHECKING:
+    from deploy_action.config.model import Build
+
 __all__ = ["lint"]
 
 _RULES: tuple[Rule, ...] = (
@@ -34,15 +38,18 @@ _RULES: tuple[Rule, ...] = (
 )
 
 
-def lint(document: Document, valid: Mapping[str, Any]) -> Iterator[Problem]:
+def lint(
+    document: Document, valid: Mapping[str, Any], read: Callable[[Build], str]
+) -> Iterator[Problem]:
     """Yield errors and warnings.
 
     Args:
         document: the whole file.
         valid: its data without what the schema refuses.
+        read: returns the text of a build's Dockerfile; empty where there is none.
     """
     yield from surprising_scalars(document, valid)
-    scopes = _scopes(document, valid)
+    scopes = _scopes(document, valid, read)
     for scope in scopes.values():
         for rule in _RULES:
             for finding in rule(scope):
@@ -51,16 +58,22 @@ def lint(document: Document, valid: Mapping[str, Any]) -> Iterator[Problem]:
         yield _problem(document, scope, finding)
 
 
-def _scopes(document: Document, valid: Mapping[str, Any]) -> Mapping[str, Scope]:
+def _scopes(
+    document: Document, valid: Mapping[str, Any], read: Callable[[Build], str]
+) -> Mapping[str, Scope]:
     top = {"service": "service", **valid}
     whole = document.data if isinstance(document.data, dict) else {}
     scopes: dict[str, Scope] = {}
     for name, section in environment_sections(top).items():
         own = lookup(whole, ("environments", name))
+        environment = resolve_environment(name, section)
+        build = environment.build
+        volumes = read_dockerfile(read(build), build.target or "").volumes if build else ()
         scopes[name] = Scope(
-            environment=resolve_environment(name, section),
+            environment=environment,
             valid=section,
             written=merge(shared_settings(whole), own if isinstance(own, Mapping) else {}),
+            image_volumes=volumes,
         )
     return scopes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
+from deploy_action.config.mounts import without_mount
 from deploy_action.gates.registry import GATES
 
 __all__ = ["RULES"]
@@ -15,7 +16,16 @@ _SMALLEST_MEMORY_BYTES = 6 * 1024 * 1024
 
 
 def _volumes(scope: Scope) -> Iterator[Finding]:
-    targets: set[str] = {mount.partition(":")[0] for mount in scope.environment.tmpfs}
+    targets = {mount.partition(":")[0] for mount in scope.environment.tmpfs}
+    for index, path in enumerate(scope.environment.ephemeral):
+        if path in targets:
+            yield error(
+                "duplicate-target",
+                ("ephemeral", index),
+                f"{path} is a tmpfs, which is ephemeral already",
+                "leave it out here",
+            )
+        targets.add(path)
     for index, volume in enumerate(scope.environment.volumes):
         if volume.target in targets:
             yield error(
@@ -40,6 +50,21 @@ def _volumes(scope: Scope) -> Iterator[Finding]:
                 f"at {volume.target}",
                 "mount it :ro, use one replica, or make sure that the application can do this",
             )
+
+
+def _image_volumes(scope: Scope) -> Iterator[Finding]:
+    if scope.broken("volumes", "tmpfs", "ephemeral", "build"):
+        return
+    for path in without_mount(scope.environment, scope.image_volumes):
+        yield error(
+            "undeclared-volume",
+            ("build",),
+            f"the Dockerfile declares VOLUME {path}, and nothing here says where that data goes: "
+            "each deployment would begin with an empty volume",
+            f'volumes: ["{scope.environment.service}-data:{path}"] keeps it, ephemeral: [{path}] '
+            "discards it with each container",
+            at_key=True,
+        )
 
 
 def _networks(scope: Scope) -> Iterator[Finding]:
@@ -85,4 +110,4 @@ def _gates(scope: Scope) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (_volumes, _networks, _labels, _memory, _gates)
+RULES: tuple[Rule, ...] = (_volumes, _image_volumes, _networks, _labels, _memory, _gates)

@@ -49,7 +49,7 @@ def between(scopes: Mapping[str, Scope]) -> Iterator[tuple[Scope, Finding]]:
         for finding in _after(scope, scopes):
             yield scope, finding
     for first, second in combinations(scopes.values(), 2):
-        for finding in _same_place(first, second):
+        for finding in (*_same_place(first, second), *_same_volume(first, second)):
             yield second, finding
 
 
@@ -144,6 +144,28 @@ def _same_place(first: Scope, second: Scope) -> Iterator[Finding]:
         "give each its own url, or route: {port: …}, or other hosts",
         at_key=True,
     )
+
+
+def _same_volume(first: Scope, second: Scope) -> Iterator[Finding]:
+    if any(scope.broken("hosts", "volumes") for scope in (first, second)):
+        return
+    one, two = first.environment, second.environment
+    shared = _identities(one.hosts).keys() & _identities(two.hosts).keys()
+    others = {volume.source: volume for volume in one.volumes}
+    for index, volume in enumerate(two.volumes if shared else ()):
+        other = others.get(volume.source)
+        # A path of the host is a place that somebody chose with both in mind.
+        if other is None or volume.source.startswith("/") or (other.shared and volume.shared):
+            continue
+        place = next(text for host, text in _identities(two.hosts).items() if host in shared)
+        yield error(
+            "shared-named-volume",
+            ("volumes", index),
+            f"{one.name} and {two.name} use the same volume {volume.source} on {place}, so each "
+            "writes the data of the other",
+            f"name it {volume.source}-{two.name} in {two.name}, or, to share it on purpose, write "
+            f"{{source: {volume.source}, target: {volume.target}, shared: true}} in both",
+        )
 
 
 @cache

@@ -62,11 +62,13 @@ class Scope:
         environment: resolved from the valid part of the file.
         valid: its merged settings, without what the schema refuses.
         written: its merged settings as they are in the file, valid or not.
+        image_volumes: VOLUMEs of the Dockerfile that is built, where there is one.
     """
 
     environment: Environment
     valid: Section
     written: Section
+    image_volumes: tuple[str, ...] = ()
 
     def gives(self, *path: str | int) -> bool:
         """Tell whether a valid value is written at `path`."""

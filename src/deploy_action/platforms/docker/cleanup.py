@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from deploy_action.errors import DeploymentFailed
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.retained_images import retain_images
+from deploy_action.platforms.docker.volumes import discard
 from deploy_action.results.notes import Note, NoteCode
 
 if TYPE_CHECKING:
@@ -124,4 +125,6 @@ def remove(host: Host, replica: Replica, result: ReconcileResult) -> None:
         result.notes.append(Note(NoteCode.LOG_LOST, text))
     if replica.container.running:
         host.engine.stop(replica.container.id, timeout_seconds=2)
-    host.engine.remove(replica.container.id)
+    note = discard(host.engine, replica.container.id)
+    if note is not None:
+        result.notes.append(note)

@@ -155,13 +155,13 @@ class Host:
             try:
                 self.engine.start(created.id)
             except DeploymentFailed as error:
-                self.engine.remove(created.id)
+                self.engine.remove(created.id, volumes=True)
                 if error.code is not ErrorCode.ADDRESS_IN_USE:
                     raise
                 created = recreate()
             else:
                 return dataclasses.replace(created, status="running")
-        self.engine.remove(created.id)
+        self.engine.remove(created.id, volumes=True)
         raise DeploymentFailed(
             f"{self.name}: other services take every address of {self.placement.edge.name} first",
             remedy="deploy again when they are done",
@@ -182,7 +182,7 @@ class Host:
                 ) from None
             # The answer to an earlier create was lost: it is this very container.
             if existing is not None:
-                self.engine.remove(existing.id)
+                self.engine.remove(existing.id, volumes=True)
             return self.engine.create(spec)
 
 
@@ -208,12 +208,12 @@ def observe(host: Host, wanted: Iterable[str]) -> HostObservation:
         recent = {entry.release.reference: None for entry in reversed(ledger.entries)}
         references = tuple(dict.fromkeys([*wanted, *list(recent)[:_RECENT_IMAGES]]))
         present = [pool.submit(engine.image, reference) for reference in references]
+        images = {
+            reference: image
+            for reference, answer in zip(references, present, strict=True)
+            if (image := answer.result()) is not None
+        }
     written = edge.backends.get(backend)
-    images = {
-        reference: image
-        for reference, answer in zip(references, present, strict=True)
-        if (image := answer.result()) is not None
-    }
     return HostObservation(
         host=host.name,
         ledger=ledger,
@@ -223,6 +223,7 @@ def observe(host: Host, wanted: Iterable[str]) -> HostObservation:
         without_healthcheck=frozenset(
             reference for reference, image in images.items() if not image.healthcheck
         ),
+        image_volumes={reference: image.volumes for reference, image in images.items()},
         servers=None if written is None else servers,
         edited=edge.edited,
         fingerprint_key=key,
@@ -242,7 +243,8 @@ def open_reader(
     container = engine.container(edge.name)
     if container is not None and container.running:
         carrier, stream = container.id, engine.connect(container.id, edge_host.reader_argv())
-    elif engine.image(edge_host.edge_image(edge)) is None:
+    elif engine.image(edge_host.edge_image(edge)) is None or not engine.has_volume(edge.name):
+        # A reader would make the volume: a command that only looks leaves nothing.
         yield None
         return
     else:

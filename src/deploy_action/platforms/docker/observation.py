@@ -28,6 +28,7 @@ class HostObservation:
         image_ids: reference → id, of the images that the host has among those asked for and those
             of recent releases.
         without_healthcheck: those of them whose image has no HEALTHCHECK.
+        image_volumes: reference → paths of the VOLUMEs of the same images.
         servers: what the running edge says of the backend; None without an edge or a backend.
         edited: the edge's configuration is not as it was written.
         fingerprint_key: the key of secret fingerprints; None where none was made yet.
@@ -40,6 +41,7 @@ class HostObservation:
     backend: Backend | None = None
     image_ids: Mapping[str, str] = field(default_factory=dict)
     without_healthcheck: frozenset[str] = frozenset()
+    image_volumes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     servers: Mapping[str, ServerStatus] | None = None
     edited: bool = False
     fingerprint_key: bytes | None = field(default=None, repr=False)

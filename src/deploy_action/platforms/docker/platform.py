@@ -162,6 +162,7 @@ class DockerPlatform:
                     without_healthcheck=frozenset(
                         image for image, found in present.items() if not found.healthcheck
                     ),
+                    image_volumes={image: found.volumes for image, found in present.items()},
                 )
         except HostUnreachable as error:
             # To be connected is no answer yet: an engine may fail later.

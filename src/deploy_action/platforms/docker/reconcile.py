@@ -19,6 +19,7 @@ from deploy_action.platforms.docker.health import await_healthy, health_of
 from deploy_action.platforms.docker.observation import is_leaving, is_on_standby
 from deploy_action.platforms.docker.replicas import Replica, backend_for, of_release, with_traffic
 from deploy_action.platforms.docker.tls import remove_unused
+from deploy_action.platforms.docker.volumes import discard
 from deploy_action.platforms.protocol import ReconcileResult
 from deploy_action.results.notes import Note, NoteCode
 
@@ -92,7 +93,7 @@ def remove_orphaned_hooks(host: Host) -> None:
     """Remove the hooks of a dead deployer: a migration must not go on beside the next one."""
     for container in host.engine.containers(host.placement.selector("hook")):
         host.session.ping()
-        host.engine.remove(container.id)
+        discard(host.engine, container.id)
 
 
 def _bring_up(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Secret
 
 __all__ = [
+    "EPHEMERAL_LABEL",
     "Placement",
     "Replica",
     "backend_for",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 _PREFIX = "deploy-action."
+EPHEMERAL_LABEL = f"{_PREFIX}ephemeral"
+"""Paths whose anonymous volumes go with the container, joined by colons, which none contains."""
 _FORMAT = "1"
 """Version of the labels; containers with another one are not read."""
 _NAME_UNSAFE = re.compile(r"[^a-zA-Z0-9_.-]+")
@@ -255,6 +258,7 @@ def _spec(
             f"{_PREFIX}image": release.reference,
             f"{_PREFIX}commit": release.commit,
         }
+        | ({EPHEMERAL_LABEL: ":".join(configuration.ephemeral)} if configuration.ephemeral else {})
         | dict(labels),
     )
 

@@ -102,11 +102,10 @@ class DockerContainers(DockerCalls):
                 if error.status not in (404, 409, 500):
                     raise
 
-    def remove(self, container_id: str) -> None:
-        """Remove a container with its anonymous volumes."""
+    def remove(self, container_id: str, *, volumes: bool = False) -> None:
         with self._errors(f"remove {container_id[:12]}"):
             try:
-                self._api.call("DELETE", "containers", container_id, force=True, v=True)
+                self._api.call("DELETE", "containers", container_id, force=True, v=volumes)
             except EngineApiError as error:
                 # 409: it is being removed already.
                 if error.status not in (404, 409):
@@ -206,6 +205,7 @@ def _container(data: Mapping[str, Any]) -> Container:
     health = state.get("Health") or {}
     log: Sequence[Mapping[str, Any]] = health.get("Log") or [{}]
     networks = data["NetworkSettings"].get("Networks") or {}
+    named = {bind.split(":")[1] for bind in host.get("Binds") or () if ":" in bind}
     return Container(
         id=data["Id"],
         name=data["Name"].lstrip("/"),
@@ -225,6 +225,11 @@ def _container(data: Mapping[str, Any]) -> Container:
         cpus=host.get("NanoCpus", 0) / 1e9,
         pids=max(0, host.get("PidsLimit") or 0),
         env=dict(entry.partition("=")[::2] for entry in config.get("Env") or ()),
+        anonymous_volumes={
+            mount["Destination"]: mount["Name"]
+            for mount in data.get("Mounts") or ()
+            if mount.get("Type") == "volume" and mount["Destination"] not in named
+        },
     )
 
 

@@ -37,6 +37,7 @@ class DockerImages(DockerCalls):
             architecture=data.get("Architecture", ""),
             healthcheck=bool(healthcheck) and healthcheck[0] != "NONE",
             labels=config.get("Labels") or {},
+            volumes=tuple(sorted(config.get("Volumes") or ())),
         )
 
     def image_names(self) -> frozenset[str]:

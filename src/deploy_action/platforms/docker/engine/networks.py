@@ -55,6 +55,10 @@ class DockerNetworks(DockerCalls):
                 f"remove network {name}", lambda: self._api.call("DELETE", "networks", name)
             )
 
+    def has_volume(self, name: str) -> bool:
+        found = self._optional(f"inspect volume {name}", lambda: self._api.get("volumes", name))
+        return found is not None
+
     def remove_volume(self, name: str) -> None:
         self._optional(f"remove volume {name}", lambda: self._api.call("DELETE", "volumes", name))
 

@@ -63,6 +63,8 @@ class Image:
     id: str
     digests: tuple[str, ...]
     tags: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    """Paths of the VOLUMEs that it declares."""
     architecture: str
     healthcheck: bool
     labels: Mapping[str, str]
@@ -91,6 +93,8 @@ class Container:
     cpus: float = 0
     pids: int = 0
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    anonymous_volumes: Mapping[str, str] = field(default_factory=dict)
+    """Path → name, of the volumes that nobody named."""
 
     @property
     def running(self) -> bool:
@@ -218,8 +222,9 @@ class Containers(Protocol):
     def kill(self, container_id: str, signal: str = "KILL") -> None:
         """Send a signal; an ended container is fine."""
 
-    def remove(self, container_id: str) -> None:
-        """Remove it, running or not; an absent one is fine."""
+    def remove(self, container_id: str, *, volumes: bool = False) -> None:
+        """Remove it, running or not; an absent one is fine. With `volumes` its anonymous volumes
+        go, and the data in them."""
 
     def rename(self, container_id: str, name: str) -> None:
         """Rename it; one that has the name already is fine. Raises NameTaken."""
@@ -267,6 +272,9 @@ class Networks(Protocol):
 
     def remove_network(self, name: str) -> None:
         """Remove a network; one that is absent or in use is fine."""
+
+    def has_volume(self, name: str) -> bool:
+        """Tell whether there is a volume of this name."""
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; an absent one is fine."""

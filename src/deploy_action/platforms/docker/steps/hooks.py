@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from deploy_action.config.model import Hook
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.replicas import hook_spec
+from deploy_action.platforms.docker.volumes import discard
 from deploy_action.rollout.step import StepId
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ class RunHook:
                 code = host.engine.wait(container_id, timeout_seconds=1.0)
             output = host.engine.logs(container_id, lines=30)
         finally:
-            host.engine.remove(container_id)
+            note = discard(host.engine, container_id)
+            if note is not None:
+                context.log.notes.append(note)
         context.events.quote(f"hook {hook.name}", output.splitlines())
         if code != 0:
             why = (

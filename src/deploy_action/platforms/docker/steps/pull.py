@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.health import require_healthcheck
+from deploy_action.platforms.docker.volumes import require_mounts_after_pull
+from deploy_action.releases.model import Kind
 from deploy_action.rollout.step import StepId
 
 if TYPE_CHECKING:
@@ -55,3 +57,5 @@ class Pull:
                 remedy=f"build it for linux/{engine.architecture}",
                 code=ErrorCode.WRONG_ARCHITECTURE,
             )
+        if plan.kind is not Kind.ROLLBACK:
+            require_mounts_after_pull(host.name, plan.release, image.volumes)

@@ -1,10 +1,11 @@
-"""Reads from a Dockerfile what `init` needs: ports, health check, command.
+"""Reads from a Dockerfile what `init` and lint need: ports, health check, command, volumes.
 
 https://docs.docker.com/reference/dockerfile/
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -37,12 +38,18 @@ class Container:
     health_path: str | None = None
     health_port: int | None = None
     has_health_check: bool = False
+    volumes: tuple[str, ...] = ()
+    """Paths of VOLUME; those of a base image are not known."""
     is_worker: bool = False
     """The command names a task queue and no port."""
 
 
-def read_dockerfile(text: str) -> Container:
-    """Read a Dockerfile; unknown or malformed instructions are ignored."""
+def read_dockerfile(text: str, target: str = "") -> Container:
+    """Read a Dockerfile; unknown or malformed instructions are ignored.
+
+    Args:
+        target: the stage that is built; empty for the last one.
+    """
     stages: dict[str, Container] = {}
     stage, container = "", Container()
     variables: dict[str, str] = {}
@@ -63,13 +70,16 @@ def read_dockerfile(text: str) -> Container:
             case "EXPOSE":
                 ports = dict.fromkeys((*container.exposed, *_exposed(arguments)))
                 container = replace(container, exposed=tuple(ports))
+            case "VOLUME":
+                paths = dict.fromkeys((*container.volumes, *_paths(arguments)))
+                container = replace(container, volumes=tuple(paths))
             case "HEALTHCHECK":
                 container = _with_health_check(container, arguments)
             case "ENTRYPOINT" | "CMD":
                 command[instruction] = arguments
                 container = _with_command(container, " ".join(command.values()))
         stages[stage] = container
-    return container
+    return stages.get(target.lower(), container) if target else container
 
 
 def _stage(text: str) -> tuple[str, str]:
@@ -121,6 +131,20 @@ def _exposed(text: str) -> Iterator[int]:
         port = _port(ports.partition("-")[0])
         if port and protocol.lower() in {"", "tcp"}:
             yield port
+
+
+def _paths(text: str) -> Iterator[str]:
+    """Yield the paths of VOLUME, a JSON list or words."""
+    if text.startswith("["):
+        try:
+            words = json.loads(text)
+        except ValueError:
+            words = []
+    else:
+        words = text.split()
+    for word in words:
+        if isinstance(word, str) and word.startswith("/"):
+            yield word
 
 
 def _with_health_check(container: Container, text: str) -> Container:
