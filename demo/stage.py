@@ -21,6 +21,7 @@ version: 1
 service: shop
 image: {image}
 pull: never                      # the images are built on this machine
+watch: 1s                        # the new release must stay up for so long; 3s without this line
 port: 8080
 health: {{path: /healthz, identity: {{header: X-Version}}}}
 smoke:

@@ -18,6 +18,7 @@ service: shop
 image: deploy-action-demo
 port: 8080
 pull: never
+watch: 0s
 health: {{path: /healthz, deadline: 10s, identity: {{header: X-Version}}}}
 smoke:
   - {{name: home, path: /, status: 200, retry: {{deadline: 1s}}}}

@@ -37,6 +37,7 @@ def environment(**changes: Any) -> Environment:
         "port": 8080,
         "route": Route(port=80),
         "health": Health(kind="http", path="/healthz"),
+        "watch_seconds": 0.0,
     }
     return Environment(**given | changes)
 

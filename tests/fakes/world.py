@@ -42,6 +42,7 @@ SHOP: Mapping[str, Any] = {
     "probe": {"rate": 0},
     "stop": {"timeout": f"{_STOPPING_SECONDS:g}s", "drain": "2s"},
     "route": {"port": _PORT},
+    "watch": "0s",
 }
 
 

@@ -1,8 +1,9 @@
-"""New releases that do not come up, or come up wrong: rows 5 to 15 and 20 to 23."""
+"""New releases that do not come up, or come up wrong: rows 5 to 15, 20 to 23 and 56."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from tests.support.sandbox import Sandbox, until
@@ -185,3 +186,44 @@ def test_a_first_deployment_that_fails_leaves_nothing(box: Sandbox) -> None:
     assert box.containers() == []
     assert box.lock_is_free()
     assert box.history()[0]["state"] == "failed"
+
+
+def test_a_release_that_dies_after_its_first_good_answers_is_undone_by_the_watch(
+    shop: Sandbox,
+) -> None:
+    """Row 56: it had all of the traffic, and the old release stepped in at once."""
+    shop.configure(env={"EXIT_AFTER": "2"}, watch=None)
+    with shop.load(post=0) as stop:
+        done = shop.deploy("2.0.0")
+        seen = stop()
+    shop.assert_survived(done, serves="1.0.0", seen=seen, code="replica-exited", says=["1"])
+    assert "2.0.0" in {found.version for found in seen.versions}
+
+
+def test_a_release_that_restarts_in_a_loop_is_seen_by_status_and_monitor(box: Sandbox) -> None:
+    """Row 56: nobody watched it when it was deployed, and its engine restarts it ever since."""
+    box.configure(env={"EXIT_AFTER": "2"})
+    box.deployed("1.0.0")
+    until(lambda: _replica(box)["restarts"] > 0, "a restart", 15)
+    seen = box.run("status")
+    assert (seen.exit_code, seen.json["result"]) == (3, "unhealthy")
+    assert seen.json["unstable"]
+    checked = box.run("monitor")
+    assert (checked.exit_code, checked.json["result"]) == (3, "unhealthy")
+
+
+@LONG
+def test_a_release_that_dies_after_twenty_seconds_is_undone_by_a_bake(shop: Sandbox) -> None:
+    """Row 56: whoever bakes longer finds more."""
+    shop.configure(env={"EXIT_AFTER": "20"}, bake="40s")
+    with shop.load(post=0) as stop:
+        done = shop.deploy("2.0.0")
+        seen = stop()
+    shop.assert_survived(done, serves="1.0.0", seen=seen, code="replica-exited")
+
+
+def _replica(box: Sandbox) -> dict[str, Any]:
+    [host] = box.run("status").json["hosts"]
+    [replica] = host["replicas"]
+    found: dict[str, Any] = replica
+    return found

@@ -26,6 +26,7 @@ version: 1
 service: shop
 image: deploy-action-demo
 pull: never
+watch: 0s
 port: 8080
 health: {{path: /healthz}}
 route: {{port: {port}}}

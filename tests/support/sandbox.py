@@ -44,6 +44,7 @@ SHOP: Mapping[str, Any] = {
     "health": {"path": "/healthz", "deadline": "10s", "identity": {"header": "X-Version"}},
     "smoke": [{"name": "home", "path": "/", "status": 200, "retry": {"deadline": "1s"}}],
     "stop": {"timeout": "3s", "drain": "8s"},
+    "watch": "0s",
 }
 
 

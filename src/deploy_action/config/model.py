@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+_WATCH_SECONDS = 3.0
+"""Short enough to wait for, long enough for a process that dies of its first work."""
+
 __all__ = [
     "Analysis",
     "Build",
@@ -324,6 +327,8 @@ class Environment:
     after: str | None = None
     strategy: Strategy = field(default_factory=Strategy)
     bake_seconds: float = 0.0
+    watch_seconds: float | None = None
+    """None is the default: releases that were recorded before there was one keep their id."""
     stop: Stop = field(default_factory=Stop)
     hooks: Hooks = field(default_factory=Hooks)
     volumes: tuple[Volume, ...] = ()
@@ -339,6 +344,12 @@ class Environment:
     labels: Mapping[str, str] = field(default_factory=dict)
     retain: int = 5
     edge: EdgeOptions = field(default_factory=EdgeOptions)
+
+    @property
+    def watched_seconds(self) -> float:
+        """How long the new release is watched after the switch, while the old one still runs."""
+        short = _WATCH_SECONDS if self.watch_seconds is None else self.watch_seconds
+        return self.bake_seconds or short
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ class StepId(StrEnum):
     CHECK_EDGE = "check-edge"
     WATCH_CANARY = "watch-canary"
     BAKE = "bake"
+    WATCH = "watch"
     RECORD = "record"
     CLEAN_UP = "clean-up"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -138,3 +139,59 @@ def test_kind_docker_without_a_healthcheck_is_refused_before_anything_starts(
     assert done.exit_code is ExitCode.BAD_INPUT
     assert world.clock.monotonic() - begun < 5
     assert [container.id for _, container in world.replicas()] == before
+
+
+@pytest.mark.parametrize("previous", [True, False])
+def test_a_release_that_dies_two_seconds_after_its_first_good_answer_is_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, previous: bool
+) -> None:
+    """Fault row 56: by the watch that every deployment has."""
+    world = make_world(tmp_path, monkeypatch, watch=None)
+    if previous:
+        world.deployed("1.0.0")
+    world.publish(Application(version="4.0.0", ends_seconds=2.1, exit_code=3))
+    done = world.deploy("4.0.0")
+    assert done.result is Result.FAILED
+    assert done.error is not None
+    assert done.error.code is ErrorCode.REPLICA_EXITED
+    assert list(world.troubles()) == []
+    versions = {c.spec.labels["deploy-action.version"] for _, c in world.replicas()}
+    assert versions == ({"1.0.0"} if previous else set())
+
+
+def test_a_rollback_to_a_release_that_dies_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback skips the bake, not the watch."""
+    world = make_world(tmp_path, monkeypatch, watch=None, bake="1m")
+    world.deployed("1.0.0", "2.0.0")
+    for _, container in world.replicas():
+        if container.spec.labels["deploy-action.version"] == "1.0.0":
+            container.image = dataclasses.replace(
+                container.image, application=Application(version="1.0.0", ends_seconds=1.0)
+            )
+    begun = world.clock.monotonic()
+    done = world.outcome("rollback")
+    assert done.error is not None
+    assert done.error.code is ErrorCode.REPLICA_EXITED
+    assert world.clock.monotonic() - begun < 30
+    reply = world.machines["local"].through_edge(8088)
+    assert (reply and reply.version) == "2.0.0"
+
+
+def test_the_watch_costs_three_seconds_or_what_deploy_yaml_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And none beside a bake, which is longer."""
+    world = make_world(tmp_path, monkeypatch, watch=None)
+    taken = {}
+    for version, changes in (("1.0.0", {}), ("2.0.0", {"watch": "8s"}), ("3.0.0", {"bake": "20s"})):
+        world.configure(**changes)
+        done = world.deploy(version)
+        assert done.deployment is not None
+        taken[version] = {
+            phase.name: round(phase.end_seconds - phase.start_seconds)
+            for phase in done.deployment.phases
+            if phase.name in ("watch", "bake")
+        }
+    assert taken == {"1.0.0": {"watch": 3}, "2.0.0": {"watch": 8}, "3.0.0": {"bake": 20}}

@@ -16,7 +16,7 @@ from deploy_action.platforms.docker.steps.start import Start
 from deploy_action.platforms.docker.steps.stop_old import StopOld
 from deploy_action.platforms.docker.steps.traffic import ShiftTraffic
 from deploy_action.platforms.docker.steps.verify import Verify
-from deploy_action.platforms.docker.steps.watch import Bake, WatchCanary
+from deploy_action.platforms.docker.steps.watch import Bake, Watch, WatchCanary
 from deploy_action.releases.ledger import disputes
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.rollout.plan import Plan, Stage, draft_plan
@@ -72,9 +72,10 @@ def _stages(plan: Plan, seen: DockerObservation) -> Iterator[Stage]:
             yield _stage("stop", [StopOld(host=host) for host in group])
         yield from _bring_up(plan, seen, group)
         yield from _switch(plan, group)
-    if configuration.bake_seconds:
-        seconds = configuration.bake_seconds
-        yield _stage("bake", [Bake(host=host, seconds=seconds) for host in plan.behind])
+    if configuration.watched_seconds:
+        step = Bake if configuration.bake_seconds else Watch
+        seconds = configuration.watched_seconds
+        yield _stage(step.id, [step(host=host, seconds=seconds) for host in plan.behind])
     for hook in _hooks(plan, configuration.hooks.post_deploy, "post-deploy"):
         yield _stage("hook", [hook])
     yield _stage("record", [Record()])

@@ -66,6 +66,6 @@ def shift_traffic(
     told = dict.fromkeys(serving, others) | dict.fromkeys(names, new)
     moved = tuple(dataclasses.replace(s, weight=told.get(s.name, s.weight)) for s in old.servers)
     # While it is watched, the old release steps in at once where the new one drops out.
-    watched = percent >= 100 and configuration.bake_seconds > 0
+    watched = percent >= 100 and configuration.watched_seconds > 0
     backups = (as_backup(s) for s in moved if watched and s.name in serving)
     return dataclasses.replace(routed or old, servers=sorted_servers((*moved, *backups)))

@@ -63,7 +63,20 @@ class Watcher:
     events: EventStream
     number: int
 
-    def watch(self, seconds: float, smoke: Callable[[], None]) -> OperatorCommand | None:
+    def watch(self, seconds: float) -> None:
+        """Wait `seconds`.
+
+        Raises:
+            DeploymentFailed: a replica ended or is unhealthy.
+        """
+
+        def check_round() -> None:
+            self.cancel.check()
+            self._require_healthy()
+
+        watch(seconds, check_round, self._clock, _ROUND_SECONDS)
+
+    def judge(self, seconds: float, smoke: Callable[[], None]) -> OperatorCommand | None:
         """Wait `seconds`. Returns early, with the command, if an operator promotes.
 
         Args:
@@ -93,12 +106,15 @@ class Watcher:
             self._analyse(before, final=False)
             return None
 
-        clock = _CancellableClock(clock=self.host.clock, cancel=self.cancel)
-        watch(seconds, check_round, clock, _ROUND_SECONDS)
+        watch(seconds, check_round, self._clock, _ROUND_SECONDS)
         if promoted:
             return promoted[0]
         self._analyse(before, final=True)
         return None
+
+    @property
+    def _clock(self) -> Clock:
+        return _CancellableClock(clock=self.host.clock, cancel=self.cancel)
 
     def _promotion(self) -> list[OperatorCommand]:
         placement = self.host.placement

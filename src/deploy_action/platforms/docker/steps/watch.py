@@ -12,7 +12,7 @@ from deploy_action.rollout.step import StepId
 if TYPE_CHECKING:
     from deploy_action.platforms.docker.runtime import DockerContext
 
-__all__ = ["Bake", "WatchCanary"]
+__all__ = ["Bake", "Watch", "WatchCanary"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,32 @@ class Bake:
         _watch(context, self.host, self.seconds, alone=True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Makes sure that the new release stays up with all of the traffic, for some seconds."""
+
+    id: ClassVar[StepId] = StepId.WATCH
+    host: str
+    seconds: float
+
+    def describe(self) -> str:
+        return f"watch for {self.seconds:g} s that the new release stays up and healthy"
+
+    def run(self, context: DockerContext) -> None:
+        _watcher(context, self.host).watch(self.seconds)
+
+
+def _watcher(context: DockerContext, host_name: str) -> Watcher:
+    return Watcher(
+        host=context.runtime.hosts[host_name],
+        configuration=context.plan.configuration,
+        replicas=tuple(context.runtime.on(host_name)),
+        cancel=context.cancel,
+        events=context.events,
+        number=context.plan.number,
+    )
+
+
 def _watch(context: DockerContext, host_name: str, seconds: float, *, alone: bool) -> None:
     """Watch one host.
 
@@ -64,15 +90,7 @@ def _watch(context: DockerContext, host_name: str, seconds: float, *, alone: boo
             if not all(result.passed for result in results):
                 require_passed(results, context.log)
 
-    watcher = Watcher(
-        host=host,
-        configuration=plan.configuration,
-        replicas=tuple(context.runtime.on(host_name)),
-        cancel=context.cancel,
-        events=context.events,
-        number=plan.number,
-    )
-    promoted = watcher.watch(seconds, smoke)
+    promoted = _watcher(context, host_name).judge(seconds, smoke)
     if promoted is not None:
         context.events.say(str(promoted), host=host_name)
         context.log.note(str(promoted))
