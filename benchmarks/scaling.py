@@ -102,7 +102,7 @@ class Course:
                 own = state.backends[backend_name("shop", "production")]
                 known = len(state.backends)
                 for number in range(known, count):
-                    host, name = f"n{number}.example.com", f"other{number}-production"
+                    host, name = f"n{number}.example.com", f"other{number}_production"
                     backend = dataclasses.replace(own, name=name, host=host)
                     # One change after all of them, so one more generation.
                     state = dataclasses.replace(

@@ -98,6 +98,7 @@ class ErrorCode(StrEnum):
     NO_ROLLBACK_TARGET = "no-rollback-target"
     OUT_OF_MEMORY = "out-of-memory"
     PORT_TAKEN = "port-taken"
+    ROUTE_TAKEN = "route-taken"
     REGISTRY_UNREACHABLE = "registry-unreachable"
     RELEASE_UNSTABLE = "release-unstable"
     REPLICA_EXITED = "replica-exited"

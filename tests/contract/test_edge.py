@@ -16,7 +16,7 @@ from deploy_action.platforms.docker.edge.state import Backend, Check, Server, Se
 from deploy_action.platforms.docker.lock import acquire
 
 CHECK = Check(kind="http", path="/healthz", headers={"Host": "localhost"}, successes=2, failures=3)
-NAME = "shop-production"
+NAME = "shop_production"
 
 
 @dataclasses.dataclass(slots=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from deploy_action.platforms.docker.edge.render import PROBE_HEADER, SERVED_BY_HEADER
+
 __all__ = ["NOT_READY", "Application", "Reply", "serve"]
 
 NOT_READY = 503
@@ -50,10 +52,16 @@ class Application:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """An answer to a request."""
+    """An answer to a request.
+
+    Attributes:
+        token, served_by: the edge says who answered a request that carries the token.
+    """
 
     status: int
     version: str
+    token: str = ""
+    served_by: str = ""
 
 
 def serve(connection: socket.socket, ask: Callable[[], Reply | None]) -> None:
@@ -72,7 +80,9 @@ def _serve(connection: socket.socket, ask: Callable[[], Reply | None]) -> None:
         reply = ask()
         if reply is not None:
             body = f"version {reply.version}\n"
+            asked = f"{PROBE_HEADER}: {reply.token}\r\n".encode() in head
+            proof = f"{SERVED_BY_HEADER}: {reply.served_by}\r\n" if reply.token and asked else ""
             connection.sendall(
-                f"HTTP/1.1 {reply.status} Said\r\nX-Version: {reply.version}\r\n"
+                f"HTTP/1.1 {reply.status} Said\r\nX-Version: {reply.version}\r\n{proof}"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
             )

@@ -16,6 +16,7 @@ Ask = Callable[[str, int, float], int | None]
 """(address, port, time) → HTTP status, None where the connection is refused."""
 
 _SERVER = re.compile(r"  server (\S+) ([\d.]+):(\d+) weight (\d+)(.*)")
+_TOKEN = re.compile(r"var\(txn.token\) -m str (\w+)")
 _COLUMNS = (
     *("pxname", "svname", "status", "weight", "scur", "stot", "hrsp_5xx", "econ", "eresp"),
     *("rtime", "check_status", "check_desc", "last_chk"),
@@ -104,10 +105,11 @@ class FakeHaproxy:
     backends: dict[str, dict[str, FakeServer]] = field(default_factory=dict)
     http: dict[str, bool] = field(default_factory=dict)
     frontends: dict[int, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def load(self, text: str) -> None:
         """Take a configuration: what was known of servers is forgotten, as by a reload."""
-        self.backends, self.http, self.frontends = {}, {}, {}
+        self.backends, self.http, self.frontends, self.tokens = {}, {}, {}, {}
         where = ""
         port = 0
         for line in text.splitlines():
@@ -120,6 +122,8 @@ class FakeHaproxy:
                 continue
             elif port and line.startswith(("  use_backend ", "  default_backend ")):
                 self.frontends.setdefault(port, line.split()[1])
+            elif found := _TOKEN.search(line):
+                self.tokens[where] = found[1]
             elif line == "  option httpchk":
                 self.http[where] = True
             elif found := _SERVER.fullmatch(line):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -242,12 +243,15 @@ class FakeMachine:
             for volume in self.volumes.values():
                 if volume.haproxy is None or port not in volume.haproxy.frontends:
                     continue
-                for server in volume.haproxy.eligible(volume.haproxy.frontends[port]):
+                backend = volume.haproxy.frontends[port]
+                token = volume.haproxy.tokens.get(backend, "")
+                for server in volume.haproxy.eligible(backend):
                     # A refused connection is tried again on the next server.
                     reply = self.reply(server.address, server.port)
                     if reply is not None:
-                        return reply
-                return Reply(status=503, version="none")
+                        served_by = f"{backend}/{server.name}"
+                        return dataclasses.replace(reply, token=token, served_by=served_by)
+                return Reply(status=503, version="none", token=token, served_by=f"{backend}/")
             return None
 
     def unserved(self, backend: str) -> str:

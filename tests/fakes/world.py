@@ -28,7 +28,7 @@ from deploy_action.results.reports import Report
 
 __all__ = ["BACKEND", "World", "code_of", "make_world"]
 
-BACKEND = "shop-production"
+BACKEND = "shop_production"
 _REPOSITORY = "registry.test/shop"
 _PORT = 8088
 _STOPPING_SECONDS = 3.0

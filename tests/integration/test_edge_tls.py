@@ -131,7 +131,7 @@ def test_a_certificate_is_renewed_without_a_lost_request(box: Sandbox) -> None:
     assert any("new certificate" in note["text"] for note in done.json["notes"])
     assert clients.lost == []
     assert get(box)[2] != first
-    listed = docker("exec", box.edge, "ls", "/state/certs/shop-production").split()
+    listed = docker("exec", box.edge, "ls", "/state/certs/shop_production").split()
     assert len(listed) == 1
 
 

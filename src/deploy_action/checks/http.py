@@ -132,17 +132,22 @@ def send(
             redirect itself.
 
     Raises:
-        NoAnswer: no complete answer came; it says why.
+        NoAnswer: no complete answer came, or another's than the target's; it says why.
     """
     url = target.url(request.path)
     with Deadline(timeout_seconds) as deadline:
         if redirects == "none":
-            return _send_once(request, url, target, deadline, clock, None)
+            response = _send_once(request, url, target, deadline, clock, None)
+            _require_ours(target, response)
+            return response
         from http.cookiejar import CookieJar
 
         cookies = CookieJar()
-        for _ in range(_MAX_REDIRECTS + 1):
+        for hop in range(_MAX_REDIRECTS + 1):
             response = _send_once(request, url, target, deadline, clock, cookies)
+            if hop == 0:
+                # A redirect may lead to another service on purpose.
+                _require_ours(target, response)
             if response.status not in _REDIRECTS:
                 return response
             url = _redirect_url(url, response)
@@ -188,6 +193,8 @@ def _send_once(
         if parts.query:
             path = f"{path}?{_escape_path(parts.query, '?')}"
         headers = _headers(request, parts, cookies)
+        if target.served_by is not None:
+            headers |= {n: v.encode() for n, v in target.served_by.request_headers.items()}
     except ValueError as error:
         # The error's message repeats the URL, which may hold a secret.
         message = "the request's URL is not allowed in HTTP"
@@ -212,6 +219,13 @@ def _send_once(
         truncated=truncated,
         seconds=seconds,
     )
+
+
+def _require_ours(target: Target, response: HttpResponse) -> None:
+    if target.served_by is None:
+        return
+    for failure in target.served_by.failures(response.headers.get(target.served_by.answer_header)):
+        raise NoAnswer(failure.kind, failure.detail)
 
 
 def _require_in_time(deadline: Deadline, error: BaseException | None) -> None:

@@ -24,6 +24,7 @@ from string import punctuation
 from urllib.parse import quote
 
 from deploy_action.checks.http import http_connection, merge_headers
+from deploy_action.checks.served_by import ServedBy
 from deploy_action.config.model import ProbePost
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.redaction import escape
@@ -54,6 +55,8 @@ class LossKind(StrEnum):
     """The answer is not HTTP, or incomplete."""
     REFUSED = "refused"
     RESET = "reset"
+    SERVED_ELSEWHERE = "served-elsewhere"
+    """Another service answered, or something else than the edge."""
     TIMED_OUT = "timed-out"
     UNREACHABLE = "unreachable"
 
@@ -129,6 +132,7 @@ class RouteProbe:
         headers: the Host header, without which the edge does not know the service.
         post: what is sent with POST as well.
         rate_per_second: requests in all.
+        served_by: how an answer shows that the service gave it; None where it cannot.
     """
 
     where: str
@@ -137,16 +141,19 @@ class RouteProbe:
     headers: Mapping[str, str]
     post: ProbePost | None = None
     rate_per_second: float
+    served_by: ServedBy | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _get: _RequestCounter = field(init=False)
     _post: _RequestCounter | None = field(init=False, default=None)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        get = _Request.make("GET", self.path, self.headers)
+        served_by = self.served_by
+        proved = dict(served_by.request_headers) if served_by is not None else {}
+        get = _Request.make("GET", self.path, merge_headers(self.headers, proved))
         self._get = _RequestCounter(where=self.where, request=get)
         if self.post is not None:
-            headers = merge_headers(self.headers, self.post.headers)
+            headers = merge_headers(self.headers, merge_headers(self.post.headers, proved))
             post = _Request.make("POST", self.post.path, headers, self.post.body.encode())
             where = f"{self.where}: POST {escape(self.post.path)}"
             self._post = _RequestCounter(where=where, request=post)
@@ -209,9 +216,13 @@ class RouteProbe:
         try:
             if connection is None:
                 connection = self._connect()
-            status = counter.request.exchange(connection)
-            if status >= 500:
-                loss = LossKind.BAD_STATUS, f"status {status}"
+            answer = counter.request.exchange(connection)
+            if answer.status >= 500:
+                loss = LossKind.BAD_STATUS, f"status {answer.status}"
+            elif self.served_by is not None:
+                said = answer.getheader(self.served_by.answer_header)
+                for failure in self.served_by.failures(said):
+                    loss = LossKind.SERVED_ELSEWHERE, failure.detail
         except (OSError, http.client.HTTPException) as error:
             detail = escape(f"{type(error).__name__}: {error}")[:_DETAIL_CHARACTERS]
             loss = _loss_kind(error), detail
@@ -248,12 +259,12 @@ class _Request:
             body=body,
         )
 
-    def exchange(self, connection: http.client.HTTPConnection) -> int:
-        """Send it, read its whole answer and return the status."""
+    def exchange(self, connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+        """Send it and return its answer, read to the end."""
         connection.request(self.method, self.path, body=self.body, headers=self.headers)
         answer = connection.getresponse()
         answer.read()
-        return answer.status
+        return answer
 
 
 @dataclass(slots=True, kw_only=True)

@@ -39,6 +39,8 @@ class CheckFailureKind(StrEnum):
     CONNECTION_CLOSED = "connection-closed"
     EXIT_CODE = "exit-code"
     NO_RELEASE = "no-release"
+    SERVED_ELSEWHERE = "served-elsewhere"
+    """Another service, or something else than the edge, answers at the service's address."""
     NOT_JSON = "not-json"
     TOO_SLOW = "too-slow"
     WRONG_BODY = "wrong-body"

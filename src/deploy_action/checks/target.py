@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deploy_action.checks.dialer import Dialer, require_allowed
+from deploy_action.checks.served_by import ServedBy
 
 __all__ = ["DEFAULT_PORTS", "Target"]
 
@@ -28,6 +29,7 @@ class Target:
         ca_file: trusted instead of the public authorities.
         run_command: runs an argument list in the container within seconds and returns exit code
             and output; raises TimeoutError. None for the edge.
+        served_by: how answers through the edge show who gave them; None for a replica.
     """
 
     where: str
@@ -39,6 +41,7 @@ class Target:
     base_path: str = ""
     ca_file: str | None = None
     run_command: Callable[[Sequence[str], float], tuple[int, str]] | None = None
+    served_by: ServedBy | None = None
 
     @property
     def authority(self) -> str:

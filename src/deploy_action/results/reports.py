@@ -197,7 +197,7 @@ class Difference:
     """One thing that is not as it was recorded.
 
     Attributes:
-        subject: what differs ("container shop-production-1", "edge weight of …").
+        subject: what differs ("container shop_production_1.4.2_8", "edge weight of …").
         recorded, found: both sides.
         remedy: the command that repairs it.
     """

@@ -22,7 +22,7 @@ FAILURE = Outcome(
     environment="production",
     deployment=failed(),
     error=DeploymentFailed(
-        "a: shop-production-1.4.2-8 exited with 1 after 0.3 s",
+        "a: shop_production_1.4.2_8 exited with 1 after 0.3 s",
         cause="it could not reach its database",
         remedy="look at DATABASE_URL",
     ),
@@ -38,7 +38,7 @@ FAILURE = Outcome(
         ),
     ),
     excerpts=(
-        Excerpt(title="last lines of shop-production-1.4.2-8", host="a", lines=("\x1b[31mboom",)),
+        Excerpt(title="last lines of shop_production_1.4.2_8", host="a", lines=("\x1b[31mboom",)),
     ),
     restorable=("1.4.1", "1.3.0"),
 )
@@ -52,7 +52,7 @@ def text(outcome: Outcome, **paper: object) -> str:
     "answer",
     [
         "✗ shop 1.4.2 is not live in production; 1.4.1 still serves (4.1s)",
-        "a: shop-production-1.4.2-8 exited with 1 after 0.3 s",
+        "a: shop_production_1.4.2_8 exited with 1 after 0.3 s",
         "cause   it could not reach its database",
         "remedy  look at DATABASE_URL",
         "a     restored",
@@ -60,7 +60,7 @@ def text(outcome: Outcome, **paper: object) -> str:
         "✓ 1 of 2 checks passed",
         "✗ api  replica 1 on a  40×  10s",
         "expected status 200, got 503",
-        "last lines of shop-production-1.4.2-8 on a",
+        "last lines of shop_production_1.4.2_8 on a",
         "│ \\x1b[31mboom",
         "deploy-action history -e production",
         "1.4.1, 1.3.0",

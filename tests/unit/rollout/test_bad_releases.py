@@ -256,7 +256,7 @@ def test_a_way_back_that_fails_is_told_and_settled_by_the_next_command(
 
     world, calm = prepare(), Process()
     assert world.deploy("3.0.0", calm).exit_code is ExitCode.DEPLOYMENT_FAILED
-    failed = max(n for n, words in enumerate(calm.calls) if "hook-warm-up" in words) + 1
+    failed = max(n for n, words in enumerate(calm.calls) if "hook_warm-up" in words) + 1
     codes = set()
     for number in range(failed, len(calm.calls)):
         world, process = prepare(), Process(fault=fault, at=number)
@@ -285,7 +285,7 @@ def test_a_way_back_that_fails_is_told_and_settled_by_the_next_command(
 def test_a_signal_on_the_way_back_does_not_stop_it(world: World) -> None:
     """The way back is gone to its end, and the ledger says why it was gone."""
     world.publish(BAD["ends at once"][0])
-    name = f"{BACKEND}-9.0.0-3"
+    name = f"{BACKEND}_9.0.0_3"
     process = Process(fault=Fault.SIGNAL, at=0, matches=lambda words: f"remove {name}" in words)
     done = world.deploy("9.0.0", process)
     assert process.struck
@@ -301,7 +301,7 @@ def test_of_two_deployers_one_has_the_lock_and_the_other_names_it(world: World) 
     refused: list[Any] = []
 
     def meanwhile(words: str) -> bool:
-        if "create shop-production-3.0.0" in words and not refused:
+        if "create shop_production_3.0.0" in words and not refused:
             refused.append(None)
             ours, world.process = world.process, Process()
             refused[0] = world.run("deploy", version="1.0.0")
@@ -362,7 +362,7 @@ def test_a_disk_that_fills_up_on_the_way_still_takes_the_outcome(world: World) -
     world.publish(BAD["never ready"][0])
 
     def full(words: str) -> bool:
-        if "create shop-production-9.0.0" in words:
+        if "create shop_production_9.0.0" in words:
             for machine in world.machines.values():
                 machine.disk_full = True
         return False

@@ -225,7 +225,7 @@ def observe(host: Host, wanted: Iterable[str]) -> HostObservation:
         ),
         image_volumes={reference: image.volumes for reference, image in images.items()},
         servers=None if written is None else servers,
-        edited=edge.edited,
+        edge=edge,
         fingerprint_key=key,
     )
 

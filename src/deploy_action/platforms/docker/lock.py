@@ -71,8 +71,8 @@ class Lock:
 
 
 def lock_name(edge: str, service: str, environment: str) -> str:
-    """Return the name of the lock's container."""
-    return f"{edge}-lock-{service}-{environment}"
+    """Return the name of the lock's container: no name has an underscore of its own."""
+    return f"{edge}_lock_{service}_{environment}"
 
 
 def current(engine: Engine, name: str) -> Container | None:

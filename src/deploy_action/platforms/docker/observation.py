@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy_action.checks.health import explain_instability, explain_unhealthy, is_condemned
-from deploy_action.platforms.docker.edge.state import Backend, ServerStatus
+from deploy_action.platforms.docker.edge.state import Backend, EdgeState, ServerStatus
 from deploy_action.platforms.docker.replicas import Replica, of_release
 from deploy_action.releases.ledger import Ledger, current_deployment, merge, succeeded_releases
 
@@ -30,7 +30,7 @@ class HostObservation:
         without_healthcheck: those of them whose image has no HEALTHCHECK.
         image_volumes: reference → paths of the VOLUMEs of the same images.
         servers: what the running edge says of the backend; None without an edge or a backend.
-        edited: the edge's configuration is not as it was written.
+        edge: what the edge's configuration says of all services.
         fingerprint_key: the key of secret fingerprints; None where none was made yet.
         problem: why the host could not be observed; everything else is empty then.
     """
@@ -43,9 +43,14 @@ class HostObservation:
     without_healthcheck: frozenset[str] = frozenset()
     image_volumes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     servers: Mapping[str, ServerStatus] | None = None
-    edited: bool = False
+    edge: EdgeState = field(default_factory=EdgeState)
     fingerprint_key: bytes | None = field(default=None, repr=False)
     problem: str = ""
+
+    @property
+    def edited(self) -> bool:
+        """True where the edge's configuration is not as it was written."""
+        return self.edge.edited
 
     @property
     def in_maintenance(self) -> bool:

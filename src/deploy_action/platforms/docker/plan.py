@@ -6,8 +6,14 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from deploy_action.platforms.docker.edge.edge import place_taken
 from deploy_action.platforms.docker.health import require_healthcheck
-from deploy_action.platforms.docker.replicas import Replica, of_release
+from deploy_action.platforms.docker.replicas import (
+    Placement,
+    Replica,
+    backend_for,
+    of_release,
+)
 from deploy_action.platforms.docker.steps.clean_up import CleanUp
 from deploy_action.platforms.docker.steps.hooks import RunHook
 from deploy_action.platforms.docker.steps.pull import Pull
@@ -41,6 +47,7 @@ def plan_rollout(
 
     Raises:
         BadInput: its image lacks the HEALTHCHECK that deploy.yaml asks for.
+        DeploymentFailed: another service has the release's place at an edge.
     """
     for host in seen.hosts:
         absent = release.reference in host.without_healthcheck
@@ -51,11 +58,26 @@ def plan_rollout(
         closed=frozenset(host.host for host in seen.hosts if host.in_maintenance),
         on_failure=tuple(_hooks(draft, draft.configuration.hooks.on_failure, "on-failure")),
     )
+    if not draft.unchanged:
+        _require_place(draft, seen)
     return dataclasses.replace(
         draft,
         stages=() if draft.unchanged else tuple(_stages(draft, seen)),
         notes=tuple(_notes(draft, seen)),
     )
+
+
+def _require_place(plan: Plan, seen: DockerObservation) -> None:
+    """Make sure that no other service has the place, before anything is started for it.
+
+    The edge checks it again when it is changed, since another deployment may come in between.
+    """
+    placement = Placement.of(plan.configuration)
+    backend = backend_for(placement, plan.configuration, [])
+    for name in plan.hosts:
+        clash = None if backend is None else seen.host(name).edge.clash(backend)
+        if clash is not None:
+            raise place_taken(name, clash)
 
 
 def _stages(plan: Plan, seen: DockerObservation) -> Iterator[Stage]:

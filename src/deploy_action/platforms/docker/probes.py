@@ -7,12 +7,20 @@ from typing import TYPE_CHECKING
 
 from deploy_action.checks.health import health_check
 from deploy_action.checks.request_probe import RouteProbe
+from deploy_action.platforms.docker.edge.proof import served_by
 
 if TYPE_CHECKING:
+    from deploy_action.checks.served_by import ServedBy
     from deploy_action.platforms.docker.host import Host
     from deploy_action.rollout.plan import Plan
 
 __all__ = ["probes"]
+
+
+def _served_by(host: Host) -> ServedBy | None:
+    state = host.cache.state or host.edge.state()
+    backend = state.backends.get(host.backend)
+    return None if backend is None else served_by(backend)
 
 
 def probes(plan: Plan, host: Host) -> Iterator[RouteProbe]:
@@ -39,6 +47,7 @@ def probes(plan: Plan, host: Host) -> Iterator[RouteProbe]:
         dial=lambda seconds: dialer.dial(address, route.port, seconds),
         path=options.path or health_check(health).probe_path(health),
         headers={"Host": route.host or "localhost"},
+        served_by=_served_by(host),
         post=options.post,
         rate_per_second=options.rate_per_second,
     )

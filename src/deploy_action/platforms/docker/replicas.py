@@ -122,10 +122,11 @@ def name_of(placement: Placement, version: str, number: int, role: str, index: i
         role: empty for the first role of a release, which is left out.
     """
     readable = _NAME_UNSAFE.sub("-", version)[:40].strip("-.") or "v"
-    stem = f"{placement.service}-{placement.environment}-{readable}-{number}"
+    stem = f"{placement.service}_{placement.environment}_{readable}_{number}"
     edge = placement.edge.name
-    prefix = "" if edge == "deploy-action" else f"{edge}-"
-    suffix = (f"-{role}" if role else "") + (f"-{index}" if index else "")
+    # Names of services, environments and edges have neither a dot nor an underscore.
+    prefix = "" if edge == "deploy-action" else f"{edge}."
+    suffix = (f"_{role}" if role else "") + (f"_{index}" if index else "")
     return f"{prefix}{stem}{suffix}"
 
 
@@ -179,7 +180,7 @@ def hook_spec(
     return _spec(
         placement,
         release,
-        name=f"{name_of(placement, release.version, number, '', 0)}-hook-{label}",
+        name=f"{name_of(placement, release.version, number, '', 0)}_hook_{label}",
         secrets=secrets,
         networks=_networks(placement, release),
         # What `run` says is what runs, whatever the image's own entry point is.
@@ -207,7 +208,7 @@ def task_spec(
     return _spec(
         placement,
         release,
-        name=f"{name_of(placement, release.version, 0, '', 0)}-task-{name}",
+        name=f"{name_of(placement, release.version, 0, '', 0)}_task_{name}",
         secrets=secrets,
         networks=_networks(placement, release),
         entrypoint=argv[:1] if bare else release.configuration.entrypoint,

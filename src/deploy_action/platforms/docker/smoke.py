@@ -6,14 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy_action.checks.health import health_check
 from deploy_action.checks.identity import IdentityExpectation, check_identity
 from deploy_action.checks.result import CheckFailureKind
+from deploy_action.checks.route import check_route
 from deploy_action.checks.smoke import run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.edge.proof import served_by
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
+    from deploy_action.checks.served_by import ServedBy
     from deploy_action.config.model import Environment
     from deploy_action.inputs import Secret
     from deploy_action.platforms.docker.host import Host
@@ -74,12 +78,20 @@ class SmokeRunner:
         """
         return run_smoke(
             self.configuration.smoke,
-            self._edge_target(),
+            self._edge_target(alone=alone),
             only="edge",
             identity=self._expected() if alone else None,
             secrets=self.secrets,
             clock=self.host.clock,
         )
+
+    def route(self) -> tuple[CheckResult, ...]:
+        """Ask once through the edge, whatever the answer is, and tell whether ours answered."""
+        target, health = self._edge_target(alone=True), self.configuration.health
+        if target.served_by is None:
+            return ()
+        path = self.configuration.probe.path or health_check(health).probe_path(health)
+        return (check_route(target, path, self.host.clock),)
 
     def identity(self, replica: Replica) -> tuple[CheckResult, ...]:
         """Ask the application itself which version it is, where deploy.yaml says how."""
@@ -106,7 +118,7 @@ class SmokeRunner:
             run_command=run_command,
         )
 
-    def _edge_target(self) -> Target:
+    def _edge_target(self, *, alone: bool) -> Target:
         route = self.configuration.route
         return Target(
             where=f"edge of {self.host.name}",
@@ -114,7 +126,13 @@ class SmokeRunner:
             address="" if route is None else self.host.edge_address(route),
             port=0 if route is None else route.port,
             host_header=self._host_header(),
+            served_by=self._served_by(alone=alone),
         )
+
+    def _served_by(self, *, alone: bool) -> ServedBy | None:
+        state = self.host.cache.state or self.host.edge.state()
+        backend = state.backends.get(self.host.backend)
+        return None if backend is None else served_by(backend, self.release.id if alone else "")
 
     def _host_header(self) -> str:
         route = self.configuration.route

@@ -13,7 +13,7 @@ from tests.unit.platforms.docker.samples import backend, host, replica
 
 from deploy_action.config.model import Resources, Strategy
 from deploy_action.platforms.docker.drift import differences
-from deploy_action.platforms.docker.edge.state import Backend, ServerStatus
+from deploy_action.platforms.docker.edge.state import Backend, EdgeState, ServerStatus
 from deploy_action.platforms.docker.observation import HostObservation
 from deploy_action.platforms.docker.replicas import Placement
 from deploy_action.releases.ledger import Ledger, merge
@@ -130,7 +130,9 @@ def test_a_worker_is_no_servers_concern() -> None:
 def test_an_edge_that_is_down_or_edited_is_told() -> None:
     """Both are repaired without touching the release."""
     assert kinds(dataclasses.replace(found(), servers=None)) == [DifferenceKind.EDGE_DOWN]
-    assert kinds(dataclasses.replace(found(), edited=True)) == [DifferenceKind.EDGE_EDITED]
+    assert kinds(dataclasses.replace(found(), edge=EdgeState(edited=True))) == [
+        DifferenceKind.EDGE_EDITED
+    ]
 
 
 def test_weights_are_compared_in_the_file_and_in_the_running_edge() -> None:

@@ -11,6 +11,7 @@ from tests.fakes.world import code_of
 from tests.unit.platforms.docker.samples import backend, host, observation, replica
 
 from deploy_action.config.model import CommandSmoke, Hook, Hooks, HttpSmoke, Strategy
+from deploy_action.platforms.docker.edge.state import EdgeState
 from deploy_action.platforms.docker.observation import DockerObservation
 from deploy_action.platforms.docker.plan import plan_rollout
 from deploy_action.platforms.docker.steps.clean_up import CleanUp
@@ -207,7 +208,7 @@ def test_what_is_live_needs_no_steps_but_an_edited_edge_is_told() -> None:
     live = release("1.0.0")
     plan = plan_of(live, seen("a", "b", live=live))
     assert (plan.unchanged, plan.stages, plan.notes) == (True, (), ())
-    found = observation([host("a"), host("b", edited=True)], (succeeded(1, live),))
+    found = observation([host("a"), host("b", edge=EdgeState(edited=True))], (succeeded(1, live),))
     [note] = plan_of(live, found).notes
     assert (code_of(note), str(note)[:3]) == (NoteCode.EDGE_REWRITTEN, "b: ")
 

@@ -165,7 +165,7 @@ def test_a_hook_is_a_container_of_the_new_image_that_is_no_replica() -> None:
     hook = Hook(name="migrate the data", command=("./migrate", "up"))
     made = hook_spec(PLACEMENT, RELEASE, hook, number=7, secrets=SECRETS)
     assert made.labels["deploy-action.kind"] == "hook"
-    assert made.name == "shop-production-1.4.2-7-hook-migrate-the-data"
+    assert made.name == "shop_production_1.4.2_7_hook_migrate-the-data"
     assert made.env["TOKEN"] == SECRET
     assert made.image == RELEASE.reference
     assert [*(made.entrypoint or ()), *(made.command or ())] == ["./migrate", "up"]

@@ -27,7 +27,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DockerBench:
 
 def assert_worker_has_no_server(bench: DockerBench, version: str, number: int) -> None:
     """Neither in the edge's file nor in the running edge."""
-    web = [f"shop-production-{version}-{number}{suffix}" for suffix in ("", "-1")]
+    web = [f"shop_production_{version}_{number}{suffix}" for suffix in ("", "_1")]
     for machine in bench.world.machines.values():
         assert machine.weights(BACKEND) == dict.fromkeys(web, 100)
         [written] = machine.files("edge/haproxy.cfg").values()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
@@ -11,7 +12,13 @@ from dataclasses import dataclass, field
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.queries import server_statuses, written_state
 from deploy_action.platforms.docker.edge.render import render
-from deploy_action.platforms.docker.edge.state import Backend, EdgeState, ServerStatus
+from deploy_action.platforms.docker.edge.state import (
+    Backend,
+    Clash,
+    EdgeState,
+    ServerStatus,
+    owner_of,
+)
 from deploy_action.platforms.docker.edge.transition import (
     Transition,
     add_server,
@@ -22,7 +29,7 @@ from deploy_action.platforms.docker.edge.transition import (
 from deploy_action.session.client import Session
 from deploy_action.session.queries import Conflict
 
-__all__ = ["Edge", "StateCache"]
+__all__ = ["Edge", "StateCache", "place_taken"]
 
 _TRIES = 20
 _SUCCEEDED = (
@@ -87,7 +94,7 @@ class Edge:
     def change(self, name: str, update: Update) -> Backend | None:
         """Replace a backend in the file and in the running edge; return the new one.
 
-        Certificate and maintenance stay, as they belong to the host.
+        Certificate, maintenance and token stay, as they belong to the host.
 
         Args:
             update: called again when another service changed the edge in between.
@@ -167,7 +174,7 @@ class Edge:
             cached = self.cache.state
             state = cached or self.state()
             old = state.backends.get(name)
-            new = update(old)
+            new = _with_token(update(old))
             if old == new and not state.edited:
                 return new
             # After a refused or unanswered change the edge's state is unknown; it is read again.
@@ -223,15 +230,27 @@ class Edge:
         if new is None:
             return None
         clash = state.clash(new)
-        if not clash and new.tls and not new.certificate:
-            clash = "there is no certificate for it on this host"
-        if not clash:
-            return None
-        return DeploymentFailed(
-            f"{self.host}: the edge cannot take {new.name} on port {new.port}: {clash}",
-            remedy="give it another port (route.port) or the certificate (route.certificate)",
-            code=ErrorCode.PORT_TAKEN,
-        )
+        if clash is not None:
+            return place_taken(self.host, clash)
+        if new.tls and not new.certificate:
+            return DeploymentFailed(
+                f"{self.host}: there is no certificate for {new.address} on this host",
+                remedy="name it in deploy.yaml: route.certificate",
+                code=ErrorCode.CERTIFICATE_INVALID,
+            )
+        return None
+
+
+def place_taken(host: str, clash: Clash) -> DeploymentFailed:
+    """Return the refusal of a place that another service has."""
+    service, environment = owner_of(clash.holder)
+    return DeploymentFailed(
+        f"{host}: {clash.reason}",
+        cause="two services cannot have the same place at one edge; which one would answer?",
+        remedy="give this one another route (url, route.host, route.path or route.port); or, where "
+        f"{service} is no longer wanted: deploy-action remove -e {environment} --service {service}",
+        code=clash.code,
+    )
 
 
 def _keeping_host_values(update: Update) -> Update:
@@ -240,6 +259,12 @@ def _keeping_host_values(update: Update) -> Update:
         return None if new is None else new.keeping(old)
 
     return keep
+
+
+def _with_token(backend: Backend | None) -> Backend | None:
+    if backend is None or backend.probe_token:
+        return backend
+    return dataclasses.replace(backend, probe_token=secrets.token_hex(16))
 
 
 def _has_failed(answer: str, accept: str = "") -> bool:

@@ -18,7 +18,10 @@ from deploy_action.platforms.docker.edge.state import (
     plain_socket,
 )
 
-__all__ = ["parse", "render", "server_options"]
+__all__ = ["PROBE_HEADER", "SERVED_BY_HEADER", "parse", "render", "server_options"]
+
+PROBE_HEADER = "X-Deploy-Action-Probe"
+SERVED_BY_HEADER = "X-Deploy-Action-Served-By"
 
 _MARK = "# deploy-action"
 _STATE = f"{_MARK}-state "
@@ -189,6 +192,7 @@ def _backend(backend: Backend) -> Iterator[str]:
         # A replica that dies loses the requests that it was processing. A proxy may repeat only
         # idempotent ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
         yield "  http-request disable-l7-retry unless METH_GET"
+        yield from _proof(backend)
     if backend.maintenance and backend.protocol == "http":
         yield (
             "  http-request return status 503 content-type text/html "
@@ -205,6 +209,20 @@ def _backend(backend: Backend) -> Iterator[str]:
             f"  server {server.name} {server.address}:{server.port} weight {server.weight}"
             f"{server_options(server, backend.check)}"
         )
+
+
+def _proof(backend: Backend) -> Iterator[str]:
+    """Write who answered into the answer to a request with the token, and to no other one.
+
+    The application gets no token, so that nothing but this backend can give the answer.
+    """
+    known = f"{{ var(txn.token) -m str {backend.probe_token} }}"
+    yield f"  http-request set-var(txn.token) req.hdr({PROBE_HEADER})"
+    yield f"  http-request del-header {PROBE_HEADER}"
+    yield f"  http-after-response del-header {SERVED_BY_HEADER}"
+    if backend.probe_token:
+        value = f"{backend.name}/%[srv_name]"
+        yield f"  http-after-response set-header {SERVED_BY_HEADER} {value} if {known}"
 
 
 def server_options(server: Server, check: Check) -> str:

@@ -14,12 +14,14 @@ from deploy_action.errors import DeploymentFailed, ErrorCode
 __all__ = [
     "Backend",
     "Check",
+    "Clash",
     "EdgeState",
     "Server",
     "ServerStatus",
     "as_backup",
     "backend_name",
     "decode_backends",
+    "owner_of",
     "plain_socket",
     "sorted_servers",
 ]
@@ -90,6 +92,7 @@ class Backend:
         certificate: path of the PEM bundle below the state volume; it belongs to the host, not to
             a release.
         maintenance: path of the page that is served instead of the service; empty while it is open.
+        probe_token: a request that carries it is answered with the name of the server that answered.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Backend:
     tls: bool = False
     certificate: str = ""
     maintenance: str = ""
+    probe_token: str = field(default="", repr=False)
 
     @classmethod
     def of(
@@ -127,7 +131,7 @@ class Backend:
         )
 
     def keeping(self, old: Backend | None) -> Backend:
-        """Take over what belongs to the host, not to a release: certificate and maintenance.
+        """Take over what belongs to the host, not to a release: certificate, maintenance, token.
 
         The certificate is kept while a release without TLS serves, so that a rollback to one with
         TLS needs no key.
@@ -138,12 +142,37 @@ class Backend:
             self,
             certificate=self.certificate or old.certificate,
             maintenance=self.maintenance or old.maintenance,
+            probe_token=self.probe_token or old.probe_token,
         )
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Where requests reach it: port, host name and path, each in one way of writing."""
+        return self.port, self.host.lower().rstrip("."), self.path.rstrip("/")
+
+    @property
+    def address(self) -> str:
+        """The place as people write it: ``shop.example.com:443/api``."""
+        return f"{self.host or '*'}:{self.port}{self.path.rstrip('/') or '/'}"
 
     @property
     def topology(self) -> Backend:
         """Everything except the servers: what only a reload can change."""
         return dataclasses.replace(self, servers=())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clash:
+    """A place at the edge that another service has.
+
+    Attributes:
+        holder: name of the backend that has it.
+        reason: for people; names the holder and the place.
+    """
+
+    code: ErrorCode
+    holder: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,17 +195,27 @@ class EdgeState:
             backends[name] = backend
         return EdgeState(generation=self.generation + 1, backends=backends)
 
-    def clash(self, backend: Backend) -> str:
-        """Return which other service prevents a backend from listening; empty if none does."""
+    def clash(self, backend: Backend) -> Clash | None:
+        """Return why another service keeps a backend from its place; None where nothing does.
+
+        A place is a port, and on an HTTP port a host name and a path. A more specific place beside
+        a broader one is no clash.
+        """
         for other in self.backends.values():
             if other.name == backend.name or other.port != backend.port:
                 continue
+            holder = "{} ({})".format(*owner_of(other.name))
             if other.tls != backend.tls:
                 ours, theirs = ("with", "without") if backend.tls else ("without", "with")
-                return f"{other.name} listens on port {other.port} {theirs} TLS, not {ours} it"
+                reason = f"{holder} listens on port {other.port} {theirs} TLS, not {ours} it"
+                return Clash(code=ErrorCode.PORT_TAKEN, holder=other.name, reason=reason)
             if "tcp" in (other.protocol, backend.protocol):
-                return f"{other.name} has port {other.port} already"
-        return ""
+                reason = f"{holder} has port {other.port} already"
+                return Clash(code=ErrorCode.PORT_TAKEN, holder=other.name, reason=reason)
+            if other.place == backend.place:
+                reason = f"{holder} serves {backend.address} already"
+                return Clash(code=ErrorCode.ROUTE_TAKEN, holder=other.name, reason=reason)
+        return None
 
     def to_json(self) -> str:
         """Encode the backends on one line; `decode_backends` reads it."""
@@ -243,8 +282,17 @@ def sorted_servers(servers: Iterable[Server]) -> tuple[Server, ...]:
 
 
 def backend_name(service: str, environment: str) -> str:
-    """Return the name of the backend of a service in an environment."""
-    return f"{service}-{environment}"
+    """Return the name of the backend of a service in an environment.
+
+    Neither name has an underscore, so that no two pairs make the same one.
+    """
+    return f"{service}_{environment}"
+
+
+def owner_of(backend: str) -> tuple[str, str]:
+    """Return the service and the environment whose backend has this name."""
+    service, _, environment = backend.partition("_")
+    return service, environment
 
 
 def plain_socket(port: int) -> str:

@@ -22,7 +22,7 @@ def server(name: str, weight: int = 100, **changes: object) -> Server:
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
 
 
-def backend(name: str = "shop-production", **changes: object) -> Backend:
+def backend(name: str = "shop_production", **changes: object) -> Backend:
     made = Backend(
         name=name,
         protocol="http",
@@ -113,8 +113,8 @@ def test_only_servers_and_weights_change_without_a_reload() -> None:
 def test_a_new_server_has_to_earn_being_up() -> None:
     """HAProxy counts an added server as up; it is told otherwise before anything else."""
     commands = transition(backend(), backend(servers=(server("a"), server("b", 0)))).commands
-    assert commands.startswith("add server shop-production/b 10.128.0.2:8080 weight 0 check")
-    assert commands.rstrip().endswith("set server shop-production/b health down")
+    assert commands.startswith("add server shop_production/b 10.128.0.2:8080 weight 0 check")
+    assert commands.rstrip().endswith("set server shop_production/b health down")
 
 
 def test_weights_rise_before_others_fall() -> None:

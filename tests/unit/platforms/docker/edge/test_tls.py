@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deploy_action.config.model import Certificate, Route
+from deploy_action.errors import ErrorCode
 from deploy_action.platforms.docker.edge.render import parse, render
 from deploy_action.platforms.docker.edge.state import Backend, Check, EdgeState
 from deploy_action.platforms.docker.edge.transition import transition
@@ -168,15 +169,33 @@ def test_maintenance_answers_instead_of_the_service() -> None:
 
 
 @pytest.mark.parametrize(
-    ("other", "words"),
+    ("other", "code"),
     [
-        (plain("b", port=443), "without TLS"),
-        (dataclasses.replace(backend("b"), protocol="tcp"), "has port 443 already"),
-        (plain("b"), ""),
-        (backend("b"), ""),
+        (plain("b", port=443), ErrorCode.PORT_TAKEN),
+        (dataclasses.replace(backend("b"), protocol="tcp"), ErrorCode.PORT_TAKEN),
+        (backend("b"), ErrorCode.ROUTE_TAKEN),
+        (dataclasses.replace(backend("b"), host="Shop.Test."), ErrorCode.ROUTE_TAKEN),
+        (dataclasses.replace(backend("b"), path="/api/"), None),
+        (dataclasses.replace(backend("b"), host="b.example.com"), None),
+        (dataclasses.replace(backend("b"), host="*.example.com"), None),
+        (plain("b"), None),
     ],
 )
-def test_services_that_cannot_share_a_port_are_told(other: Backend, words: str) -> None:
+def test_services_that_cannot_share_a_place_are_told(
+    other: Backend, code: ErrorCode | None
+) -> None:
     """The clash names the other service; HAProxy is not even asked."""
-    said = EdgeState(backends={"b": other}).clash(backend("a"))
-    assert (words in said and "b " in said) if words else said == ""
+    other = dataclasses.replace(other, name="other_production")
+    clash = EdgeState(backends={other.name: other}).clash(backend("a"))
+    if clash is None:
+        assert code is None
+    else:
+        assert (clash.code, clash.holder) == (code, "other_production")
+        assert "other (production)" in clash.reason
+
+
+def test_two_ways_of_writing_one_place_are_one() -> None:
+    """A slash at the end, a dot at the end, capital letters."""
+    one = dataclasses.replace(backend("a"), host="shop.example.com", path="/api")
+    other = dataclasses.replace(backend("b"), host="Shop.Example.com.", path="/api/")
+    assert one.place == other.place

@@ -1,0 +1,93 @@
+"""Nothing of another service is taken, whatever the names are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.fakes.world import World, make_world
+
+from deploy_action.checks.result import CheckFailureKind
+from deploy_action.errors import ErrorCode
+from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Monitoring
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A host on which shop is live in production."""
+    made = make_world(tmp_path, monkeypatch)
+    made.deployed("1.0.0")
+    return made
+
+
+def state(world: World) -> tuple[Any, ...]:
+    """Return every container, and the edge's configuration."""
+    machine = world.machines["local"]
+    return (
+        sorted((c.spec.name, c.status, c.id) for c in machine.containers.values()),
+        machine.files("edge/"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("route", "code"),
+    [
+        ({"port": 8088}, ErrorCode.ROUTE_TAKEN),
+        ({"port": 8088, "path": "/"}, ErrorCode.ROUTE_TAKEN),
+        ({"port": 8088, "path": "/api"}, None),
+        ({"port": 8088, "host": "other.example.com"}, None),
+        ({"port": 8089}, None),
+    ],
+)
+def test_a_place_that_another_service_has_is_refused_before_anything_starts(
+    world: World, route: dict[str, Any], code: ErrorCode | None
+) -> None:
+    """The refusal names the holder; the plan says it too. A more specific place is free."""
+    world.configure(service="other", route=route)
+    before = state(world)
+    for dry_run in (True, False):
+        done = world.run("deploy", version="1.0.0", dry_run=dry_run)
+        assert isinstance(done, Outcome)
+        if code is None:
+            assert done.error is None
+        else:
+            assert done.error is not None
+            assert done.error.code is code
+            assert "shop (production)" in done.error.what
+            assert state(world) == before
+
+
+def test_names_that_join_to_the_same_are_two_services(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """shop in api-production and shop-api in production live side by side."""
+    world = make_world(tmp_path, monkeypatch, environments={"api-production": {}})
+    assert world.deploy("1.0.0").result is Result.DEPLOYED
+    machine = world.machines["local"]
+    first = [c.id for c in machine.containers.values() if c.status == "running"]
+    world.configure(
+        service="shop-api", environments={"production": {}}, route={"port": 8089}, retain=1
+    )
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        assert world.deploy(version).result is Result.DEPLOYED
+    still = [c.id for c in machine.containers.values() if c.status == "running"]
+    assert set(first) <= set(still)
+    replies = [machine.through_edge(port) for port in (8088, 8089)]
+    assert [reply.version for reply in replies if reply is not None] == ["1.0.0", "3.0.0"]
+
+
+def test_monitor_notices_that_something_else_answers(world: World) -> None:
+    """Nobody has to configure anything for it."""
+    report = world.run("monitor")
+    assert isinstance(report, Monitoring)
+    [route] = [check for check in report.checks if check.name == "route"]
+    assert route.passed
+    for volume in world.machines["local"].volumes.values():
+        assert volume.haproxy is not None
+        volume.haproxy.tokens.clear()
+    report = world.run("monitor")
+    assert isinstance(report, Monitoring)
+    [route] = [check for check in report.checks if check.name == "route"]
+    assert route.failure_kinds == (CheckFailureKind.SERVED_ELSEWHERE,)
