@@ -47,6 +47,25 @@ def test_versions_follow_each_other_under_load_and_nothing_is_lost(box: Sandbox)
     assert history[1]["reason"] == "the shop is slow"
 
 
+def test_the_edge_says_who_answered_only_to_who_has_its_token(box: Sandbox) -> None:
+    """Nobody else learns it, and the application sees neither the question nor the answer."""
+    box.deployed("1.0.0")
+    configuration = docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
+    token = configuration.partition("var(txn.token) -m str ")[2].split()[0]
+
+    def said(**headers: str) -> str | None:
+        request = urllib.request.Request(f"{box.url}/echo", b"", dict(headers))  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            assert token not in answer.read().decode()
+            value: str | None = answer.headers["X-Deploy-Action-Served-By"]
+            return value
+
+    [name] = box.serving_containers()
+    assert said(**{"X-Deploy-Action-Probe": token}) == f"shop_production/{name}"
+    assert said(**{"X-Deploy-Action-Probe": "guessed"}) is None
+    assert said() is None
+
+
 def test_posts_are_counted_and_a_release_that_fails_them_is_undone(box: Sandbox) -> None:
     """GETs of the health path never fail here, so whatever is lost is a POST."""
     box.deployed("1.0.0")
