@@ -106,7 +106,7 @@ class Backend:
     tls: bool = False
     certificate: str = ""
     maintenance: str = ""
-    probe_token: str = field(default="", repr=False)
+    probe_token: str = field(default="", repr=False, compare=False)
 
     @classmethod
     def of(
