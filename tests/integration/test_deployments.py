@@ -54,8 +54,8 @@ def test_the_edge_says_who_answered_only_to_who_has_its_token(box: Sandbox) -> N
     token = configuration.partition("var(txn.token) -m str ")[2].split()[0]
 
     def said(**headers: str) -> str | None:
-        request = urllib.request.Request(f"{box.url}/echo", b"", dict(headers))  # noqa: S310
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        request = urllib.request.Request(f"{box.url}/echo", b"", dict(headers))
+        with urllib.request.urlopen(request, timeout=10) as answer:
             assert token not in answer.read().decode()
             value: str | None = answer.headers["X-Deploy-Action-Served-By"]
             return value
