@@ -77,6 +77,7 @@ def test_only_as_many_lines_as_wanted_are_shown(bench: Bench) -> None:
     made = bench.run("echo one; echo two; sleep 60")
     bench.until(lambda: "two" in bench.engine.logs(made), "the log")
     assert bench.engine.logs(made, lines=1).split() == ["two"]
+    assert {"one", "two"} <= set(bench.engine.log_ends(made).split())
 
 
 def test_waiting_for_what_goes_on_ends_in_time(bench: Bench) -> None:

@@ -26,6 +26,7 @@ class Application:
         ends_seconds: age at which it ends by itself, with `exit_code`.
         stop_seconds: how long it takes to end when it is asked to.
         docker_health: what the image's own HEALTHCHECK says; none where it has none.
+        says: lines of its log at its start.
         refusal: what the engine says instead of starting it.
     """
 
@@ -39,6 +40,7 @@ class Application:
     stop_seconds: float = 0.1
     says_version: str = ""
     docker_health: Literal["none", "starting", "healthy", "unhealthy"] = "none"
+    says: tuple[str, ...] = ()
     refusal: str = ""
 
     def status(self, age: float) -> int:

@@ -307,6 +307,10 @@ class FakeEngine:
             found = machine.find(container_id)
             return "" if found is None else "".join(f"{line}\n" for line in found.log[-lines:])
 
+    def log_ends(self, container_id: str) -> str:
+        """Return all lines."""
+        return self.logs(container_id, lines=10**6)
+
     # Streams
 
     @contextlib.contextmanager

@@ -195,7 +195,7 @@ class FakeMachine:
             volume.haproxy.load(volume.files.get(_CONFIGURATION, b"").decode())
         elif application is not None and not (container.spec.command or container.spec.entrypoint):
             container.exits = (application.ends_seconds, application.exit_code)
-            container.log.append(f"version {application.version} begins")
+            container.log += [f"version {application.version} begins", *application.says]
 
     def end(self, container: FakeContainer, code: int) -> None:
         """End the main process."""

@@ -162,7 +162,7 @@ class Platform(Protocol[Seen]):
         """Return the requests that go through the edge during a rollout."""
 
     def last_logs(self, release: Release) -> Mapping[str, str]:
-        """Return the last log lines of a release's replicas, by name and host."""
+        """Return the first and last log lines of a release's replicas, by name and host."""
 
     def reconcile(self, desired: Mapping[str, Desired], cancel: Cancel) -> ReconcileResult:
         """Bring the hosts to what is desired of them, from whatever is found: undo, recovery,

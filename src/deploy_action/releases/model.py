@@ -15,6 +15,7 @@ from deploy_action.errors import BadInput, ErrorCode
 
 __all__ = [
     "Deployment",
+    "Excerpt",
     "HostOutcome",
     "Kind",
     "Phase",
@@ -177,6 +178,15 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """Text that came from outside (a container's log): shown, never interpreted."""
+
+    title: str
+    host: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
     """One attempt to make a release live, as the ledger keeps it.
 
@@ -212,6 +222,8 @@ class Deployment:
     phases: tuple[Phase, ...] = ()
     requests_sent: int | None = None
     requests_lost: int | None = None
+    excerpts: tuple[Excerpt, ...] = ()
+    """Of a failure: what the containers of the release said first and last, without secrets."""
 
     @property
     def standby(self) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import ConfigError, DeployActionError, ExitCode
-from deploy_action.releases.model import State
+from deploy_action.releases.model import Excerpt, State
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
@@ -65,15 +65,6 @@ _EXIT_CODES = {
     Result.ERROR: ExitCode.BUG,
 }
 _RESULTS = {code: result for result, code in _EXIT_CODES.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Excerpt:
-    """Text that came from outside (a container's last log lines): shown, never interpreted."""
-
-    title: str
-    host: str = ""
-    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.errors import DeployActionError
+from deploy_action.redaction import Redactor
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.model import Deployment, Kind
-from deploy_action.results.outcome import Excerpt, Outcome, Result
+from deploy_action.results.outcome import Outcome, Result
 from deploy_action.rollout.context import Credentials, RolloutContext
 from deploy_action.rollout.execute import execute
 from deploy_action.rollout.journal import Journal
@@ -93,7 +94,7 @@ def deploy_release(
     plan = platform.plan(attempt.kind, release, seen)
     if plan.unchanged:
         return _repair(platform, store, seen, plan, attempt)
-    log = RolloutLog(clock=clock, begun=clock.monotonic())
+    log = RolloutLog(clock=clock, begun=clock.monotonic(), redact=Redactor(attempt.secrets))
     entry = _entry(plan, attempt, clock)
     context: RolloutContext[Any] = RolloutContext(
         plan=plan,
@@ -150,11 +151,7 @@ def _outcome(
         notes=(*plan.notes, *log.notes),
         error=error,
         previous_commit=plan.previous.release.commit if plan.previous is not None else "",
-        excerpts=tuple(
-            Excerpt(title=f"last log lines of {name}", lines=tuple(text.splitlines()[-20:]))
-            for name, text in log.logs.items()
-            if error is not None
-        ),
+        excerpts=() if error is None else log.excerpts(),
     )
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from deploy_action.rollout.log import RolloutLog
     from deploy_action.rollout.plan import Plan, Stage
 
+_EXCERPTS = 3
+"""An entry is kept for good: replicas of one release say the same."""
+
 __all__ = ["Journal"]
 
 
@@ -105,6 +108,7 @@ class Journal:
             self.current(),
             state=state,
             cause=cause,
+            excerpts=() if succeeded else self._log.excerpts()[:_EXCERPTS],
             step="" if succeeded else self.deployment.step,
             step_text="" if succeeded else self.deployment.step_text,
             ended_at=self._clock.now().isoformat(timespec="milliseconds"),

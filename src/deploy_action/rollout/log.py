@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeployActionError
-from deploy_action.releases.model import Phase
+from deploy_action.redaction import Redactor
+from deploy_action.releases.model import Excerpt, Phase
+from deploy_action.rollout.log_excerpt import notable_lines
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
@@ -26,11 +28,13 @@ class RolloutLog:
     Attributes:
         begun: monotonic seconds at which the timeline starts.
         notes: what people should know, also in the ledger.
-        logs: last lines of containers that were removed, by name and host.
+        logs: of containers that were removed, by name and host, as they came.
+        redact: masks the values of secrets.
     """
 
     clock: Clock
     begun: float
+    redact: Redactor = field(default_factory=lambda: Redactor({}))
     notes: list[Note | str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
@@ -45,6 +49,13 @@ class RolloutLog:
         """Take over what reconciling found."""
         self.notes += result.notes
         self.logs = dict(result.logs) | self.logs
+
+    def excerpts(self) -> tuple[Excerpt, ...]:
+        """Return the first and last words of each log, without secrets."""
+        return tuple(
+            Excerpt(title=f"log of {name}", lines=notable_lines(self.redact(text)))
+            for name, text in self.logs.items()
+        )
 
     @property
     def elapsed_seconds(self) -> float:

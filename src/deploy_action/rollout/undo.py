@@ -13,6 +13,7 @@ from deploy_action.errors import (
 )
 from deploy_action.parallel import Cancel
 from deploy_action.platforms.protocol import Desired
+from deploy_action.redaction import excerpt
 from deploy_action.releases.ledger import current_deployment, succeeded_releases
 from deploy_action.releases.model import HostOutcome, State
 from deploy_action.results.notes import Note, NoteCode
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from deploy_action.inputs import Secret
     from deploy_action.platforms.protocol import Platform, ReconcileResult, Store
+    from deploy_action.redaction import Redactor
     from deploy_action.rollout.context import RolloutContext
     from deploy_action.rollout.plan import Plan
     from deploy_action.rollout.step import Step
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["outcomes", "undo", "what_to_restore"]
 
 _INTERRUPTED_DRAIN_SECONDS = 2.0
+_CAUSE_CHARACTERS = 500
 
 
 def what_to_restore(
@@ -73,6 +76,7 @@ def undo(
     plan, log = context.plan, context.log
     context.cancel.set()
     store.require_held()
+    _redact(error, log.redact)
     context.events.warn(f"failed: {first_line(error)}; going back to the previous release")
     log.logs |= platform.last_logs(plan.release)
     # A fresh cancellation: what stopped the rollout must not stop its undo.
@@ -101,6 +105,15 @@ def undo(
             remedy=f"deploy-action status -e {name}, fix the host, then deploy again: "
             "the next command settles what is left",
         ) from error
+
+
+def _redact(error: BaseException, redact: Redactor) -> None:
+    """Mask secrets that an answer, a health check or a hook printed."""
+    if isinstance(error, DeployActionError):
+        error.what = redact(error.what)
+        error.cause = excerpt(redact(error.cause), _CAUSE_CHARACTERS)
+        error.remedy = redact(error.remedy)
+        error.args = (error.what,)
 
 
 def _run_hook(step: Step, context: RolloutContext[Any]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from deploy_action.checks.exchange import NoAnswer
 from deploy_action.checks.health import (
     HealthSource,
     HealthWatch,
@@ -13,7 +15,9 @@ from deploy_action.checks.health import (
     explain_exit,
     health_check,
 )
-from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.checks.http import HttpRequest, send
+from deploy_action.checks.target import Target
+from deploy_action.errors import BadInput, DeployActionError, DeploymentFailed, ErrorCode
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Health
@@ -23,8 +27,9 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Release
 
-__all__ = ["await_healthy", "health_of", "require_healthcheck", "require_release"]
+__all__ = ["await_healthy", "health_of", "read_answer", "require_healthcheck", "require_release"]
 
+_BODY_CHARACTERS = 2000
 _OTHERS = "another user changes the containers of this service at the same time"
 
 
@@ -47,10 +52,32 @@ def await_healthy(host: Host, replica: Replica, health: Health, cancel: Cancel) 
             raise DeploymentFailed(
                 f"{host.name}: {replica.name} was not healthy within "
                 f"{health.deadline_seconds:g} s: {why}",
+                cause=read_answer(host, replica, health),
                 remedy="look at its log below; a slow starter needs a longer health.deadline",
                 code=ErrorCode.REPLICA_UNHEALTHY,
             )
         host.clock.sleep(watch.pause_seconds(watched))
+
+
+def read_answer(host: Host, replica: Replica, health: Health) -> str:
+    """Ask an unhealthy replica as the edge does, and return status and body of its answer, as they
+    came; empty where there is none."""
+    with contextlib.suppress(NoAnswer, DeployActionError, OSError):
+        backend = host.edge.backend(host.backend)
+        if backend is None or health_check(health).edge_check != "http":
+            return ""
+        headers = dict(backend.check.headers)
+        target = Target(
+            where=replica.name,
+            dialer=host.dialer,
+            address=replica.address(host.placement),
+            port=replica.port,
+            host_header=headers.pop("Host", ""),
+        )
+        request = HttpRequest(path=health.path, headers=headers)
+        response = send(request, target, clock=host.clock, timeout_seconds=health.timeout_seconds)
+        return f"GET {health.path} answers {response.status}: {response.text[:_BODY_CHARACTERS]}"
+    return ""
 
 
 def health_of(release: Release, role: str) -> Health:

@@ -189,12 +189,12 @@ class DockerPlatform:
         )
 
     def last_logs(self, release: Release) -> Mapping[str, str]:
-        """Return the last log lines of a release's replicas, by name and host."""
+        """Return the first and last log lines of a release's replicas, by name and host."""
         logs: dict[str, str] = {}
         for name, host in self.locked.items():
             try:
                 for replica in of_release(host.replicas(), release):
-                    logs[f"{replica.name} on {name}"] = host.engine.logs(replica.container.id)
+                    logs[f"{replica.name} on {name}"] = host.engine.log_ends(replica.container.id)
             except DeployActionError:
                 continue
         return logs

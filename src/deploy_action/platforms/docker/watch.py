@@ -16,7 +16,7 @@ from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.events.stream import EventStream
 from deploy_action.parallel import Cancel
 from deploy_action.platforms.docker.edge.state import ServerStatus
-from deploy_action.platforms.docker.health import exit_error
+from deploy_action.platforms.docker.health import exit_error, read_answer
 from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.replicas import Replica
 from deploy_action.session.signals import OperatorCommand, read_command
@@ -151,6 +151,7 @@ class Watcher:
                 why = explain_unhealthy(health, status, container)
                 raise DeploymentFailed(
                     f"{name}: {replica.name} became unhealthy: {why}",
+                    cause=read_answer(self.host, replica, health),
                     remedy=_LOOK,
                     code=ErrorCode.REPLICA_UNHEALTHY,
                 )

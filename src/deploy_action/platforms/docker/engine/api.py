@@ -78,6 +78,7 @@ class EngineApi:
         *path: str,
         body: object = None,
         seconds: float = _SECONDS,
+        limit: int | None = None,
         **query: Any,
     ) -> Any:
         """Make one call and return the response's content: JSON decoded, anything else as bytes.
@@ -86,6 +87,7 @@ class EngineApi:
             path: its parts; each is quoted, except for the slashes and colons of image names.
             body: sent as JSON.
             seconds: the longest silence of the engine.
+            limit: bytes of the content; the rest is not read.
             query: a mapping, such as filters, is sent as JSON.
 
         Raises:
@@ -95,7 +97,7 @@ class EngineApi:
         target = _target(path, query)
         payload = None if body is None else json.dumps(body)
         headers = {} if payload is None else {"Content-Type": "application/json"}
-        request = (method, target, payload, headers)
+        request = (limit, method, target, payload, headers)
         idle = self._take_idle()
         try:
             response, content = self._exchange(idle or self._new(), seconds, *request)
@@ -129,7 +131,7 @@ class EngineApi:
             self._unanswered.append(connection)
 
     def _exchange(
-        self, connection: _Connection, seconds: float, *request: Any
+        self, connection: _Connection, seconds: float, limit: int | None, *request: Any
     ) -> tuple[http.client.HTTPResponse, bytes]:
         """Make a call on a connection, and keep it for the next call unless this one failed."""
         try:
@@ -138,13 +140,16 @@ class EngineApi:
             connection.sock.settimeout(seconds)
             connection.request(*request)
             response = connection.getresponse()
-            content = response.read()
+            content = response.read(limit)
             self.server = response.headers.get("Server", "")
         except BaseException:
             connection.close()
             raise
-        with self._guard:
-            self._idle.append(connection)
+        if response.isclosed():
+            with self._guard:
+                self._idle.append(connection)
+        else:
+            connection.close()
         return response, content
 
     def _new(self) -> _Connection:

@@ -25,6 +25,8 @@ __all__ = ["DockerContainers", "stop_survives_disconnect"]
 _STOP_SECONDS = 60.0
 """How much longer than the container's own timeout the engine may need to stop it."""
 _INSPECTED_AT_ONCE = 8
+_LOG_BYTES = 65536
+_TAIL_BYTES = 1024 * 1024
 
 
 class DockerContainers(DockerCalls):
@@ -145,6 +147,27 @@ class DockerContainers(DockerCalls):
             ),
         )
         return frame_contents(output or b"").decode(errors="replace")
+
+    def log_ends(self, container_id: str) -> str:
+        first = self._log(container_id, _LOG_BYTES)
+        if len(first) < _LOG_BYTES:
+            return frame_contents(first).decode(errors="replace")
+        # The engine cuts a line at 16 KiB: the last lines of a log of long ones may be too many.
+        last = self._log(container_id, _TAIL_BYTES, tail=400)
+        if len(last) == _TAIL_BYTES:
+            last = self._log(container_id, _TAIL_BYTES, tail=40)
+        # Lines that were cut may hold a part of a secret, which nothing would recognise.
+        head = frame_contents(first).rpartition(b"\n")[0]
+        tail = frame_contents(last)[-_LOG_BYTES:].partition(b"\n")[2]
+        return b"\n".join((head, tail)).decode(errors="replace")
+
+    def _log(self, container_id: str, limit: int, **query: int) -> bytes:
+        path = ("containers", container_id, "logs")
+        output: bytes | None = self._optional(
+            f"logs of {container_id[:12]}",
+            lambda: self._api.get(*path, limit=limit, stdout=True, stderr=True, **query),
+        )
+        return output or b""
 
 
 def _create_body(spec: ContainerSpec) -> dict[str, Any]:

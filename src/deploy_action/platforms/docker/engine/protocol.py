@@ -238,6 +238,9 @@ class Containers(Protocol):
     def logs(self, container_id: str, *, lines: int = 50) -> str:
         """Return the last lines of both streams."""
 
+    def log_ends(self, container_id: str) -> str:
+        """Return the beginning and the end of both streams, some 100 KiB in all."""
+
 
 class Streams(Protocol):
     """Commands in an engine's containers, and what they read and write."""

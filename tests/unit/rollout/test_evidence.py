@@ -1,0 +1,53 @@
+"""Why a release failed is shown and kept: its own words, its answer, and no secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.fakes.application import Application
+from tests.fakes.world import World, make_world
+
+SECRET = "tops3cret-value"
+WORDS = (f"the token is {SECRET}", "fatal: no database")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """1.0.0 is live."""
+    made = make_world(tmp_path, monkeypatch, secrets=["TOKEN"])
+    done = made.deploy("1.0.0", environ={"TOKEN": SECRET})
+    assert done.error is None
+    return made
+
+
+@pytest.mark.parametrize(
+    "application",
+    [
+        Application(version="4.0.0", ready_seconds=float("inf"), says=WORDS),
+        Application(version="4.0.0", ready_seconds=0.1, ends_seconds=0.05, exit_code=1, says=WORDS),
+        Application(version="4.0.0", says_version=SECRET, says=WORDS),
+    ],
+    ids=["health", "exit", "identity"],
+)
+def test_the_words_of_a_failed_release_are_shown_and_kept_without_secrets(
+    world: World, application: Application
+) -> None:
+    """In the report and in the ledger, whatever it failed of."""
+    world.publish(application)
+    done = world.deploy("4.0.0", environ={"TOKEN": SECRET})
+    [excerpt] = done.excerpts
+    assert "4.0.0" in excerpt.title
+    assert {"the token is ***", "fatal: no database"} <= set(excerpt.lines)
+    entry = world.ledger("local")[-1]
+    assert entry.excerpts == (excerpt,)
+    kept = b"".join(world.machines["local"].files("ledger/").values())
+    assert SECRET not in f"{done}{done.error}{done.error and done.error.cause}{kept!r}"
+
+
+def test_the_answer_of_an_unhealthy_replica_is_shown(world: World) -> None:
+    """Its status and its body, as the edge got them."""
+    world.publish(Application(version="4.0.0", ready_seconds=float("inf")))
+    done = world.deploy("4.0.0", environ={"TOKEN": SECRET})
+    assert done.error is not None
+    assert "GET /healthz answers 503: version 4.0.0" in done.error.cause
