@@ -139,7 +139,7 @@ class DockerBench:
         repository = str(target.image)
         digest, _ = self.world.registry[f"{repository}:{version}"]
         image = ResolvedImage(version=version, repository=repository, digest=digest, local=False)
-        made = make_release(target, image, {}, b"", "")
+        made = make_release(target, image, {}, b"")
         return made if roles is None else dataclasses.replace(made, roles=roles)
 
     def spoil(self, version: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +33,7 @@ class FakeImage:
     application: Application | None = None
     healthcheck: bool = False
     volumes: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def view(self, architecture: str) -> Image:
         """Return it as an engine shows it."""
@@ -41,7 +42,7 @@ class FakeImage:
             digests=self.digests,
             architecture=architecture,
             healthcheck=self.healthcheck,
-            labels={},
+            labels=self.labels,
             volumes=self.volumes,
         )
 

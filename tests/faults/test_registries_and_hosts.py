@@ -398,7 +398,7 @@ def test_when_the_way_back_fails_too_a_person_is_called_once(tmp_path: Path) -> 
             if "wait until replica" in line:
                 break
         docker("rm", "-f", *[name for name in box.containers() if "-1-1" in name])
-        docker("rmi", "-f", f"{image}:1")
+        docker("rmi", "-f", docker("images", "-q", f"{image}:1").strip())
         out, err = process.communicate(timeout=60)
         assert process.returncode == 5, out + err
         assert json.loads(out)["error"]["code"] == "rollback-failed"

@@ -10,6 +10,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
 from deploy_action.images.build import build_image
+from deploy_action.images.checkout import read_checkout, require_own_version
 from deploy_action.images.resolve import credentials, requested_image
 from deploy_action.results.reports import Built
 
@@ -39,7 +40,8 @@ def run(inputs: Inputs, events: EventStream) -> Built:
     """Build once for all environments, which then deploy this digest.
 
     Raises:
-        BadInput: there is no `build:`, or the environments build differently and none is named.
+        BadInput: there is no `build:`, or the environments build differently and none is named; or
+            the version names a commit, and the source is not that commit's.
         DeploymentFailed: the build or the push failed.
     """
     config = load(inputs.config)
@@ -53,8 +55,13 @@ def run(inputs: Inputs, events: EventStream) -> Built:
     name = requested_image(environment, inputs)
     clock = SystemClock()
     started = clock.monotonic()
+    root = inputs.config.parent
+    checkout = read_checkout(inputs.config, environment.build.context, name.version)
+    require_own_version(name.version, checkout)
     login = credentials(environment, inputs.environ, name.repository)
-    digest = build_image(environment.build, name.reference, inputs.config.parent, events, login)
+    digest = build_image(
+        environment.build, name.reference, root, events, login, commit=checkout.commit
+    )
     note = "not pushed, so only this machine has it; write build: {push: true} for the others"
     return Built(
         service=environment.service,
@@ -62,7 +69,14 @@ def run(inputs: Inputs, events: EventStream) -> Built:
         version=name.version,
         digest=digest or "",
         duration_seconds=round(clock.monotonic() - started, 3),
-        notes=() if digest else (note,),
+        notes=(
+            *([] if digest else [note]),
+            *(
+                [f"built with changes that no commit has: {checkout.changes}"]
+                if checkout.changed
+                else []
+            ),
+        ),
     )
 
 

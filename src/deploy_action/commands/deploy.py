@@ -23,6 +23,7 @@ from deploy_action.config import load, serialize
 from deploy_action.config.select import select_environment
 from deploy_action.errors import GateRefused
 from deploy_action.gates.run import require_passed, run_gates
+from deploy_action.images.build_once import require_same_digest
 from deploy_action.images.resolve import credentials, requested_image, resolve_image
 from deploy_action.inputs import Secret
 from deploy_action.platforms.connection import connect_platform
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.connection import Connection
     from deploy_action.platforms.docker.observation import DockerObservation
+    from deploy_action.platforms.docker.platform import DockerPlatform
     from deploy_action.platforms.docker.store import DockerStore
     from deploy_action.releases.model import ResolvedImage
 
@@ -115,21 +117,18 @@ def deploy_image(
     with connect_platform(target, inputs, events, certificate=certificate) as connection:
         platform, clock = connection.platform, connection.clock
         if image is None:
-            image = resolve_image(target, inputs, platform.first, events)
+            image = resolve_image(
+                target, inputs, platform.first, events, lambda: platform.observe().ledger.entries
+            )
             before = functools.partial(look_before, config, target, inputs, events)
             require_passed_before(config, target, image, inputs, before, clock.now())
-        # What is promoted was built earlier than what is checked out now.
-        commit = image.commit or inputs.commit
         if inputs.dry_run:
-            seen = platform.observe([image.reference])
-            key = seen.hosts[0].fingerprint_key or b""
-            release = make_release(target, image, secrets, key, commit)
-            require_mounts(release, seen)
-            return plan_release(platform, release, kind, seen, gates)
+            return _plan(platform, target, image, kind, secrets, gates)
         with platform.lock(connection.holder) as store:
             seen = recovered(connection, store, [image.reference])
+            require_same_digest(image, seen.ledger.entries)
             key = store.fingerprint_key(seen)
-            release = make_release(target, image, secrets, key, commit)
+            release = make_release(target, image, secrets, key)
             require_mounts(release, seen)
             attempt = Attempt(
                 id=connection.id,
@@ -149,6 +148,31 @@ def deploy_image(
                 notes = (*outcome.notes, *platform.renew_certificate(release))
                 outcome = dataclasses.replace(outcome, notes=notes)
         return attest(outcome, inputs, clock.now())
+
+
+def _plan(
+    platform: DockerPlatform,
+    target: Environment,
+    image: ResolvedImage,
+    kind: Kind,
+    secrets: Mapping[str, Secret],
+    gates: Sequence[GateResult],
+) -> Outcome:
+    """Say what would be done. Nothing is built for it: a build is the first step of the plan."""
+    seen = platform.observe([image.reference])
+    pushed = target.build is not None and target.build.push
+    if image.pending and not pushed:
+        # The hosts will have it from the build itself.
+        seen = seen.with_image(image.reference)
+    if not image.pending:
+        require_same_digest(image, seen.ledger.entries)
+    release = make_release(target, image, secrets, seen.hosts[0].fingerprint_key or b"")
+    require_mounts(release, seen)
+    outcome = plan_release(platform, release, kind, seen, gates)
+    if not image.pending:
+        return outcome
+    build = f"build {image.reference}{' and push it' if pushed else ''}"
+    return dataclasses.replace(outcome, plan=(build, *outcome.plan))
 
 
 def recovered(
@@ -175,7 +199,6 @@ def make_release(
     image: ResolvedImage,
     secrets: Mapping[str, Secret],
     key: bytes,
-    commit: str,
 ) -> Release:
     """Put a release together from what was resolved; secrets go in as fingerprints only."""
     return Release(
@@ -187,7 +210,8 @@ def make_release(
         local=image.local,
         config=serialize(target),
         roles=roles_of(target),
-        commit=commit,
+        commit=image.commit,
+        dirty=image.dirty,
         secrets=fingerprints(secrets, key),
     )
 

@@ -79,10 +79,14 @@ def _offline(inputs: Inputs) -> Outcome:
     name = requested_image(target, inputs)
     reference = f"{name.repository}@{name.digest}" if name.digest else name.reference
     image = ResolvedImage(
-        version=name.version, repository=name.repository, digest=reference, local=True
+        version=name.version,
+        repository=name.repository,
+        digest=reference,
+        local=True,
+        commit=inputs.commit,
     )
     empty = DockerObservation.of([HostObservation(host=host) for host in target.hosts])
-    release = deploy.make_release(target, image, {}, b"", inputs.commit)
+    release = deploy.make_release(target, image, {}, b"")
     plan = plan_rollout(Kind.DEPLOY, release, target.hosts, empty)
     note = "as on hosts where nothing runs yet: no host and no registry was asked"
     return Outcome(

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from deploy_action.events.stream import EventStream
     from deploy_action.process import Completed
 
-__all__ = ["build_image", "build_steps"]
+__all__ = ["COMMIT_LABEL", "build_image", "build_steps"]
+
+COMMIT_LABEL = "deploy-action.commit"
+"""A label of the image: the commit that it was built from."""
 
 _SECONDS = 3600.0
 _SHOWN_LINES = 40
@@ -26,7 +29,13 @@ _PUSHED = re.compile(r"\bdigest: (sha256:[0-9a-f]{64})\b")
 
 
 def build_image(
-    build: Build, reference: str, root: Path, events: EventStream, login: tuple[str, str] | None
+    build: Build,
+    reference: str,
+    root: Path,
+    events: EventStream,
+    login: tuple[str, str] | None,
+    *,
+    commit: str = "",
 ) -> str | None:
     """Build the image, and push it if deploy.yaml says so.
 
@@ -34,6 +43,7 @@ def build_image(
         reference: repository and tag.
         root: the directory of deploy.yaml.
         login: the registry's user name and password.
+        commit: the commit whose source this is; empty if it is none's.
 
     Returns:
         The digest that the push itself reported, so that a tag that is moved a moment later
@@ -45,7 +55,7 @@ def build_image(
     """
     events.say(f"building {reference}")
     pushed = None
-    for step in build_steps(build, reference, root):
+    for step in build_steps(build, reference, root, commit):
         with logged_in(reference, login) as env:
             done = _run(step, reference, env)
         if done.exit_code != 0:
@@ -62,7 +72,7 @@ def build_image(
     return pushed
 
 
-def build_steps(build: Build, reference: str, root: Path) -> list[list[str]]:
+def build_steps(build: Build, reference: str, root: Path, commit: str) -> list[list[str]]:
     """Return the commands: the build, then the pushes of the image and of its cache's tag.
 
     The cache is in the image itself (BuildKit's inline cache), the only kind that the engine's
@@ -71,6 +81,8 @@ def build_steps(build: Build, reference: str, root: Path) -> list[list[str]]:
     """
     context = root / build.context
     argv = ["docker", "build", "-t", reference, "-f", str(context / build.dockerfile)]
+    # Said where there is none, too: the base image may have the label of its own.
+    argv += ["--label", f"{COMMIT_LABEL}={commit}"]
     if build.target:
         argv += ["--target", build.target]
     for name, value in build.args.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -11,11 +12,12 @@ from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.releases.model import ResolvedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from deploy_action.config.model import Environment
+    from deploy_action.config.model import Build, Environment
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
+    from deploy_action.releases.model import Deployment
 
 __all__ = ["ImageSource", "RequestedImage", "credentials", "requested_image", "resolve_image"]
 
@@ -31,6 +33,9 @@ class _Image(Protocol):
 
     @property
     def digests(self) -> tuple[str, ...]: ...
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
 
 
 class _Info(Protocol):
@@ -145,32 +150,44 @@ def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
 
 
 def resolve_image(
-    environment: Environment, inputs: Inputs, source: ImageSource, events: EventStream
+    environment: Environment,
+    inputs: Inputs,
+    source: ImageSource,
+    events: EventStream,
+    entries: Callable[[], Sequence[Deployment]],
 ) -> ResolvedImage:
     """Find or build the image and pin it by its digest; nothing is pulled yet.
 
     An environment with an `after` takes the image that was built for the one before: another
     build of the same source would have other bytes. With a digest nothing is built, and a plan
-    pushes nothing.
+    builds nothing.
+
+    Args:
+        entries: returns the environment's ledger; asked only before a build.
 
     Raises:
-        BadInput: there is no version, or one that is no possible tag.
+        BadInput: there is no version, or one that is no possible tag, or one of another source.
         DeploymentFailed: the registry has no such tag, or does not answer.
     """
     name = requested_image(environment, inputs)
+    build = environment.build
+    if build is not None and environment.after is None and name.digest is None:
+        return _built(environment, build, inputs, name, source, events, entries)
+    image = _existing(environment, inputs, name, source)
+    return dataclasses.replace(image, commit=inputs.commit)
+
+
+def _existing(
+    environment: Environment, inputs: Inputs, name: RequestedImage, source: ImageSource
+) -> ResolvedImage:
+    """Find an image that was built elsewhere or earlier."""
     repository, version, digest = name.repository, name.version, name.digest
+    reference = f"{repository}@{digest}" if digest else name.reference
     build = environment.build
     if build is not None and digest is None:
-        if environment.after is None and not (inputs.dry_run and build.push):
-            login = credentials(environment, inputs.environ, repository)
-            from deploy_action.images.build import build_image
-
-            digest = build_image(build, name.reference, inputs.config.parent, events, login)
         if not build.push:
-            return _local(source, repository, version, name.reference)
-        reference = f"{repository}@{digest}" if digest else name.reference
+            return _local(source, repository, version, reference)
         return _from_registry(environment, inputs, source, repository, version, reference)
-    reference = f"{repository}@{digest}" if digest else name.reference
     if environment.pull == "never":
         return _local(source, repository, version, reference)
     if environment.pull == "missing" and source.image(reference) is not None:
@@ -178,6 +195,54 @@ def resolve_image(
     if digest:
         return ResolvedImage(version=version, repository=repository, digest=digest, local=False)
     return _from_registry(environment, inputs, source, repository, version, reference)
+
+
+def _built(
+    environment: Environment,
+    build: Build,
+    inputs: Inputs,
+    name: RequestedImage,
+    source: ImageSource,
+    events: EventStream,
+    entries: Callable[[], Sequence[Deployment]],
+) -> ResolvedImage:
+    """Build the image, unless this version was built from this source before."""
+    from deploy_action.images.build import build_image
+    from deploy_action.images.build_once import built_before
+    from deploy_action.images.checkout import read_checkout, require_own_version
+
+    root = inputs.config.parent
+    checkout = read_checkout(inputs.config, build.context, name.version)
+    require_own_version(name.version, checkout)
+    known = built_before(name, checkout, entries(), source)
+    if known is not None:
+        events.say(
+            f"{name.version} was built before: {known.digest[:19]} is taken as it is; a changed "
+            "source needs another version"
+        )
+        return known
+    # Outside of a repository the caller may know more.
+    commit = checkout.commit if checkout.head else inputs.commit
+    repository, version = name.repository, name.version
+    if inputs.dry_run:
+        image = ResolvedImage(
+            version=version,
+            repository=repository,
+            digest=name.reference,
+            local=True,
+            pending=True,
+        )
+    else:
+        login = credentials(environment, inputs.environ, repository)
+        digest = build_image(build, name.reference, root, events, login, commit=commit)
+        image = (
+            _from_registry(
+                environment, inputs, source, repository, version, f"{repository}@{digest}"
+            )
+            if digest
+            else _local(source, repository, version, name.reference)
+        )
+    return dataclasses.replace(image, commit=commit, dirty=bool(checkout.changed))
 
 
 def _from_registry(

@@ -60,6 +60,7 @@ class Release:
         config: the resolved environment as plain data, without secret values.
         roles: the processes of the image that make up the release.
         commit: git commit it was built from; may be empty.
+        dirty: it was built from files that no commit has.
         secrets: name → keyed fingerprint of the value it was deployed with; never the value.
     """
 
@@ -71,6 +72,7 @@ class Release:
     config: Mapping[str, object] = field(repr=False)
     roles: tuple[Role, ...] = (Role(),)
     commit: str = ""
+    dirty: bool = False
     local: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict)
 
@@ -125,7 +127,10 @@ class Release:
 class ResolvedImage:
     """The image to deploy: never a tag, always a digest (an image id where `local`).
 
-    `commit` is the one it was built from, if an earlier deployment recorded it.
+    Attributes:
+        commit: the one it was built from; empty where it is not known, or `dirty`.
+        dirty: it was built from files that no commit has.
+        pending: the deployment will build it: `digest` is its tag, for a plan.
     """
 
     version: str
@@ -133,6 +138,8 @@ class ResolvedImage:
     digest: str
     local: bool
     commit: str = ""
+    dirty: bool = False
+    pending: bool = False
 
     @property
     def reference(self) -> str:

@@ -91,6 +91,7 @@ def passed_image(
         digest=release.digest,
         local=release.local,
         commit=release.commit,
+        dirty=release.dirty,
     )
 
 
@@ -126,8 +127,8 @@ def require_passed_before(
             f"{image.version} was rebuilt: {wanted.after} passed {same_tag[-1].digest}, but the tag "
             f"is now {image.digest}",
             cause=f"{wanted.name} takes only a digest that passed in {wanted.after}",
-            remedy=f"deploy-action deploy -e {wanted.after} --version {image.version}, then "
-            f"deploy-action promote -e {wanted.name}",
+            remedy=f"deploy-action promote -e {wanted.name} --version {image.version} takes what "
+            "passed; give the new image a version of its own",
             code=ErrorCode.NOT_PASSED_BEFORE,
         )
     if any(release.digest == image.digest for release in passed):

@@ -139,6 +139,8 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, Cell]]:
     yield "image", Cell(f"{release.image}@{release.digest[:19]}", Form.CODE)
     if deployment.state is State.SUCCEEDED:
         yield "previous", Cell(deployment.previous_version)
+    if release.dirty:
+        yield "commit", Cell("none: the source had changes that no commit has")
     yield "commit", Cell(release.commit, Form.COMMIT)
     yield "id", Cell(f"{deployment.id} by {deployment.actor}" if deployment.id else "")
     if own is not None:

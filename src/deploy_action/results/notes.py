@@ -34,6 +34,7 @@ class NoteCode(StrEnum):
     REQUESTS_CUT = "requests-cut"
     REQUESTS_LOST = "requests-lost"
     RELEASE_NOTES_NOT_WRITTEN = "release-notes-not-written"
+    SOURCE_CHANGED = "source-changed"
     TAGGED = "tagged"
     TAG_NOT_WRITTEN = "tag-not-written"
     VOLUME_KEPT = "volume-kept"

@@ -51,9 +51,10 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 def test_paths_are_relative_to_deploy_yaml_and_to_the_context() -> None:
     """As in Compose: the context beside deploy.yaml, the Dockerfile in the context."""
     plan = Build(context="app", dockerfile="docker/Dockerfile", target="run", args={"YEAR": "26"})
-    assert build_steps(plan, "shop:1", Path("/src")) == [
+    assert build_steps(plan, "shop:1", Path("/src"), "abc") == [
         [
             *("docker", "build", "-t", "shop:1", "-f", "/src/app/docker/Dockerfile"),
+            *("--label", "deploy-action.commit=abc"),
             *("--target", "run", "--build-arg", "YEAR=26", "--", "/src/app"),
         ]
     ]
@@ -61,7 +62,7 @@ def test_paths_are_relative_to_deploy_yaml_and_to_the_context() -> None:
 
 def test_the_image_is_pushed_before_the_name_of_its_cache() -> None:
     """A machine that starts empty takes layers from what the build before pushed."""
-    build, *pushes = build_steps(Build(push=True, cache="cache"), "h:5000/shop:1", Path())
+    build, *pushes = build_steps(Build(push=True, cache="cache"), "h:5000/shop:1", Path(), "")
     assert build[build.index("--cache-from") + 1] == "h:5000/shop:cache"
     assert "BUILDKIT_INLINE_CACHE=1" in build
     assert [push[-1] for push in pushes] == ["h:5000/shop:1", "h:5000/shop:cache"]

@@ -26,6 +26,7 @@ def test_what_can_be_no_tag_is_no_version(tmp_path: Path, version: str) -> None:
             Inputs(config=file, version=version),
             untouched,
             untouched,
+            untouched,
         )
 
 

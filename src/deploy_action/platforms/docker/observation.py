@@ -82,6 +82,14 @@ class DockerObservation:
         entries = (*self.ledger.entries, deployment)
         return dataclasses.replace(self, ledger=dataclasses.replace(self.ledger, entries=entries))
 
+    def with_image(self, reference: str) -> DockerObservation:
+        """Return what would be found if every host had one more image."""
+        hosts = tuple(
+            dataclasses.replace(host, image_ids={reference: reference, **host.image_ids})
+            for host in self.hosts
+        )
+        return dataclasses.replace(self, hosts=hosts)
+
     def host(self, name: str) -> HostObservation:
         """Return the observation of one host."""
         return next(host for host in self.hosts if host.host == name)

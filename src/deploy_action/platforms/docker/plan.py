@@ -203,6 +203,9 @@ def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
             f"{configuration.stop.timeout_seconds:g} s to stop and "
             f"{configuration.health.deadline_seconds:g} s to start",
         )
+    if plan.release.dirty:
+        text = "the image is built from files with changes that no commit has"
+        yield Note(NoteCode.SOURCE_CHANGED, text)
     if plan.previous is None:
         text = "first deployment: there is nothing to roll back to if it fails"
         yield Note(NoteCode.FIRST_DEPLOYMENT, text)
