@@ -92,6 +92,7 @@ class ErrorCode(StrEnum):
     INVALID_OPTION = "invalid-option"
     INVALID_VERSION = "invalid-version"
     NAME_TAKEN = "name-taken"
+    NOT_CONFIRMED = "not-confirmed"
     NOTHING_DEPLOYED = "nothing-deployed"
     NOT_PASSED_BEFORE = "not-passed-before"
     NO_HEALTHCHECK = "no-healthcheck"

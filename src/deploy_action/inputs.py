@@ -60,6 +60,10 @@ class Inputs:
     offline: bool = False
     """plan: ask no host and no registry."""
     force: bool = False
+    service: str = ""
+    """remove: another service than deploy.yaml's."""
+    delete_volumes: bool = False
+    """remove: delete named volumes too."""
     limit: int = 20
     """history: at most this many deployments."""
     textfile: Path | None = None

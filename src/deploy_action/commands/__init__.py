@@ -38,6 +38,7 @@ NAMES = (
     "maintenance",
     "canary",
     "run",
+    "remove",
     "unlock",
     "doctor",
     "docs",

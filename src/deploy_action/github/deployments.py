@@ -22,7 +22,12 @@ NEEDS = "deployments: write"
 _MOST_CHARACTERS = 140
 """Of a status's description."""
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_VERBS = {Kind.DEPLOY: "deploy", Kind.PROMOTE: "promote", Kind.ROLLBACK: "roll back to"}
+_VERBS = {
+    Kind.DEPLOY: "deploy",
+    Kind.PROMOTE: "promote",
+    Kind.ROLLBACK: "roll back to",
+    Kind.REMOVE: "remove",
+}
 
 
 def is_commit(text: str) -> bool:

@@ -74,6 +74,7 @@ class Desired:
         secrets: values for a replica that has to be created anew.
         drain_seconds: how long requests in flight may take on replicas that leave.
         wait_for_exit: wait until the replicas that leave have ended.
+        stop_seconds: how long a running replica may take to end before it is removed.
     """
 
     deployment: Deployment | None
@@ -81,6 +82,7 @@ class Desired:
     secrets: Mapping[str, Secret]
     drain_seconds: float
     wait_for_exit: bool = True
+    stop_seconds: float = 2.0
 
 
 @dataclass(slots=True, kw_only=True)

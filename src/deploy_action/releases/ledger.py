@@ -29,6 +29,7 @@ __all__ = [
     "is_same",
     "merge",
     "previous_stable",
+    "succeeded",
     "succeeded_releases",
     "with_version",
 ]
@@ -208,12 +209,17 @@ def _with_outcome(entry: Deployment, others: Iterable[Deployment]) -> Deployment
     return next(ended, entry)
 
 
+def succeeded(entries: Sequence[Deployment]) -> Sequence[Deployment]:
+    """Return the deployments that succeeded since the service was removed last, oldest first."""
+    good = [entry for entry in entries if entry.state is State.SUCCEEDED]
+    removals = [number for number, entry in enumerate(good) if entry.kind is Kind.REMOVE]
+    return good[removals[-1] + 1 :] if removals else good
+
+
 def _stack(entries: Sequence[Deployment]) -> list[Deployment]:
     """Replay what went live: a deployment goes on top, a rollback takes off what it left."""
     stack: list[Deployment] = []
-    for entry in entries:
-        if entry.state is not State.SUCCEEDED:
-            continue
+    for entry in succeeded(entries):
         if entry.kind is Kind.ROLLBACK:
             target = entry.restores or entry.release.id
             below = [i for i, old in enumerate(stack) if old.release.id == target]
@@ -224,7 +230,7 @@ def _stack(entries: Sequence[Deployment]) -> list[Deployment]:
 
 def current_deployment(entries: Sequence[Deployment]) -> Deployment | None:
     """Return the deployment whose release serves: the last that succeeded."""
-    return next((e for e in reversed(entries) if e.state is State.SUCCEEDED), None)
+    return next(reversed(succeeded(entries)), None)
 
 
 def previous_stable(entries: Sequence[Deployment]) -> Deployment | None:
@@ -245,29 +251,16 @@ def previous_stable(entries: Sequence[Deployment]) -> Deployment | None:
 
 def with_version(entries: Sequence[Deployment], version: str) -> Deployment | None:
     """Return the last deployment that succeeded with this version."""
-    return next(
-        (
-            e
-            for e in reversed(entries)
-            if e.state is State.SUCCEEDED and e.release.version == version
-        ),
-        None,
-    )
+    return next((e for e in reversed(succeeded(entries)) if e.release.version == version), None)
 
 
 def current_at(entries: Sequence[Deployment], when: datetime) -> Deployment | None:
     """Return what served at a time (aware): the last that had succeeded by then."""
-    return next(
-        (
-            e
-            for e in reversed(entries)
-            if e.state is State.SUCCEEDED and datetime.fromisoformat(e.ended_at) <= when
-        ),
-        None,
-    )
+    live = reversed(succeeded(entries))
+    return next((e for e in live if datetime.fromisoformat(e.ended_at) <= when), None)
 
 
 def succeeded_releases(entries: Sequence[Deployment]) -> tuple[str, ...]:
     """Return the ids of releases that have succeeded, newest first."""
-    ids = [entry.release.id for entry in reversed(entries) if entry.state is State.SUCCEEDED]
+    ids = [entry.release.id for entry in reversed(succeeded(entries))]
     return tuple(dict.fromkeys(ids))

@@ -153,6 +153,8 @@ class Kind(StrEnum):
     DEPLOY = "deploy"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    REMOVE = "remove"
+    """The service was taken away; its release is the one that served."""
 
 
 class State(StrEnum):
@@ -171,6 +173,7 @@ class HostOutcome(StrEnum):
     UNTOUCHED = "untouched"
     DEPLOYED = "deployed"
     RESTORED = "restored"
+    REMOVED = "removed"
     UNKNOWN = "unknown"
 
 

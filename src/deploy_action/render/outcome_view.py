@@ -25,11 +25,13 @@ _GOOD = {
     Result.DEPLOYED,
     Result.UNCHANGED,
     Result.ROLLED_BACK,
+    Result.REMOVED,
     Result.UNLOCKED,
     Result.SIGNALLED,
 }
 _SIGNS = {
     Result.PLANNED: "📋",
+    Result.REMOVED: "🗑️",
     Result.UNLOCKED: "🔓",
     Result.LOCKED: "🔒",
     Result.UNRESOLVED: "🚨",
@@ -69,6 +71,7 @@ _TITLES = {
     Result.PLANNED: "the plan for {version}{where}; nothing was changed",
     Result.DEPLOYED: "{what} is live{where}",
     Result.ROLLED_BACK: "rolled back: {what} is live{where} again",
+    Result.REMOVED: "{what} was removed{where}",
     Result.UNLOCKED: "the lock{where} is free",
     Result.SIGNALLED: "the running deployment{where} was told",
     Result.REFUSED: "refused{where}; nothing was changed",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import ConfigError, DeployActionError, ExitCode
-from deploy_action.releases.model import Excerpt, State
+from deploy_action.releases.model import Excerpt, Kind, State
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
@@ -34,6 +34,8 @@ class Result(StrEnum):
     """The release was live already, or a rollback's `--from` is no longer the current one."""
     ROLLED_BACK = "rolled-back"
     """rollback: the earlier release is live again."""
+    REMOVED = "removed"
+    """remove: the service is off its hosts."""
     UNLOCKED = "unlocked"
     SIGNALLED = "signalled"
     """canary: the running deployment was told to promote or to abort."""
@@ -113,7 +115,7 @@ class Outcome:
     @property
     def serving(self) -> str:
         """The version that serves now, as far as the deployment says; empty when unknown."""
-        if self.deployment is None:
+        if self.deployment is None or self.deployment.kind is Kind.REMOVE:
             return ""
         if self.deployment.state is State.SUCCEEDED:
             return self.deployment.release.version

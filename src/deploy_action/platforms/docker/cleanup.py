@@ -113,7 +113,9 @@ def _killed_note(host: Host, replica: Replica, stop: Stop) -> Note:
     return Note(NoteCode.REPLICA_KILLED, text)
 
 
-def remove(host: Host, replica: Replica, result: ReconcileResult) -> None:
+def remove(
+    host: Host, replica: Replica, result: ReconcileResult, *, stop_seconds: float = 2.0
+) -> None:
     """Remove a replica, and keep the last lines of its log."""
     host.session.ping()
     try:
@@ -124,7 +126,7 @@ def remove(host: Host, replica: Replica, result: ReconcileResult) -> None:
         text = f"{host.name}: the log of {replica.name} was lost: {error}"
         result.notes.append(Note(NoteCode.LOG_LOST, text))
     if replica.container.running:
-        host.engine.stop(replica.container.id, timeout_seconds=2)
+        host.engine.stop(replica.container.id, timeout_seconds=stop_seconds)
     note = discard(host.engine, replica.container.id)
     if note is not None:
         result.notes.append(note)

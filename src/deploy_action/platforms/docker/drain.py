@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Release
 
-__all__ = ["drain"]
+__all__ = ["await_last_requests", "drain"]
 
 _POLL_SECONDS = 0.05
 _OLD_WORKER = "an edge process from before a reload"
@@ -41,25 +41,39 @@ def drain(
     """
     serving = {replica.name for replica in active}
     waiting = {replica.name for replica in standby}
-    deadline = host.clock.monotonic() + seconds
-    notes: list[Note] = []
-    while busy := _open_sessions(host, serving):
-        if host.clock.monotonic() >= deadline:
-            notes = [
-                Note(
-                    NoteCode.REQUESTS_CUT,
-                    f"{host.name}: {name} still had {count} open after {seconds:g} s of draining; "
-                    "they were cut",
-                )
-                for name, count in busy.items()
-            ]
-            # The others' sessions end with their servers.
-            host.edge.close_sessions(host.backend, sorted(busy.keys() & waiting))
-            break
-        host.clock.sleep(_POLL_SECONDS)
+    busy = _await_idle(host, serving, seconds)
+    # The others' sessions end with their servers.
+    if waiting & busy.keys():
+        host.edge.close_sessions(host.backend, sorted(busy.keys() & waiting))
     target = backend_for(host.placement, release.configuration, [(r, 100) for r in active])
     host.edge.change(host.backend, lambda old: _without_the_rest(target, old, waiting))
-    return notes
+    return _cut(host, busy, seconds)
+
+
+def await_last_requests(host: Host, seconds: float) -> Sequence[Note]:
+    """Wait for the requests of a backend that the edge no longer has; its old processes do."""
+    return _cut(host, _await_idle(host, set(), seconds), seconds)
+
+
+def _await_idle(host: Host, serving: set[str], seconds: float) -> Mapping[str, int]:
+    """Return what is still open, after at most `seconds`, on the replicas that leave."""
+    deadline = host.clock.monotonic() + seconds
+    while busy := _open_sessions(host, serving):
+        if host.clock.monotonic() >= deadline:
+            break
+        host.clock.sleep(_POLL_SECONDS)
+    return busy
+
+
+def _cut(host: Host, busy: Mapping[str, int], seconds: float) -> list[Note]:
+    return [
+        Note(
+            NoteCode.REQUESTS_CUT,
+            f"{host.name}: {name} still had {count} open after {seconds:g} s of draining; they were "
+            "cut",
+        )
+        for name, count in busy.items()
+    ]
 
 
 def _without_the_rest(

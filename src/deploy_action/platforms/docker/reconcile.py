@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.cleanup import remove, restart_policies, stop_and_retain
-from deploy_action.platforms.docker.drain import drain
+from deploy_action.platforms.docker.drain import await_last_requests, drain
 from deploy_action.platforms.docker.edge.state import Backend, Server, sorted_servers
 from deploy_action.platforms.docker.health import await_healthy, health_of
 from deploy_action.platforms.docker.observation import is_leaving, is_on_standby
@@ -40,7 +40,7 @@ def reconcile_host(host: Host, desired: Desired, cancel: Cancel) -> ReconcileRes
         DeploymentFailed: the release cannot be brought up; what serves was not taken away.
     """
     if desired.deployment is None:
-        return _remove_service(host)
+        return _remove_service(host, desired)
     return _reconcile(host, desired.deployment, desired, cancel)
 
 
@@ -78,14 +78,16 @@ def _reconcile(
     return result
 
 
-def _remove_service(host: Host) -> ReconcileResult:
-    """Take a service off a host on which no deployment has ever succeeded."""
+def _remove_service(host: Host, desired: Desired) -> ReconcileResult:
+    """Take a service off a host: its route, and then its replicas and whatever they ran."""
     result = ReconcileResult()
     if host.edge.backend(host.backend) is not None:
         host.edge.change(host.backend, lambda _: None)
+        # Requests from before go on in the edge's old processes.
+        result.notes += await_last_requests(host, desired.drain_seconds)
         remove_unused(host, certificates=True)
     for replica in host.replicas():
-        remove(host, replica, result)
+        remove(host, replica, result, stop_seconds=desired.stop_seconds)
     return result
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.replicas import Replica
     from deploy_action.releases.model import Release
 
-__all__ = ["retain_images", "retained_name"]
+__all__ = ["release_images", "retain_images", "retained_name"]
 
 _TAG = "deploy-action-"
 
@@ -72,14 +72,19 @@ def retain_images(
                     f"pruned with the release's containers: {error.what}"
                 )
                 notes.append(Note(NoteCode.IMAGE_NOT_RETAINED, text))
-    old = {f"{_TAG}{identifier}" for identifier in set(past) - set(retained)}
-    for name in sorted(names):
-        if name.rpartition(":")[2] in old:
-            host.session.ping()
-            host.engine.remove_image(name)
+    release_images(host, set(past) - set(retained))
     for identifier in sorted(references.keys() - set(retained)):
         _remove_untagged(host, references[identifier])
     return notes
+
+
+def release_images(host: Host, identifiers: Collection[str]) -> None:
+    """Let go of the images of releases that nobody will restore."""
+    tags = {f"{_TAG}{identifier}" for identifier in identifiers}
+    for name in sorted(host.engine.image_names()):
+        if name.rpartition(":")[2] in tags:
+            host.session.ping()
+            host.engine.remove_image(name)
 
 
 def _remove_untagged(host: Host, reference: str) -> None:
