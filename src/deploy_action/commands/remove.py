@@ -17,7 +17,7 @@ from deploy_action.commands.command import (
 from deploy_action.commands.deploy import recovered
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode, RollbackFailed
+from deploy_action.errors import BadInput, ErrorCode, RollbackFailed
 from deploy_action.parallel import Cancel, run_parallel
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.removal import remove_leftovers, volumes_of
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.connection import Connection
     from deploy_action.platforms.docker.observation import DockerObservation
     from deploy_action.platforms.docker.store import DockerStore
+    from deploy_action.results.notes import Note
 
 __all__ = ["COMMAND", "run"]
 
@@ -135,56 +136,21 @@ def _last(seen: DockerObservation, target: Environment) -> Deployment:
 
 
 def _remove(connection: Connection, store: DockerStore, target: Environment) -> Outcome:
-    platform, inputs, clock = connection.platform, connection.inputs, connection.clock
+    inputs, clock = connection.inputs, connection.clock
     begun = clock.monotonic()
     seen = recovered(connection, store)
     last = _last(seen, target)
-    stop = last.release.configuration.stop
-    now = clock.now().isoformat(timespec="milliseconds")
-    entry = Deployment(
-        id=connection.id,
-        number=seen.ledger.highest + 1,
-        kind=Kind.REMOVE,
-        release=last.release,
-        previous=last.release.id,
-        previous_version=last.release.version,
-        actor=inputs.actor,
-        reason=inputs.reason,
-        run_url=inputs.run_url,
-        started_at=now,
-        ended_at=now,
-        state=State.SUCCEEDED,
-        hosts=dict.fromkeys(platform.hosts, HostOutcome.REMOVED),
-    )
+    entry = _entry(connection, last, seen.ledger.highest + 1)
     # From here on nothing is meant to be live: whatever is left is removed by any next command.
     store.begin(entry)
-    desired = Desired(
-        deployment=None,
-        succeeded=(),
-        secrets={},
-        drain_seconds=stop.drain_seconds,
-        stop_seconds=stop.timeout_seconds,
-    )
-    result = platform.reconcile(dict.fromkeys(platform.hosts, desired), Cancel())
-    if result.failures:
-        host, error = next(iter(result.failures.items()))
-        raise RollbackFailed(
-            f"{target.service} could not be removed from {', '.join(result.failures)}: {error}",
-            cause="its ledger says that it is removed; the next command on that host completes it",
-            remedy=f"deploy-action remove -e {target.name} --force, when {host} answers",
-        )
-    left = run_parallel(
+    notes = _take_off(connection, target, last)
+    for left in run_parallel(
         lambda host: remove_leftovers(
             host, seen.ledger.of(host.name), delete_volumes=inputs.delete_volumes
         ),
         list(store.hosts.values()),
-    )
-    remaining = [name for name, host in store.hosts.items() if host.replicas()]
-    if remaining:
-        raise DeploymentFailed(
-            f"{', '.join(remaining)}: replicas of {target.service} are still there",
-            remedy=f"deploy-action remove -e {target.name} --force",
-        )
+    ):
+        notes += left
     done = dataclasses.replace(
         entry,
         ended_at=clock.now().isoformat(timespec="milliseconds"),
@@ -196,5 +162,48 @@ def _remove(connection: Connection, store: DockerStore, target: Environment) -> 
         service=target.service,
         environment=target.name,
         deployment=done,
-        notes=(*result.notes, *(note for notes in left for note in notes)),
+        notes=tuple(notes),
     )
+
+
+def _entry(connection: Connection, last: Deployment, number: int) -> Deployment:
+    inputs = connection.inputs
+    now = connection.clock.now().isoformat(timespec="milliseconds")
+    return Deployment(
+        id=connection.id,
+        number=number,
+        kind=Kind.REMOVE,
+        release=last.release,
+        previous=last.release.id,
+        previous_version=last.release.version,
+        actor=inputs.actor,
+        reason=inputs.reason,
+        run_url=inputs.run_url,
+        started_at=now,
+        ended_at=now,
+        state=State.SUCCEEDED,
+        hosts=dict.fromkeys(connection.platform.hosts, HostOutcome.REMOVED),
+    )
+
+
+def _take_off(connection: Connection, target: Environment, last: Deployment) -> list[Note | str]:
+    """Take route and replicas off every host, and look whether they are gone."""
+    platform, stop = connection.platform, last.release.configuration.stop
+    desired = Desired(
+        deployment=None,
+        succeeded=(),
+        secrets={},
+        drain_seconds=stop.drain_seconds,
+        stop_seconds=stop.timeout_seconds,
+    )
+    result = platform.reconcile(dict.fromkeys(platform.hosts, desired), Cancel())
+    remaining = [host.host for host in platform.observe().hosts if host.replicas or host.backend]
+    if result.failures or remaining:
+        why = "; ".join(map(str, result.failures.values())) or "its replicas are still there"
+        raise RollbackFailed(
+            f"{target.service} could not be removed from "
+            f"{', '.join(result.failures or remaining)}: {why}",
+            cause="the ledger says that it is removed; the next command there completes it",
+            remedy=f"deploy-action remove -e {target.name} --service {target.service} --force",
+        )
+    return result.notes
