@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,12 @@ from tests.support.sandbox import docker, free_port, sandbox
 
 pytestmark = pytest.mark.docker
 
-RECIPE = "FROM deploy-action-demo:1.0.0\nLABEL built=here\n"
+RECIPE = "FROM deploy-action-demo:1.0.0\nRUN date +%N > /tmp/built\n"
+NAMED = ("-c", "user.name=dev", "-c", "user.email=dev@example.com", "commit", "-q")
 
 
 def test_nothing_is_built_after_the_build(tmp_path: Path) -> None:
-    """The registry has the digest that is said, and with a Dockerfile that nobody could build any
+    """The registry has the digest that is said, also for a second build of the commit, and with a Dockerfile that nobody could build any
     more it goes to staging by digest, to production by promotion, and again by a deployment."""
     (tmp_path / "app").mkdir()
     recipe = tmp_path / "app/Containerfile"
@@ -43,6 +46,11 @@ def test_nothing_is_built_after_the_build(tmp_path: Path) -> None:
                 docker("pull", "-q", f"{image}:{tag}")
                 found = docker("inspect", "-f", '{{join .RepoDigests " "}}', f"{image}:{tag}")
                 assert f"{image}@{digest}" in found.split()
+            for git in (["init"], ["add", "-A"], [*NAMED, "-m", "one"], ["tag", "1.0.0"]):
+                subprocess.run(["git", *git], cwd=tmp_path, check=True, capture_output=True)
+            again = box.run("build", "--version", "1.0.0")
+            assert again.json["digest"] == digest, again.text
+            shutil.rmtree(tmp_path / ".git")
             recipe.write_text("FROM nowhere.invalid/nothing:1\n")
 
             refused = box.run("build", "--version", "1.0.1")

@@ -10,8 +10,10 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput
 from deploy_action.images.build import build_image
+from deploy_action.images.build_once import pushed_before
 from deploy_action.images.checkout import read_checkout, require_own_version
 from deploy_action.images.resolve import credentials, requested_image
+from deploy_action.platforms.docker.local import resolve_here
 from deploy_action.results.reports import Built
 
 if TYPE_CHECKING:
@@ -27,7 +29,8 @@ COMMAND = Command(
     description=(
         "Builds what `build:` describes with the Docker command line (BuildKit where available),"
         " pushes it to the registry that `image:` names if `push: true` is set, and prints the"
-        " digest. Deployments with `--digest` build nothing, and an environment with `after:`"
+        " digest. A version that names the commit that is checked out, and that the registry has, is not"
+        " built again. Deployments with `--digest` build nothing, and an environment with `after:`"
         " never builds: every environment gets the bytes that were tested."
     ),
     examples=(("deploy-action build --version 1.4.2", "then: deploy -e staging --digest …"),),
@@ -55,28 +58,33 @@ def run(inputs: Inputs, events: EventStream) -> Built:
     name = requested_image(environment, inputs)
     clock = SystemClock()
     started = clock.monotonic()
-    root = inputs.config.parent
-    checkout = read_checkout(inputs.config, environment.build.context, name.version)
+    build = environment.build
+    checkout = read_checkout(inputs.config, build.context, name.version)
     require_own_version(name.version, checkout)
     login = credentials(environment, inputs.environ, name.repository)
-    digest = build_image(
-        environment.build, name.reference, root, events, login, commit=checkout.commit
-    )
-    note = "not pushed, so only this machine has it; write build: {push: true} for the others"
+    notes = []
+    if checkout.changed:
+        notes.append(f"built with changes that no commit has: {checkout.changes}")
+    digest = ""
+    if build.push:
+        digest = pushed_before(name, checkout, lambda reference: resolve_here(reference, login))
+    if digest:
+        notes.append(f"{name.reference} was pushed before, so nothing is built")
+    else:
+        root, commit = inputs.config.parent, checkout.commit
+        pushed = build_image(build, name.reference, root, events, login, commit=commit)
+        digest = pushed or ""
+    if not digest:
+        notes.append(
+            "not pushed, so only this machine has it; write build: {push: true} for the others"
+        )
     return Built(
         service=environment.service,
         image=name.repository,
         version=name.version,
-        digest=digest or "",
+        digest=digest,
         duration_seconds=round(clock.monotonic() - started, 3),
-        notes=(
-            *([] if digest else [note]),
-            *(
-                [f"built with changes that no commit has: {checkout.changes}"]
-                if checkout.changed
-                else []
-            ),
-        ),
+        notes=tuple(notes),
     )
 
 

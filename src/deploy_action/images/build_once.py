@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import BadInput, ErrorCode
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.images.build import COMMIT_LABEL
 from deploy_action.releases.ledger import with_version
 from deploy_action.releases.model import ResolvedImage, State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from deploy_action.images.checkout import Checkout
     from deploy_action.images.resolve import ImageSource, RequestedImage
     from deploy_action.releases.model import Deployment
 
-__all__ = ["built_before", "require_same_digest"]
+__all__ = ["built_before", "pushed_before", "require_same_digest"]
 
 
 def built_before(
@@ -93,6 +93,22 @@ def _taken(version: str, commit: str, checkout: Checkout, digest: str) -> BadInp
         f"deploy-action rollback --to {version}",
         code=ErrorCode.VERSION_TAKEN,
     )
+
+
+def pushed_before(name: RequestedImage, checkout: Checkout, resolve: Callable[[str], str]) -> str:
+    """Return the digest that the registry has for a version which names the commit that is checked
+    out; empty where it has none, or does not say.
+
+    Args:
+        resolve: asks the registry for a reference's digest; raises DeploymentFailed.
+    """
+    if not checkout.named or not checkout.commit:
+        return ""
+    try:
+        return resolve(name.reference)
+    except DeploymentFailed:
+        # Some registries refuse to say that there is no such tag; the push will show the rest.
+        return ""
 
 
 def require_same_digest(image: ResolvedImage, entries: Sequence[Deployment]) -> None:

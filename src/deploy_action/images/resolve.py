@@ -208,7 +208,7 @@ def _built(
 ) -> ResolvedImage:
     """Build the image, unless this version was built from this source before."""
     from deploy_action.images.build import build_image
-    from deploy_action.images.build_once import built_before
+    from deploy_action.images.build_once import built_before, pushed_before
     from deploy_action.images.checkout import read_checkout, require_own_version
 
     root = inputs.config.parent
@@ -224,7 +224,17 @@ def _built(
     # Outside of a repository the caller may know more.
     commit = checkout.commit if checkout.head else inputs.commit
     repository, version = name.repository, name.version
-    if inputs.dry_run:
+    login = credentials(environment, inputs.environ, repository)
+    digest: str | None = None
+    if build.push:
+        digest = pushed_before(
+            name, checkout, lambda reference: source.resolve(reference, login)[0]
+        )
+    if digest:
+        events.say(f"{name.reference} was pushed before: {digest[:19]} is taken as it is")
+        reference = f"{repository}@{digest}"
+        image = _from_registry(environment, inputs, source, repository, version, reference)
+    elif inputs.dry_run:
         image = ResolvedImage(
             version=version,
             repository=repository,
@@ -233,7 +243,6 @@ def _built(
             pending=True,
         )
     else:
-        login = credentials(environment, inputs.environ, repository)
         digest = build_image(build, name.reference, root, events, login, commit=commit)
         image = (
             _from_registry(

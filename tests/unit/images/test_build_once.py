@@ -202,3 +202,20 @@ def test_a_tag_that_moved_is_not_the_same_version(shop: Shop) -> None:
         refused(shop.deploy("1.0.0", dry_run=dry_run), ErrorCode.VERSION_TAKEN)
     assert world.ledger("local")[-1].release.version == "2.0.0"
     assert moved
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_pushed_image_of_the_commit_is_taken_as_it_is(shop: Shop, named: bool) -> None:
+    """The version has to name the commit: nothing else says from which source it was built."""
+    world = shop.world
+    world.configure(image="registry.test/shop", build={"context": ".", "push": True})
+    if named:
+        shop.git("tag", "v1.0.0")
+    done = deployed(shop.deploy("1.0.0", dry_run=True))
+    assert done.plan[0].startswith("build ") is not named
+    if named:
+        deployed(shop.deploy("1.0.0"))
+        (entry,) = world.ledger("local")
+        assert entry.release.digest == world.registry["registry.test/shop:1.0.0"][0]
+        assert entry.release.commit == shop.git("rev-parse", "HEAD")
+    assert shop.built == []
