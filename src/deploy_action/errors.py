@@ -98,6 +98,7 @@ class ErrorCode(StrEnum):
     NO_HEALTHCHECK = "no-healthcheck"
     NO_ROLLBACK_TARGET = "no-rollback-target"
     OUT_OF_MEMORY = "out-of-memory"
+    NOT_RESTORED = "not-restored"
     PORT_TAKEN = "port-taken"
     ROUTE_TAKEN = "route-taken"
     REGISTRY_UNREACHABLE = "registry-unreachable"

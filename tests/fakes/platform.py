@@ -31,6 +31,7 @@ class MemoryHost:
         releases: by id: {"version", "running": replicas by role, "traffic": bool}.
         bad: versions that do not come up.
         broken: reconciling fails on this host.
+        hangs: what is brought back here does not answer.
     """
 
     name: str
@@ -40,6 +41,7 @@ class MemoryHost:
     holder: Holder | None = None
     bad: set[str] = field(default_factory=set)
     broken: bool = False
+    hangs: bool = False
 
     def start(self, release: Release) -> None:
         """Have every replica of a release running."""
@@ -224,6 +226,9 @@ class MemoryPlatform:
 
     def last_logs(self, release: Release) -> Mapping[str, str]:
         return {f"{release.version} on {host}": "its last line\n" for host in self.machines}
+
+    def silent(self, desired: Mapping[str, Desired]) -> Mapping[str, str]:
+        return {name: "it hangs" for name in desired if self.machines[name].hangs}
 
     def reconcile(self, desired: Mapping[str, Desired], cancel: Cancel) -> ReconcileResult:
         result = ReconcileResult()

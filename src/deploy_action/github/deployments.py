@@ -86,7 +86,8 @@ def ending(outcome: Outcome | None, *, run_url: str, url: str) -> dict[str, Any]
     """Return the last status of an attempt; None: a bug ended it."""
     if outcome is None:
         return new_status("error", "a bug of deploy-action", run_url=run_url)
-    serving = outcome.serving or "nothing"
+    unknown = outcome.deployment is not None and outcome.deployment.previous_version
+    serving = outcome.serving or (f"unknown whether {unknown}" if unknown else "nothing")
     match outcome.result:
         case Result.DEPLOYED | Result.ROLLED_BACK:
             return new_status("success", f"{serving} is live", run_url=run_url, url=url)

@@ -166,6 +166,10 @@ class Platform(Protocol[Seen]):
     def last_logs(self, release: Release) -> Mapping[str, str]:
         """Return the first and last log lines of a release's replicas, by name and host."""
 
+    def silent(self, desired: Mapping[str, Desired]) -> Mapping[str, str]:
+        """Ask the releases that were brought back; say by host why one does not answer. A host
+        whose release answered, or that shall run none, is absent."""
+
     def reconcile(self, desired: Mapping[str, Desired], cancel: Cancel) -> ReconcileResult:
         """Bring the hosts to what is desired of them, from whatever is found: undo, recovery,
         repair and cleanup. Idempotent; a host that fails is told, not raised."""

@@ -113,7 +113,12 @@ def _failed(outcome: Outcome, what: str, where: str) -> str:
         return f"it failed{where}"
     back = outcome.deployment.kind is Kind.ROLLBACK
     verb = "could not be restored" if back else "is not live"
-    still = f"{outcome.serving} still serves" if outcome.serving else "nothing served before"
+    if outcome.serving:
+        still = f"{outcome.serving} still serves"
+    elif previous := outcome.deployment.previous_version:
+        still = f"nobody could ask whether {previous} serves"
+    else:
+        still = "nothing served before"
     return f"{what} {verb}{where}; {still}"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deploy_action.errors import (
     DeployActionError,
     DeploymentFailed,
+    ErrorCode,
     Interrupted,
     RollbackFailed,
 )
@@ -84,10 +85,7 @@ def undo(
     desired = what_to_restore(plan, context.secrets, error)
     result = platform.reconcile(desired, context.cancel)
     log.add(result)
-    for host in plan.hosts:
-        restored = desired[host].deployment
-        if restored is not None and host not in result.failures:
-            context.events.say(f"{restored.release.version} serves, as before", host=host)
+    _ask_restored(platform, desired, result, context)
     for probe in context.probes:
         probe.stop()
     problems = [str(failure) for failure in result.failures.values()]
@@ -105,6 +103,29 @@ def undo(
             remedy=f"deploy-action status -e {name}, fix the host, then deploy again: "
             "the next command settles what is left",
         ) from error
+
+
+def _ask_restored(
+    platform: Platform[Any],
+    desired: Mapping[str, Desired],
+    result: ReconcileResult,
+    context: RolloutContext[Any],
+) -> None:
+    """Say that the previous release serves where it was asked and answered; where it does not
+    answer, the undo has failed."""
+    asked = {host: wanted for host, wanted in desired.items() if host not in result.failures}
+    silent = platform.silent(asked)
+    for host, wanted in asked.items():
+        if wanted.deployment is None:
+            continue
+        version = wanted.deployment.release.version
+        if host in silent:
+            result.failures[host] = DeploymentFailed(
+                f"{host}: {version} was brought back and does not answer: {silent[host]}",
+                code=ErrorCode.NOT_RESTORED,
+            )
+        else:
+            context.events.say(f"{version} answers and serves, as before", host=host)
 
 
 def _redact(error: BaseException, redact: Redactor) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from tests.fakes.application import Application
 from tests.fakes.world import World, make_world
+
+from deploy_action.errors import ExitCode
+from deploy_action.releases.model import HostOutcome
 
 SECRET = "tops3cret-value"
 WORDS = (f"the token is {SECRET}", "fatal: no database")
@@ -51,3 +55,22 @@ def test_the_answer_of_an_unhealthy_replica_is_shown(world: World) -> None:
     done = world.deploy("4.0.0", environ={"TOKEN": SECRET})
     assert done.error is not None
     assert "GET /healthz answers 503: version 4.0.0" in done.error.cause
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_the_previous_release_serves_only_if_it_was_asked_and_answered(
+    world: World, answers: bool
+) -> None:
+    """Where it does not, nobody may believe that a rollback was enough."""
+    if not answers:
+        for _, container in world.replicas():
+            sick = Application(version="1.0.0", ready_seconds=float("inf"))
+            container.image = dataclasses.replace(container.image, application=sick)
+        world.clock.sleep(5.0)
+    world.publish(Application(version="4.0.0", ends_seconds=0.05, exit_code=1))
+    done = world.deploy("4.0.0", environ={"TOKEN": SECRET})
+    assert done.exit_code is (ExitCode.DEPLOYMENT_FAILED if answers else ExitCode.ROLLBACK_FAILED)
+    assert done.serving == ("1.0.0" if answers else "")
+    assert done.deployment is not None
+    outcome = HostOutcome.RESTORED if answers else HostOutcome.UNKNOWN
+    assert done.deployment.hosts == {"local": outcome}

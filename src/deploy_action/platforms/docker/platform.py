@@ -21,6 +21,7 @@ from deploy_action.platforms.docker.probes import probes
 from deploy_action.platforms.docker.reconcile import reconcile_host, remove_orphaned_hooks
 from deploy_action.platforms.docker.replicas import Placement, of_release
 from deploy_action.platforms.docker.runtime import DockerRuntime
+from deploy_action.platforms.docker.serving import why_silent
 from deploy_action.platforms.docker.store import DockerStore
 from deploy_action.platforms.docker.tls import renew_certificate
 from deploy_action.platforms.protocol import ReconcileResult
@@ -198,6 +199,21 @@ class DockerPlatform:
             except DeployActionError:
                 continue
         return logs
+
+    def silent(self, desired: Mapping[str, Desired]) -> Mapping[str, str]:
+        """Ask the releases that were brought back; say by host why one does not answer."""
+
+        def ask(name: str) -> str:
+            deployment = desired[name].deployment
+            if deployment is None:
+                return ""
+            try:
+                return why_silent(self.locked[name], deployment.release)
+            except (DeployActionError, OSError) as error:
+                return f"it could not be asked: {error}"
+
+        names = [name for name in self.locked if name in desired]
+        return {name: why for name, why in zip(names, run_parallel(ask, names), strict=True) if why}
 
     # Changing
 
