@@ -36,6 +36,7 @@ __all__ = [
     "Stop",
     "Strategy",
     "TcpSmoke",
+    "Timeouts",
     "Volume",
 ]
 
@@ -295,6 +296,18 @@ class EdgeOptions:
     name: str = "deploy-action"
     network: Literal["host", "bridge"] = "host"
     image: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks whose proxies may say who the client is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long the edge waits: `request` until an answer begins, `idle` while nothing more of it
+    comes, `tunnel` while nothing passes a WebSocket."""
+
+    request_seconds: float = 300.0
+    idle_seconds: float = 300.0
+    tunnel_seconds: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,6 +329,7 @@ class Environment:
     url: str | None = None
     route: Route | None = None
     """`None` for a worker (no `port`)."""
+    timeouts: Timeouts = field(default_factory=Timeouts)
     health: Health = field(default_factory=Health)
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()

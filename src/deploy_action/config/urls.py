@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 __all__ = ["Url", "parse_url"]
@@ -27,4 +28,8 @@ def parse_url(text: str) -> Url:
     parts = urlsplit(text)
     if parts.port == 0:
         raise ValueError("port 0 cannot be reached")
-    return Url(scheme=parts.scheme, host=parts.hostname or "", port=parts.port, path=parts.path)
+    host = parts.hostname or ""
+    if ":" in host:
+        # As clients write it in the Host header.
+        host = f"[{IPv6Address(host)}]"
+    return Url(scheme=parts.scheme, host=host, port=parts.port, path=parts.path)

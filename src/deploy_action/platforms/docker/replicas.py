@@ -328,4 +328,9 @@ def backend_for(
         )
         for replica, weight in sorted(weighted, key=lambda pair: pair[0].name)
     )
-    return dataclasses.replace(backend, servers=servers)
+    return dataclasses.replace(
+        backend,
+        servers=servers,
+        trusted_proxies=configuration.edge.trusted_proxies,
+        timeouts=configuration.timeouts,
+    )

@@ -44,6 +44,8 @@ def with_candidates(
         path=old.path,
         port=old.port,
         tls=old.tls,
+        trusted_proxies=old.trusted_proxies,
+        timeouts=old.timeouts,
         servers=sorted_servers((*stay, *new.servers)),
     )
 

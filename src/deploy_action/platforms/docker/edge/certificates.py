@@ -132,7 +132,7 @@ def _refusal(server: ssl.SSLContext, leaf: str, host: str) -> str:
     client = _trusting(leaf, host)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = (
-        client.wrap_bio(to_client, to_server, server_hostname=host or None),
+        client.wrap_bio(to_client, to_server, server_hostname=host.strip("[]") or None),
         server.wrap_bio(to_server, to_client, server_side=True),
     )
     for _ in range(4):
@@ -198,7 +198,7 @@ def served_until(dial: Callable[[], socket.socket], *, host: str) -> float:
     name = "" if host.startswith("*") else host
     client = _trusting(ssl.DER_cert_to_PEM_cert(leaf), name)
     try:
-        secured = client.wrap_socket(dial(), server_hostname=name or None)
+        secured = client.wrap_socket(dial(), server_hostname=name.strip("[]") or None)
     except OSError as error:
         raise DeploymentFailed(f"clients refuse the certificate: {_reason(error)}") from error
     with contextlib.closing(secured):
@@ -211,7 +211,7 @@ def _served(connection: socket.socket, host: str) -> bytes:
     # Which certificate it is matters here, not whether it is trusted.
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
-    name = None if not host or host.startswith("*") else host
+    name = None if not host or host.startswith("*") else host.strip("[]")
     try:
         with contextlib.closing(client.wrap_socket(connection, server_hostname=name)) as secured:
             return secured.getpeercert(binary_form=True) or b""

@@ -175,7 +175,7 @@ class Edge:
             state = cached or self.state()
             old = state.backends.get(name)
             new = _with_token(update(old))
-            if old == new and not state.edited:
+            if old == new and not (state.edited or state.outdated):
                 return new
             # After a refused or unanswered change the edge's state is unknown; it is read again.
             self.cache.forget()
@@ -185,10 +185,10 @@ class Edge:
                 continue
             if clash:
                 raise clash
-            # The running edge may differ from an edited file.
+            # The running edge may differ from an edited file, and does from an outdated one.
             step = (
                 Transition(reload=True)
-                if state.edited
+                if state.edited or state.outdated
                 else transition(old, new, defer_added=defer_added)
             )
             # A server that comes with a reload counts as up until its first check; one that is
@@ -217,7 +217,9 @@ class Edge:
         """Reload the file, which is right where the running edge differs from it."""
         for _ in range(_TRIES):
             state = self.state()
-            following = dataclasses.replace(state, generation=state.generation + 1, edited=False)
+            following = dataclasses.replace(
+                state, generation=state.generation + 1, edited=False, outdated=False
+            )
             with contextlib.suppress(Conflict):
                 self.session.change_edge(
                     render(following), generation=state.generation, reload=True, commands=""

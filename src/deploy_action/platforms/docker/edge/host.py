@@ -30,6 +30,8 @@ __all__ = [
 _SESSION = "/usr/local/bin/session"
 LEASE_SECONDS = 30
 _READY_SECONDS = 15.0
+_OPEN_FILES = 1 << 18
+"""HAProxy takes half as many connections at once; engines may give containers 1024 only."""
 _SUBNETS = ipaddress.IPv4Network("10.128.0.0/9")
 _SUBNETS_TRIED = 32
 
@@ -134,10 +136,9 @@ def ensure_edge(engine: Engine, options: EdgeOptions, ports: Collection[int], cl
         container = None
     if container is None:
         try:
-            created = engine.create(_edge_spec(options, ports))
+            upgrade.start_edge(engine, _edge_spec(options, ports))
         except NameTaken:
             return ensure_edge(engine, options, ports, clock)
-        engine.start(created)
     else:
         engine.start(container.id)
     return _await_edge(engine, options, clock)
@@ -187,6 +188,7 @@ def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
         binds=(f"{options.name}:/state",),
         restart="unless-stopped",
         log_limit=True,
+        open_files=_OPEN_FILES,
     )
 
 

@@ -6,8 +6,9 @@ an edited file is noticed. The directives are those of the HAProxy 3.0 configura
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from deploy_action.platforms.docker.edge.state import (
     Backend,
@@ -32,6 +33,8 @@ _CHANGING_INTERVAL = 50
 _HTTP = 80
 _HTTPS = 443
 _RETRY_AFTER_SECONDS = 60
+_FORWARDED = "^(x[-_]forwarded([-_].*)?|x[-_]real[-_]ip|forwarded)$"
+"""Headers that name a client. CGI and WSGI make one variable of both spellings (RFC 3875, 4.1.18)."""
 
 _HEAD = """\
 global
@@ -47,7 +50,6 @@ defaults
   option redispatch 1
   option http-server-close
   option idle-close-on-response
-  option forwardfor
   retries 3
   retry-on conn-failure empty-response
   timeout connect 2s
@@ -77,7 +79,9 @@ def render(state: EdgeState) -> str:
     for port in sorted(
         {b.port for b in backends if b.protocol == "http"} | _plain_port(redirected)
     ):
-        lines += [f"backend handover-{port}", f"  server next unix@{plain_socket(port)}"]
+        # By the PROXY protocol the present worker learns who the client is.
+        lines += [f"backend handover-{port}"]
+        lines += [f"  server next unix@{_handover_socket(port)} send-proxy-v2"]
     if redirected:
         # 308 keeps the method and the body (RFC 9110, 15.4.9).
         lines += ["backend redirect", "  http-request redirect scheme https code 308"]
@@ -99,11 +103,14 @@ def parse(text: str) -> EdgeState:
     if state is None:
         return EdgeState(generation=generation, edited=generation > 0)
     content, _, checksum = text.rpartition(_CHECKSUM)
-    return EdgeState(
+    written = EdgeState(
         generation=generation,
         backends=decode_backends(state.removeprefix(_STATE)),
         edited=checksum.strip() != _checksum(content),
     )
+    # Another version of deploy-action writes the same state in other words.
+    outdated = not written.edited and render(written) != text
+    return dataclasses.replace(written, outdated=outdated)
 
 
 def _checksum(text: str) -> str:
@@ -124,15 +131,25 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     yield f"frontend {'tcp' if tcp else 'https' if tls else 'http'}-{port}"
     if tcp:
         yield "  mode tcp"
-    yield _bind(port, backends, alpn=not tcp) if tls else f"  bind :{port}"
+    options = _tls_options(backends, alpn=not tcp) if tls else ""
+    yield f"  bind :{port}{options}"
+    # The edge's entry point sets it where the host has IPv6 (configuration manual, 2.4).
+    yield '  .if streq("$EDGE_IPV6",1)'
+    yield f"  bind [::]:{port} v6only{options}"
+    yield "  .endif"
     if tls or not tcp:
         # Only containers with the state volume can connect there.
         yield f"  bind unix@{plain_socket(port)} mode 600 user haproxy"
+    if not tcp:
+        yield f"  bind unix@{_handover_socket(port)} accept-proxy mode 600 user haproxy"
+    silent = max(
+        max(b.timeouts.request_seconds, b.timeouts.idle_seconds) for b in backends or redirected
+    )
+    yield f"  timeout client {_milliseconds(silent)}"
     if tcp:
         yield f"  default_backend {backends[0].name}"
         return
-    if tls:
-        yield "  http-request set-header X-Forwarded-Proto https"
+    yield f"  http-request set-var(txn.scheme) str({'https' if tls else 'http'})"
     # A connection that is kept open stays with its worker over a reload; later requests on it go to
     # the present worker, which knows the present servers.
     yield f"  use_backend handover-{port} if {{ stopping }}"
@@ -155,24 +172,25 @@ def _plain_port(redirected: list[Backend]) -> set[int]:
     return {_HTTP} if redirected else set()
 
 
-def _bind(port: int, backends: list[Backend], *, alpn: bool) -> str:
+def _tls_options(backends: list[Backend], *, alpn: bool) -> str:
     certificates = sorted({b.certificate for b in backends if b.certificate})
-    files = " ".join(f"crt /state/{path}" for path in certificates)
+    files = " ".join(f"crt {_argument(f'/state/{path}')}" for path in certificates)
     protocols = " alpn h2,http/1.1" if alpn else ""
-    return f"  bind :{port} ssl {files}{protocols} ssl-min-ver TLSv1.2"
+    return f" ssl {files}{protocols} ssl-min-ver TLSv1.2"
 
 
 def _route(backend: Backend, target: str) -> Iterator[str]:
     conditions = []
-    if backend.host.startswith("*."):
-        suffix = backend.host.lower().removeprefix("*")
-        conditions.append(f"{{ req.hdr(host),host_only -i -m end {suffix} }}")
-    elif backend.host:
-        conditions.append(f"{{ req.hdr(host),host_only -i {backend.host.lower()} }}")
+    if backend.host:
+        # A name with the dot of the root is the same name (RFC 3986, 3.2.2).
+        how = "-i -m end" if backend.host.startswith("*.") else "-i"
+        name = backend.host.lower().removeprefix("*")
+        names = f"{_argument(name)} {_argument(f'{name}.')}"
+        conditions.append(f"{{ req.hdr(host),host_only {how} {names} }}")
     if backend.path.rstrip("/"):
         path = backend.path.rstrip("/")
-        yield f"  acl path-{backend.name} path {path}"
-        yield f"  acl path-{backend.name} path_beg {path}/"
+        yield f"  acl path-{backend.name} path {_argument(path)}"
+        yield f"  acl path-{backend.name} path_beg {_argument(f'{path}/')}"
         conditions.append(f"path-{backend.name}")
     condition = f" if {' '.join(conditions)}" if conditions else ""
     yield f"  use_backend {target}{condition}"
@@ -182,13 +200,16 @@ def _backend(backend: Backend) -> Iterator[str]:
     yield f"backend {backend.name}"
     # A hash keeps a client on its server while weights change, except for the shifted share; clients
     # without the cookie or header are spread by round robin (configuration manual, balance hash).
-    yield f"  balance hash {backend.sticky}" if backend.sticky else "  balance roundrobin"
+    yield (
+        f"  balance hash {_argument(backend.sticky)}" if backend.sticky else "  balance roundrobin"
+    )
     if backend.sticky:
         yield "  hash-type consistent sdbm avalanche"
     yield "  option allbackups"
     if backend.protocol == "tcp":
         yield "  mode tcp"
     else:
+        yield from _forwarded(backend.trusted_proxies)
         # A replica that dies loses the requests that it was processing. A proxy may repeat only
         # idempotent ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
         yield "  http-request disable-l7-retry unless METH_GET"
@@ -196,13 +217,16 @@ def _backend(backend: Backend) -> Iterator[str]:
     if backend.maintenance and backend.protocol == "http":
         yield (
             "  http-request return status 503 content-type text/html "
-            f"file /state/{backend.maintenance} hdr Retry-After {_RETRY_AFTER_SECONDS}"
+            f"file {_argument(f'/state/{backend.maintenance}')} hdr Retry-After {_RETRY_AFTER_SECONDS}"
         )
+    yield from _timeouts(backend)
     yield f"  timeout check {backend.check.timeout}ms"
     if backend.check.kind == "http":
-        headers = " ".join(f"hdr {_quote(k)} {_quote(v)}" for k, v in backend.check.headers.items())
+        headers = " ".join(
+            f"hdr {_argument(k)} {_format(v)}" for k, v in backend.check.headers.items()
+        )
         yield "  option httpchk"
-        yield f"  http-check send meth GET uri {_quote(backend.check.path)} ver HTTP/1.1 {headers}"
+        yield f"  http-check send meth GET uri {_argument(backend.check.path)} ver HTTP/1.1 {headers}"
         yield "  http-check expect status 200-299"
     for server in backend.servers:
         yield (
@@ -243,6 +267,45 @@ def server_options(server: Server, check: Check) -> str:
     )
 
 
-def _quote(text: str) -> str:
-    # HAProxy's strong quotes protect everything except themselves.
+def _forwarded(trusted_proxies: Collection[str]) -> Iterator[str]:
+    """Write what the application is told about the client: what the edge knows, and what a trusted
+    proxy says. Sockets have no address: what comes there was told by an edge."""
+    yield "  acl from-network src -m found"
+    untrusted = "from-network"
+    if trusted_proxies:
+        yield f"  acl from-proxy src {' '.join(map(_argument, trusted_proxies))}"
+        untrusted += " !from-proxy"
+    yield f"  http-request del-header {_argument(_FORWARDED)} -m reg if {untrusted}"
+    yield (
+        "  http-request set-header X-Forwarded-Proto %[var(txn.scheme)]"
+        " unless { req.hdr(X-Forwarded-Proto) -m found }"
+    )
+    yield "  option forwardfor"
+
+
+def _timeouts(backend: Backend) -> Iterator[str]:
+    timeouts = backend.timeouts
+    if backend.protocol == "tcp":
+        yield f"  timeout server {_milliseconds(timeouts.idle_seconds)}"
+    else:
+        yield f"  timeout server {_milliseconds(timeouts.request_seconds)}"
+        yield f"  http-response set-timeout server {_milliseconds(timeouts.idle_seconds)}"
+    yield f"  timeout tunnel {_milliseconds(timeouts.tunnel_seconds)}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{max(1, round(seconds * 1000))}ms"
+
+
+def _handover_socket(port: int) -> str:
+    return f"/state/run/handover-{port}.sock"
+
+
+def _argument(text: str) -> str:
+    """Quote an argument: strong quotes protect everything except themselves (manual, 2.2)."""
     return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _format(text: str) -> str:
+    """Quote an argument that HAProxy expands as a log format (manual, 8.2.6)."""
+    return _argument(text.replace("%", "%%"))

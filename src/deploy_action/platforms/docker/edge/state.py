@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deploy_action.config.model import Health, Route, Sticky
+from deploy_action.config.model import Health, Route, Sticky, Timeouts
 from deploy_action.errors import DeploymentFailed, ErrorCode
 
 __all__ = [
@@ -93,6 +93,7 @@ class Backend:
             a release.
         maintenance: path of the page that is served instead of the service; empty while it is open.
         probe_token: a request that carries it is answered with the name of the server that answered.
+        trusted_proxies: networks of proxies in front of the edge, whose word on the client counts.
     """
 
     name: str
@@ -107,6 +108,8 @@ class Backend:
     certificate: str = ""
     maintenance: str = ""
     probe_token: str = field(default="", repr=False, compare=False)
+    trusted_proxies: tuple[str, ...] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     @classmethod
     def of(
@@ -182,11 +185,13 @@ class EdgeState:
     Attributes:
         generation: rises with every change.
         edited: another program or a person has changed the file since it was written.
+        outdated: this version of deploy-action writes the same state in another way.
     """
 
     generation: int = 0
     backends: Mapping[str, Backend] = field(default_factory=dict)
     edited: bool = False
+    outdated: bool = False
 
     def with_backend(self, name: str, backend: Backend | None) -> EdgeState:
         """Return the next state, with one backend replaced or removed."""
@@ -238,6 +243,8 @@ def decode_backends(text: str) -> dict[str, Backend]:
                 **entry
                 | {
                     "check": Check(**entry["check"]),
+                    "timeouts": Timeouts(**entry.get("timeouts", {})),
+                    "trusted_proxies": tuple(entry.get("trusted_proxies", ())),
                     "servers": tuple(Server(**server) for server in entry["servers"]),
                 }
             )

@@ -31,6 +31,7 @@ __all__ = [
     "replace_edge",
     "require_edge",
     "serves",
+    "start_edge",
     "wait_until",
 ]
 
@@ -68,6 +69,25 @@ def require_edge(engine: Engine, container: Container) -> None:
         )
 
 
+def start_edge(engine: Engine, spec: ContainerSpec) -> str:
+    """Create and start an edge, and return its id.
+
+    An engine whose own limit of open files is lower refuses the edge's; its own holds then.
+
+    Raises:
+        NameTaken: another command has created it.
+    """
+    created = engine.create(spec)
+    try:
+        engine.start(created)
+    except DeploymentFailed:
+        if spec.open_files is None:
+            raise
+        engine.remove(created)
+        return start_edge(engine, replace(spec, open_files=None))
+    return created
+
+
 def is_older(engine: Engine, options: EdgeOptions, container: Container) -> bool:
     """Tell whether an edge has an older revision, or another image than deploy.yaml names."""
     if options.image is None:
@@ -95,8 +115,7 @@ def replace_edge(
     """
     next_name = _next(options)
     try:
-        created = engine.create(replace(spec, name=next_name, restart="no"))
-        engine.start(created)
+        created = start_edge(engine, replace(spec, name=next_name, restart="no"))
     except NameTaken:
         if _replaced_by_others(engine, options, clock):
             return ""

@@ -213,6 +213,9 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "MemorySwap": spec.memory_bytes or 0,
         "NanoCpus": round(spec.cpus * 1e9) if spec.cpus else 0,
         "PidsLimit": spec.pids,
+        "Ulimits": [{"Name": "nofile", "Soft": spec.open_files, "Hard": spec.open_files}]
+        if spec.open_files
+        else [],
         "ReadonlyRootfs": spec.read_only,
         "AutoRemove": spec.remove_at_end,
         "Tmpfs": dict.fromkeys(spec.tmpfs, ""),

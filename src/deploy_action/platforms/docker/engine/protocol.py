@@ -151,6 +151,7 @@ class ContainerSpec:
     """The engine removes the container by itself when it ends."""
     log_limit: bool = False
     """Bound the log of containers that are ours (edge, lock)."""
+    open_files: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

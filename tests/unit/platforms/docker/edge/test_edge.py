@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 
 import pytest
@@ -165,3 +166,20 @@ def test_a_thread_that_comes_late_with_an_older_state_is_not_believed() -> None:
     assert memory.state is None
     memory.keep(newer)
     assert memory.state == newer
+
+
+def test_a_file_in_the_words_of_another_version_is_known() -> None:
+    """An edge that was upgraded reloads with the next change, though the state stays the same."""
+    lines = render(STATES["one"]).splitlines(keepends=True)
+    without = "".join(line for line in lines[:-1] if "forwardfor" not in line)
+    old = f"{without}# deploy-action-checksum {hashlib.sha256(without.encode()).hexdigest()[:16]}\n"
+    assert parse(old) == dataclasses.replace(STATES["one"], outdated=True)
+
+
+def test_what_comes_from_outside_is_one_argument() -> None:
+    """Quotes, blanks, # and, in a log format, % are themselves."""
+    check = dataclasses.replace(CHECK, path="/a'b #%20", headers={"X-Key": "100% 'x' \"y\" #"})
+    rendered = render(state(backend(check=check, path="/it's")))
+    assert r"uri '/a'\''b #%20' ver HTTP/1.1" in rendered
+    assert r"""hdr 'X-Key' '100%% '\''x'\'' "y" #'""" in rendered
+    assert r"path_beg '/it'\''s/'" in rendered

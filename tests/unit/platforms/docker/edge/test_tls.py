@@ -51,10 +51,10 @@ def test_tls_is_spoken_with_every_certificate_of_the_port() -> None:
     """Two services on 443 are told apart by their names; HTTP/2 is offered, old TLS is not."""
     found = section(lines(backend("a"), backend("b", host="b.test")), "frontend https-443")
     assert found[0] == (
-        "bind :443 ssl crt /state/certs/a/1.pem crt /state/certs/b/1.pem alpn h2,http/1.1 "
+        "bind :443 ssl crt '/state/certs/a/1.pem' crt '/state/certs/b/1.pem' alpn h2,http/1.1 "
         "ssl-min-ver TLSv1.2"
     )
-    assert "http-request set-header X-Forwarded-Proto https" in found
+    assert "http-request set-var(txn.scheme) str(https)" in found
 
 
 def test_our_own_checks_have_a_way_without_tls_that_no_network_reaches() -> None:
@@ -72,7 +72,7 @@ def test_what_a_process_keeps_open_is_handed_over_when_it_makes_room() -> None:
         rules = [x for x in section(rendered, f"frontend {name}") if x.startswith("use_backend")]
         assert rules[0] == f"use_backend handover-{port} if {{ stopping }}"
         assert section(rendered, f"backend handover-{port}") == [
-            f"server next unix@/state/run/edge-{port}.sock"
+            f"server next unix@/state/run/handover-{port}.sock send-proxy-v2"
         ]
     assert not any("stopping" in line for line in section(rendered, "frontend tcp-5432"))
     assert "backend handover-5432" not in rendered
@@ -81,8 +81,9 @@ def test_what_a_process_keeps_open_is_handed_over_when_it_makes_room() -> None:
 def test_plain_requests_are_sent_to_https() -> None:
     """For the host of a service on 443, keeping method and body."""
     rendered = lines(backend("a"))
-    assert "use_backend redirect if { req.hdr(host),host_only -i shop.test }" in section(
-        rendered, "frontend http-80"
+    assert (
+        "use_backend redirect if { req.hdr(host),host_only -i 'shop.test' 'shop.test.' }"
+        in section(rendered, "frontend http-80")
     )
     assert section(rendered, "backend redirect") == ["http-request redirect scheme https code 308"]
 
@@ -116,7 +117,7 @@ def test_a_tcp_service_behind_tls_speaks_no_http() -> None:
     found = section(lines(tcp), "frontend tcp-6380")
     assert found[:2] == [
         "mode tcp",
-        "bind :6380 ssl crt /state/certs/a/1.pem ssl-min-ver TLSv1.2",
+        "bind :6380 ssl crt '/state/certs/a/1.pem' ssl-min-ver TLSv1.2",
     ]
 
 
@@ -126,8 +127,8 @@ def test_a_wildcard_route_takes_every_name_below_it() -> None:
         lines(plain("a", host="*.shop.test", path="/long"), plain("b")), "frontend http-80"
     )
     assert routes(found) == [
-        "use_backend b if { req.hdr(host),host_only -i shop.test }",
-        "use_backend a if { req.hdr(host),host_only -i -m end .shop.test } path-a",
+        "use_backend b if { req.hdr(host),host_only -i 'shop.test' 'shop.test.' }",
+        "use_backend a if { req.hdr(host),host_only -i -m end '.shop.test' '.shop.test.' } path-a",
     ]
 
 
@@ -164,7 +165,7 @@ def test_maintenance_answers_instead_of_the_service() -> None:
     closed = dataclasses.replace(plain("a"), maintenance="pages/a/1.html")
     assert (
         "http-request return status 503 content-type text/html "
-        "file /state/pages/a/1.html hdr Retry-After 60"
+        "file '/state/pages/a/1.html' hdr Retry-After 60"
     ) in section(lines(closed), "backend a")
 
 

@@ -1,0 +1,183 @@
+"""What a real edge tells an application about its clients, where it listens, and how long it waits."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.client
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.bench import real_bench, with_network
+from tests.support.sandbox import free_port
+
+from deploy_action.config.model import Timeouts
+from deploy_action.platforms.docker.edge.edge import Edge
+from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
+from deploy_action.platforms.docker.edge.state import Backend, Check, Server
+from deploy_action.platforms.docker.lock import acquire
+
+NAME = "shop-production"
+FORGED = {
+    "X-Forwarded-For": "6.6.6.6",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "evil.example",
+    "X_Forwarded_For": "6.6.6.6",
+    "X-Real-IP": "6.6.6.6",
+    "Forwarded": "for=6.6.6.6;proto=https",
+}
+
+
+class _Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with the request's headers; /slow begins after a second."""
+
+    def do_GET(self) -> None:
+        if self.path == "/slow":
+            time.sleep(1)
+        body = json.dumps(list(self.headers.items())).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Stay quiet."""
+
+
+@dataclasses.dataclass(slots=True, kw_only=True)
+class Site:
+    """An edge on the host's network in front of an application in this process."""
+
+    edge: Edge
+    backend: Backend
+
+    def become(self, **changes: object) -> None:
+        """Change the backend."""
+        self.backend = dataclasses.replace(self.backend, **changes)  # type: ignore[arg-type]
+        self.edge.change(NAME, lambda _: self.backend)
+
+    def ask(
+        self, path: str = "/", *, address: str = "127.0.0.1", **headers: str
+    ) -> tuple[int, list[tuple[str, str]]]:
+        """Send one request; return the status and the headers that the application saw."""
+        client = http.client.HTTPConnection(address, self.backend.port, timeout=10)
+        client.request("GET", path, headers=headers)
+        answer = client.getresponse()
+        body = answer.read()
+        client.close()
+        seen = json.loads(body) if answer.status == 200 else []
+        return answer.status, [(name.lower(), value) for name, value in seen]
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    """A running edge."""
+    application = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Echo)
+    threading.Thread(target=application.serve_forever, daemon=True).start()
+    with real_bench() as bench:
+        with_network(bench)
+        ensure_edge(bench.engine, bench.options, [], bench.clock)
+        lock = acquire(
+            bench.engine,
+            lock_spec(bench.options, f"{bench.name}-lock", {}),
+            wait_seconds=0,
+            clock=bench.clock,
+        )
+        port = application.server_address[1]
+        server = Server(name="a", address="127.0.0.1", port=port, weight=100, check=False)
+        backend = Backend(
+            name=NAME,
+            protocol="http",
+            host="",
+            path="/",
+            port=free_port(),
+            check=Check(kind="tcp"),
+            servers=(server,),
+        )
+        yield Site(edge=Edge(host="local", session=lock.session), backend=backend)
+        lock.release()
+    application.shutdown()
+    application.server_close()
+
+
+def _forwarded(seen: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return sorted(pair for pair in seen if "forwarded" in pair[0] or "real" in pair[0])
+
+
+def test_what_a_client_says_of_itself_is_not_passed_on(site: Site) -> None:
+    """The application hears the edge alone, in whatever spelling the client lies."""
+    site.become(trusted_proxies=())
+    _, seen = site.ask(**FORGED)
+    assert _forwarded(seen) == [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")]
+
+
+def test_a_trusted_proxy_says_who_its_client_is(site: Site) -> None:
+    """Its headers stay, and the edge adds the proxy's own address."""
+    site.become(trusted_proxies=("127.0.0.0/8",))
+    _, seen = site.ask(**FORGED)
+    assert {("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "127.0.0.1")} <= set(seen)
+    assert ("x-forwarded-proto", "https") in seen
+    assert ("x-real-ip", "6.6.6.6") in seen
+
+
+def test_a_kept_connection_is_the_same_client_after_a_reload(site: Site) -> None:
+    """An old worker hands later requests over with the client's address, and lies are removed."""
+    site.become(trusted_proxies=())
+    client = http.client.HTTPConnection("127.0.0.1", site.backend.port, timeout=10)
+    client.request("GET", "/")
+    client.getresponse().read()
+    site.become(timeouts=Timeouts(tunnel_seconds=7))
+    client.request("GET", "/", headers=FORGED)
+    seen = [(name.lower(), value) for name, value in json.loads(client.getresponse().read())]
+    client.close()
+    assert _forwarded(seen) == [("x-forwarded-for", "127.0.0.1"), ("x-forwarded-proto", "http")]
+
+
+def test_the_edge_answers_on_ipv6_where_the_host_has_it(site: Site) -> None:
+    """The application is told the client's IPv6 address."""
+    if not Path("/proc/net/if_inet6").exists():
+        return
+    site.become(trusted_proxies=())
+    status, seen = site.ask(address="::1")
+    assert (status, _forwarded(seen)[0]) == (200, ("x-forwarded-for", "::1"))
+
+
+def test_an_ipv6_address_and_a_trailing_dot_are_host_names(site: Site) -> None:
+    """Brackets, with and without a port; the dot of the root changes nothing."""
+    for host, asked in (("[::1]", "[::1]:8080"), ("[::1]", "[::1]"), ("a.test", "a.test.:80")):
+        site.become(host=host)
+        assert site.ask(Host=asked)[0] == 200
+    assert site.ask(Host="b.test")[0] == 404
+    site.become(host="")
+
+
+def test_a_path_with_a_quote_is_routed(site: Site) -> None:
+    """What a URL may hold is no syntax of the configuration."""
+    site.become(path="/it's/$HOME")
+    assert site.ask("/it's/$HOME/x")[0] == 200
+    assert site.ask("/its")[0] == 404
+    site.become(path="/")
+
+
+def test_a_request_ends_when_its_time_is_over(site: Site) -> None:
+    """Before that it is waited for."""
+    site.become(timeouts=Timeouts(request_seconds=0.3))
+    assert site.ask("/slow")[0] == 504
+    site.become(timeouts=Timeouts(request_seconds=5))
+    assert site.ask("/slow")[0] == 200
+
+
+def test_the_edge_starts_whatever_the_engine_limits() -> None:
+    """The engine here allows fewer open files than the edge asks for: its own limit holds."""
+    with real_bench() as bench:
+        with_network(bench)
+        limited = bench.run("sleep 60", open_files=4096)
+        limit = ("bash", "-c", "ulimit -Hn")
+        assert bench.engine.execute(limited, limit, timeout_seconds=5).output.strip() == "4096"
+        ensure_edge(bench.engine, bench.options, [], bench.clock)
+        seen = bench.engine.execute(bench.name, limit, timeout_seconds=5).output.strip()
+        assert seen == "unlimited" or int(seen) > 4096
