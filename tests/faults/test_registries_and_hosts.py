@@ -397,14 +397,14 @@ def test_when_the_way_back_fails_too_a_person_is_called_once(tmp_path: Path) -> 
         for line in process.stderr:
             if "wait until replica" in line:
                 break
-        docker("rm", "-f", *[name for name in box.containers() if "-1-1" in name])
+        docker("rm", "-f", *[name for name in box.containers() if "_1_1" in name])
         docker("rmi", "-f", docker("images", "-q", f"{image}:1").strip())
         out, err = process.communicate(timeout=60)
         assert process.returncode == 5, out + err
         assert json.loads(out)["error"]["code"] == "rollback-failed"
         assert box.lock_is_free()
         assert box.history()[0]["state"] == "unresolved"
-        assert any("-2-2" in name for name in box.containers()), "the candidate is kept to look at"
+        assert any("_2_2" in name for name in box.containers()), "the candidate is kept to look at"
     docker("rmi", "-f", f"{image}:2")
 
 

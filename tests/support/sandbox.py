@@ -247,7 +247,7 @@ class Sandbox:
         until(self.lock_is_free, "the lock is free", 5.0)
         history = self.history()
         good = {e["release"]["version"] for e in history if e["state"] == "succeeded"}
-        left = [name for name in self.containers() if not any(f"-{v}-" in name for v in good)]
+        left = [name for name in self.containers() if not any(f"_{v}_" in name for v in good)]
         assert left == [], f"left behind: {left}"
         if recorded:
             assert history[0]["state"] == "failed", history[0]
