@@ -6,6 +6,7 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING
 
+from deploy_action.checks.https import why_unanswered
 from deploy_action.commands.attest import attest, require_attestable
 from deploy_action.commands.command import (
     CHANGE_EXITS,
@@ -21,7 +22,7 @@ from deploy_action.commands.command import (
 )
 from deploy_action.config import load, serialize
 from deploy_action.config.select import select_environment
-from deploy_action.errors import GateRefused
+from deploy_action.errors import BadInput, ErrorCode, GateRefused
 from deploy_action.gates.run import require_passed, run_gates
 from deploy_action.images.build_once import require_same_digest
 from deploy_action.images.resolve import credentials, requested_image, resolve_image
@@ -32,6 +33,7 @@ from deploy_action.platforms.docker.volumes import require_mounts
 from deploy_action.releases.model import Kind, Release, roles_of
 from deploy_action.releases.promotion import EnvironmentBefore, require_passed_before
 from deploy_action.releases.secrets import available_secrets, fingerprints, required_secrets
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.rollout.context import Credentials
 from deploy_action.rollout.deploy import Attempt, deploy_release, plan_release
@@ -106,6 +108,8 @@ def deploy_image(
         image: what to deploy when it is known already (a promotion).
     """
     require_attestable(inputs)
+    if not inputs.dry_run:
+        _require_lasting_engine(config, target, inputs)
     gates = run_gates(target.gates, inputs.config.parent)
     refused = refusal(target, gates)
     if refused is not None:
@@ -147,7 +151,7 @@ def deploy_image(
             if outcome.result is Result.UNCHANGED:
                 notes = (*outcome.notes, *platform.renew_certificate(release))
                 outcome = dataclasses.replace(outcome, notes=notes)
-        return attest(outcome, inputs, clock.now())
+        return attest(_with_address(outcome), inputs, clock.now())
 
 
 def _plan(
@@ -173,6 +177,44 @@ def _plan(
         return outcome
     build = f"build {image.reference}{' and push it' if pushed else ''}"
     return dataclasses.replace(outcome, plan=(build, *outcome.plan))
+
+
+def _require_lasting_engine(config: DeployConfig, target: Environment, inputs: Inputs) -> None:
+    """Refuse a deployment to the engine of a GitHub-hosted runner, which is gone after the job.
+
+    Raises:
+        BadInput: deploy.yaml names no host, so this machine's engine is a default and not a choice.
+    """
+    hosted = inputs.environ.get("RUNNER_ENVIRONMENT") == "github-hosted"
+    if not hosted or target.name not in config.without_hosts or inputs.environ.get("DOCKER_HOST"):
+        return
+    raise BadInput(
+        f"{config.file}: environments.{target.name} names no hosts, so it would be deployed to the "
+        "engine of this GitHub-hosted runner, which is gone after the job",
+        remedy='write hosts: ["ssh://deploy@HOST"] there; or hosts: [local] if that is what you '
+        "want, as in a trial",
+        code=ErrorCode.ENGINE_EPHEMERAL,
+    )
+
+
+def _with_address(outcome: Outcome) -> Outcome:
+    """Ask the https address of a success where the edge itself has no certificate for it."""
+    deployment = outcome.deployment
+    if outcome.result not in (Result.DEPLOYED, Result.UNCHANGED) or deployment is None:
+        return outcome
+    route = deployment.release.configuration.route
+    served_here = route is None or route.certificate is not None
+    if served_here or not outcome.url.startswith("https://"):
+        return outcome
+    why = why_unanswered(outcome.url)
+    if not why:
+        return outcome
+    note = Note(
+        NoteCode.ADDRESS_UNANSWERED,
+        f"nobody answers at {outcome.url}: {why}, as seen from this machine; the edge has no "
+        "certificate (route.certificate), so another proxy has to serve https in front of it",
+    )
+    return dataclasses.replace(outcome, notes=(*outcome.notes, note))
 
 
 def recovered(

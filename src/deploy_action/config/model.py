@@ -373,3 +373,5 @@ class DeployConfig:
     file: str
     service: str
     environments: Mapping[str, Environment]
+    without_hosts: frozenset[str] = frozenset()
+    """Names of environments for which the file names no host: `local` is then a default."""

@@ -39,6 +39,7 @@ def resolve(top: Section, *, file: str) -> model.DeployConfig:
         file=file,
         service=top["service"],
         environments={name: resolve_environment(name, each) for name, each in sections.items()},
+        without_hosts=frozenset(name for name, each in sections.items() if "hosts" not in each),
     )
 
 

@@ -12,6 +12,7 @@ class NoteCode(StrEnum):
     """What a note is about; stays while sentences change."""
 
     OTHER = "other"
+    ADDRESS_UNANSWERED = "address-unanswered"
     CLEAN_UP_INCOMPLETE = "clean-up-incomplete"
     COMMENT_NOT_WRITTEN = "comment-not-written"
     EDGE_REWRITTEN = "edge-rewritten"
