@@ -15,6 +15,7 @@ from deploy_action.results.outcome import Outcome, Result
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
+    from deploy_action.releases.model import Release
 
 __all__ = ["checks_table", "outcome_view"]
 
@@ -145,6 +146,8 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, Cell]]:
         yield "current", Cell(release.version)
         return
     yield "image", Cell(f"{release.image}@{release.digest[:19]}", Form.CODE)
+    if outcome.result in (Result.DEPLOYED, Result.ROLLED_BACK):
+        yield "proven", Cell(_proven(outcome, release))
     if deployment.state is State.SUCCEEDED:
         yield "previous", Cell(deployment.previous_version)
     if release.dirty:
@@ -156,6 +159,20 @@ def _facts(outcome: Outcome) -> Iterator[tuple[str, Cell]]:
         if own.requests_sent is not None:
             lost = own.requests_lost or 0
             yield "requests", Cell(f"{own.requests_sent:,} sent, {lost:,} lost")
+
+
+def _proven(outcome: Outcome, release: Release) -> str:
+    """Say what is known of the identity of what serves, and by whose word."""
+    image = "every replica runs this image"
+    if not any(check.name == "identity" and check.passed for check in outcome.checks):
+        return f"{image}; the application was not asked which version it is (health.identity)"
+    identity = release.configuration.health.identity
+    if identity is None or identity.expect == "{version}":
+        # We tell the container its version ourselves: an echo shows only that it answers.
+        return (
+            f"{image}; it answers as {release.version}, maybe only because DEPLOY_VERSION says so"
+        )
+    return f"{image}, and it names itself as expected ({identity.expect})"
 
 
 def _hosts(own: Deployment | None) -> Iterator[Table]:

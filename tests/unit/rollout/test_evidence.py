@@ -11,6 +11,8 @@ from tests.fakes.world import World, make_world
 
 from deploy_action.errors import ExitCode
 from deploy_action.releases.model import HostOutcome
+from deploy_action.render.outcome_view import outcome_view
+from deploy_action.render.view import Facts
 
 SECRET = "tops3cret-value"
 WORDS = (f"the token is {SECRET}", "fatal: no database")
@@ -74,3 +76,29 @@ def test_the_previous_release_serves_only_if_it_was_asked_and_answered(
     assert done.deployment is not None
     outcome = HostOutcome.RESTORED if answers else HostOutcome.UNKNOWN
     assert done.deployment.hosts == {"local": outcome}
+
+
+@pytest.mark.parametrize(
+    ("identity", "says"),
+    [
+        ({"header": "X-Version"}, "DEPLOY_VERSION"),
+        ({"header": "X-Version", "expect": "2.0.0"}, "names itself as expected (2.0.0)"),
+        (None, "not asked"),
+    ],
+)
+def test_the_report_says_what_was_proven_of_the_release(
+    world: World, identity: dict[str, str] | None, says: str
+) -> None:
+    """The version that we hand to a container ourselves proves nothing but that it answers."""
+    world.configure(
+        health={"path": "/healthz"} | ({} if identity is None else {"identity": identity})
+    )
+    done = world.deploy("2.0.0", environ={"TOKEN": SECRET})
+    facts = {
+        label: cell.text
+        for block in outcome_view(done).reasons
+        if isinstance(block, Facts)
+        for label, cell in block.rows
+    }
+    assert facts["proven"].startswith("every replica runs this image")
+    assert says in facts["proven"]

@@ -30,7 +30,7 @@ class Verify:
     standby: bool = False
 
     def describe(self) -> str:
-        return f"wait until replica {self.index + 1} is healthy and is this release"
+        return f"wait until replica {self.index + 1} is healthy and runs the image of this release"
 
     def run(self, context: DockerContext) -> None:
         host = context.runtime.hosts[self.host]
