@@ -61,7 +61,7 @@ class Inputs:
     """plan: ask no host and no registry."""
     force: bool = False
     service: str = ""
-    """remove: another service than deploy.yaml's."""
+    """remove: another service than deploy.yaml's; init: which of several."""
     delete_volumes: bool = False
     """remove: delete named volumes too."""
     limit: int = 20

@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-__all__ = ["Container", "read_dockerfile"]
+__all__ = ["Container", "local_url", "read_dockerfile"]
 
 _VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?-([^}]*))?[^}]*\}|(\w+))")
+_LOCAL = r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])"
+_PATH = r"/[^\s\"'|;,\])>]*"
 _LOCAL_URL = re.compile(
-    r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\])(?::(\d{1,5}))?(/[^\s\"'|;,\])>]*)?"
+    rf"https?://{_LOCAL}(?::(\d{{1,5}}))?({_PATH})?|\b{_LOCAL}:(\d{{1,5}})({_PATH})"
 )
 # --port 80, --port=80, -p 80, --bind 0.0.0.0:80, -b :80, --listen host:80, --server.port=80
 _PORT_FLAG = re.compile(
@@ -23,63 +25,98 @@ _PORT_FLAG = re.compile(
 )
 # runserver 0.0.0.0:8000, php -S 0.0.0.0:8000
 _PORT_ADDRESS = re.compile(r"(?:0\.0\.0\.0|\[::\]|\*):(\d{2,5})\b")
-_WORKER = re.compile(r"\b(?:celery|rq|dramatiq|huey|arq|sidekiq|resque|worker|consumer)\b")
+_WORKER = re.compile(
+    r"\b(?:celery|rq|dramatiq|huey|arq|sidekiq|resque|worker|consumer)\b", re.IGNORECASE
+)
+_PORT_VARIABLE = re.compile(r"(?:\w+_)?(?:HTTP_)?(?:PORT|LISTEN_ADDR|HTTP_ADDR|BIND)")
+_RELEASED = ("release", "production", "prod", "final", "runtime", "runner", "app", "web")
+_NOT_RELEASED = re.compile(r"test|dev|debug|lint|nightly|pr-|build|upload|export")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """The last stage of a Dockerfile."""
+    """One stage of a Dockerfile, with what it inherits from earlier ones."""
 
+    base: str = ""
+    """The image from outside that it is based on."""
+    target: str = ""
+    """Its name, where it is not the last stage."""
     exposed: tuple[int, ...] = ()
     """TCP ports of EXPOSE."""
     port_variable: int | None = None
-    """ENV PORT."""
+    """ENV PORT and the like."""
     command_port: int | None = None
     health_path: str | None = None
     health_port: int | None = None
-    has_health_check: bool = False
+    health_seconds: float | None = None
+    """How long HEALTHCHECK may need for its first result; None without one."""
     volumes: tuple[str, ...] = ()
-    """Paths of VOLUME; those of a base image are not known."""
+    sources: tuple[str, ...] = ()
+    """What COPY and ADD take from the context, in all stages."""
+    runs: bool = False
+    """It has a command or an entry point of its own."""
     is_worker: bool = False
     """The command names a task queue and no port."""
 
 
-def read_dockerfile(text: str, target: str = "") -> Container:
+def read_dockerfile(text: str, target: str = "", *, guess: bool = False) -> Container:
     """Read a Dockerfile; unknown or malformed instructions are ignored.
 
     Args:
         target: the stage that is built; empty for the last one.
+        guess: without a target, prefer a stage that is named like a release to a last one that
+            runs nothing or is named like a test.
     """
     stages: dict[str, Container] = {}
     stage, container = "", Container()
     variables: dict[str, str] = {}
     command = {"ENTRYPOINT": "", "CMD": ""}
+    sources: list[str] = []
     for instruction, rest in _instructions(text):
         arguments = _expand(rest, variables)
         match instruction:
             case "FROM":
                 base, stage = _stage(arguments)
-                container = stages.get(base, Container())
+                container = stages.get(base, Container(base=base))
                 command = {"ENTRYPOINT": "", "CMD": ""}
             case "ARG":
                 variables |= _assignments(arguments)
             case "ENV":
                 variables |= _assignments(arguments)
-                if "PORT" in _assignments(arguments):
-                    container = replace(container, port_variable=_port(variables["PORT"]))
+                for name, value in _assignments(arguments).items():
+                    port = _port(value.rpartition(":")[2])
+                    if _PORT_VARIABLE.fullmatch(name) and port:
+                        container = replace(container, port_variable=port)
             case "EXPOSE":
                 ports = dict.fromkeys((*container.exposed, *_exposed(arguments)))
                 container = replace(container, exposed=tuple(ports))
             case "VOLUME":
                 paths = dict.fromkeys((*container.volumes, *_paths(arguments)))
                 container = replace(container, volumes=tuple(paths))
+            case "COPY" | "ADD":
+                sources += _copied(arguments)
             case "HEALTHCHECK":
                 container = _with_health_check(container, arguments)
             case "ENTRYPOINT" | "CMD":
                 command[instruction] = arguments
                 container = _with_command(container, " ".join(command.values()))
         stages[stage] = container
-    return stages.get(target.lower(), container) if target else container
+    if target:
+        container = replace(stages.get(target.lower(), container), target=target)
+    elif guess:
+        container = _released(stages, container, stage)
+    return replace(container, sources=tuple(sources))
+
+
+def _released(stages: dict[str, Container], last: Container, name: str) -> Container:
+    if (last.runs or last.exposed) and not _NOT_RELEASED.search(name):
+        return last
+    for named in _RELEASED:
+        if named != name and named in stages and (stages[named].runs or stages[named].exposed):
+            return replace(stages[named], target=named)
+    return last
 
 
 def _stage(text: str) -> tuple[str, str]:
@@ -134,36 +171,63 @@ def _exposed(text: str) -> Iterator[int]:
 
 
 def _paths(text: str) -> Iterator[str]:
-    """Yield the paths of VOLUME, a JSON list or words."""
-    if text.startswith("["):
-        try:
-            words = json.loads(text)
-        except ValueError:
-            words = []
-    else:
-        words = text.split()
+    """Yield the absolute paths of a list, in either form."""
+    try:
+        words = json.loads(text) if text.startswith("[") else text.split()
+    except ValueError:
+        words = []
     for word in words:
-        if isinstance(word, str) and word.startswith("/"):
-            yield word
+        path = str(word).strip("\"'").rstrip("/")
+        if path.startswith("/") and not set(path) & set(":$"):
+            yield path
+
+
+def _copied(text: str) -> Iterator[str]:
+    words = text.split()
+    if any(word.startswith("--from") for word in words) or "<<" in text:
+        return
+    for word in [word.strip("[]\"',") for word in words if not word.startswith("--")][:-1]:
+        if word and not re.search(r"[*?\[$]|://", word):
+            yield word.strip("/") or "."
 
 
 def _with_health_check(container: Container, text: str) -> Container:
     if text.upper().startswith("NONE"):
-        return replace(container, has_health_check=False, health_path=None, health_port=None)
-    url = _LOCAL_URL.search(text)
+        return replace(container, health_seconds=None, health_path=None, health_port=None)
+    path, port = local_url(text)
+    times = dict(re.findall(r"--([a-z-]+)=(\S+)", text))
+    # https://docs.docker.com/reference/dockerfile/#healthcheck has the defaults.
+    interval, timeout = _duration(times, "interval"), _duration(times, "timeout")
+    needed = _duration(times, "start-interval", "5s") if "start-period" in times else 0.0
     return replace(
         container,
-        has_health_check=True,
-        health_path=(url[2] or "/") if url else None,
-        health_port=_port(url[1]) if url else None,
+        health_path=path,
+        health_port=port,
+        health_seconds=max(interval, needed) + timeout,
     )
+
+
+def _duration(times: dict[str, str], name: str, default: str = "30s") -> float:
+    parts = _DURATION.findall(times.get(name, default))
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def local_url(text: str) -> tuple[str | None, int | None]:
+    """Return path and port of the first URL of this machine in a command, such as curl's."""
+    url = _LOCAL_URL.search(text)
+    if not url:
+        return None, None
+    return url[2] or url[4] or "/", _port(url[1] or url[3])
 
 
 def _with_command(container: Container, command: str) -> Container:
     flag = _PORT_FLAG.search(command) or _PORT_ADDRESS.search(command)
     port = _port(flag[1]) if flag else None
     return replace(
-        container, command_port=port, is_worker=port is None and bool(_WORKER.search(command))
+        container,
+        command_port=port,
+        runs=True,
+        is_worker=port is None and bool(_WORKER.search(command)),
     )
 
 

@@ -18,11 +18,11 @@ from typing import Any, Literal
 from deploy_action.gates import bandit_baseline
 from deploy_action.gates.bandit_scan import Checks, Scan, ScanFailed, scan_files
 from deploy_action.gates.gate import Gate, OptionProblem, count, option_values, zero_timeout
-from deploy_action.gates.python_files import select
+from deploy_action.gates.python_files import SourceFile, select
 from deploy_action.gates.result import Broken, Finding, Findings, GateResult, Level, Passed
 from deploy_action.problem import Problem
 
-__all__ = ["GATE", "BanditOptions", "run"]
+__all__ = ["GATE", "BanditOptions", "run", "severe_findings"]
 
 RANKS: tuple[Level, ...] = ("undefined", "low", "medium", "high")
 # bandit echoes the value in the text of these, and the line that has it is as secret.
@@ -73,17 +73,7 @@ def run(options: BanditOptions, root: Path, *, processes: int | None = None) -> 
     try:
         known = bandit_baseline.load(root, options.baseline) if options.baseline else Counter()
         selection = select(root, options.paths, options.exclude)
-        scan = scan_files(
-            root,
-            selection.files,
-            Checks(
-                tests=options.tests,
-                skips=options.skips,
-                ignore_nosec=options.nosec == "ignore",
-            ),
-            timeout_seconds=options.timeout_seconds,
-            processes=processes,
-        )
+        scan = _scan(options, root, selection.files, processes)
     except (ScanFailed, OSError) as error:
         why, remedy = (
             (error.why, error.remedy)
@@ -95,6 +85,28 @@ def run(options: BanditOptions, root: Path, *, processes: int | None = None) -> 
     scan = replace(scan, unchecked=(*selection.problems, *map(_printable, scan.unchecked)))
     duration = time.monotonic() - started
     return _judge(options, root, len(selection.files), scan, known, duration)
+
+
+def severe_findings(options: BanditOptions, root: Path) -> list[dict[str, Any]]:
+    """Return what bandit finds that would refuse a deployment; nothing if it cannot scan."""
+    try:
+        files = select(root, options.paths, options.exclude).files
+        found = _scan(options, root, files, None).findings if files else ()
+    except (ScanFailed, OSError):
+        return []
+    return [finding for finding in found if _refuses(finding, options)]
+
+
+def _scan(
+    options: BanditOptions, root: Path, files: tuple[SourceFile, ...], processes: int | None
+) -> Scan:
+    return scan_files(
+        root,
+        files,
+        Checks(tests=options.tests, skips=options.skips, ignore_nosec=options.nosec == "ignore"),
+        timeout_seconds=options.timeout_seconds,
+        processes=processes,
+    )
 
 
 def _judge(

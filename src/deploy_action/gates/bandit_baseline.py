@@ -11,7 +11,7 @@ from typing import Any
 
 from deploy_action.gates.bandit_scan import ScanFailed
 
-__all__ = ["Key", "key_of", "load", "unknown"]
+__all__ = ["Key", "key_of", "load", "report", "unknown"]
 
 Key = tuple[str, str, str, str, str, str, int]
 """What bandit compares: file, check, its name, severity, confidence, text, CWE; never the line."""
@@ -62,3 +62,13 @@ def unknown(
     listed = list(findings)
     now = Counter(key_of(finding, root) for finding in listed)
     return [f for f in listed if now[key_of(f, root)] > known[key_of(f, root)]]
+
+
+def report(findings: Iterable[dict[str, Any]], root: Path) -> str:
+    """Write findings as a baseline, without the code in them; empty if there are none."""
+    names = ("filename", "test_id", "test_name", "issue_severity", "issue_confidence", "issue_text")
+    results = [
+        dict(zip((*names, "issue_cwe"), (*key[:6], {"id": key[6]}), strict=True))
+        for key in sorted(key_of(finding, root) for finding in findings)
+    ]
+    return json.dumps({"results": results}, indent=2) + "\n" if results else ""

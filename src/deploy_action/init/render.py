@@ -33,17 +33,24 @@ PROOF_KEY = """\
 
 _PLAIN = re.compile(r"[A-Za-z0-9./][A-Za-z0-9./_-]*")
 _SAYS_OTHERWISE = re.compile(r"(?i)y|n|yes|no|on|off|true|false|null|[.+-]?[0-9][0-9_.e+-]*")
+_ANSWERS = (200, 204, 301, 302, 303, 307, 308, 401, 403, 404)
+"""What an application answers that works and has nothing at a path."""
 _NO_IMAGE = "ghcr.io/your-organisation"
 
 
-def deploy_yaml(survey: Survey) -> str:
-    """Write a deploy.yaml that deploys to this machine and says how to go further."""
+def deploy_yaml(survey: Survey, baseline: str = "") -> str:
+    """Write a deploy.yaml that deploys to this machine and says how to go further.
+
+    Args:
+        baseline: file with bandit's findings of today; empty for none.
+    """
     sections = [
         _head(survey),
         _image(survey),
         _traffic(survey),
         _settings(survey),
-        _gates(survey),
+        _gates(survey, baseline),
+        _unconfirmed(survey),
         _environments(survey),
     ]
     return "\n\n".join("\n".join(lines) for section in sections if (lines := list(section))) + "\n"
@@ -65,6 +72,8 @@ def _image(survey: Survey) -> Iterable[str]:
     yield f"  context: {_scalar(survey.context)}"
     if survey.dockerfile != "Dockerfile":
         yield f"  dockerfile: {_scalar(survey.dockerfile)}"
+    if survey.target:
+        yield f"  target: {_scalar(survey.target)}"
     yield "  # push: true  # when the hosts are not this machine"
 
 
@@ -74,21 +83,43 @@ def _traffic(survey: Survey) -> Iterable[str]:
         yield "health: {kind: running}"
         return
     yield f"port: {survey.port.value}  # where the container listens"
-    if survey.health_path:
-        yield f"health: {{path: {_scalar(survey.health_path.value)}}}"
-    elif survey.docker_health:
-        yield "health: {kind: docker}  # the image's own HEALTHCHECK"
-    else:
-        yield "health: {path: /}  # better: a path that answers 2xx only when all is ready"
     path = survey.health_path.value if survey.health_path else "/"
+    if survey.health_path:
+        yield f"health: {{path: {_scalar(path)}}}"
+    elif survey.docker_health is not None:
+        deadline = max(60, round(2 * survey.docker_health))
+        yield f"health: {{kind: docker, deadline: {deadline}s}}  # the image's own HEALTHCHECK"
+    else:
+        yield "# Weak: no health route was found. Better: a path that answers 2xx only when all is"
+        yield "# ready, as health: {path: /healthz}, and the same path in the smoke test."
+        yield "health: {kind: tcp}"
     yield ""
     yield "# Before traffic moves, and again through the edge."
     yield "smoke:"
-    yield f"  - {{name: answers, path: {_scalar(path)}, status: 200}}"
+    status = "200" if survey.health_path else f"[{', '.join(map(str, _ANSWERS))}]"
+    yield f"  - {{name: answers, path: {_scalar(path)}, status: {status}}}"
 
 
 def _settings(survey: Survey) -> Iterable[str]:
-    yield "# env: {LOG_LEVEL: info}"
+    if survey.entrypoint:
+        yield f"entrypoint: [{', '.join(map(_scalar, survey.entrypoint))}]"
+    if survey.command:
+        yield f"command: [{', '.join(map(_scalar, survey.command))}]"
+    if survey.tmpfs:
+        yield f"tmpfs: [{', '.join(map(_scalar, survey.tmpfs))}]"
+    if survey.volumes:
+        yield "# Old and new never write to the volumes at once, which costs a gap at each deployment."
+        yield "# Without this line they do, and there is no gap."
+        yield "strategy: {order: stop-first}"
+    if survey.networks:
+        yield "# The network of what stays in Compose; start that first."
+        yield f"# networks: [{', '.join(map(_scalar, survey.networks))}]"
+    if survey.environment:
+        yield "env:"
+        for name, value in survey.environment.items():
+            yield f"  {name}: {json.dumps(value, ensure_ascii=False)}"
+    else:
+        yield "# env: {LOG_LEVEL: info}"
     if survey.secrets:
         yield "# Names only: the values come from the environment of the one who deploys."
         yield f"# secrets: [{', '.join(survey.secrets.value)}]"
@@ -96,28 +127,53 @@ def _settings(survey: Survey) -> Iterable[str]:
         yield "# secrets: [DATABASE_URL]  # names only; the values come from the environment"
 
 
-def _gates(survey: Survey) -> Iterable[str]:
+def _gates(survey: Survey, baseline: str) -> Iterable[str]:
     if not survey.python_paths:
         return
+    paths = [_scalar(path) for path in survey.python_paths]
     yield "gates:"
     yield "  bandit:"
-    yield f"    paths: [{', '.join(map(_scalar, survey.python_paths))}]"
+    yield f"    paths: [{', '.join(paths)}]"
     yield '    exclude: ["**/test", "**/tests"]'
     yield "    skips: [B104]  # a container has to listen on 0.0.0.0"
+    if baseline:
+        yield "    # Findings of today do not count, new ones do. To shrink it, fix some and run"
+        yield f"    # bandit -r {' '.join(paths)} -s B104 -f json -o {baseline}"
+        yield f"    baseline: {_scalar(baseline)}"
+
+
+def _unconfirmed(survey: Survey) -> Iterable[str]:
+    if survey.unconfirmed:
+        yield "# Guesses. Check each value, then remove its line: until then validate refuses the file."
+        yield "unconfirmed:"
+        for key, reason in survey.unconfirmed.items():
+            yield f"  {key}: {json.dumps(reason, ensure_ascii=False)}"
 
 
 def _environments(survey: Survey) -> Iterable[str]:
+    hosts = ", ".join(json.dumps(host) for host in survey.hosts)
     yield "environments:"
     yield "  staging:"
     yield '    hosts: [local]  # later: ["ssh://deploy@staging.example.com"]'
+    yield from _volumes(survey, "staging")
     if survey.port is not None:
-        yield "    route: {port: 8081}  # later: url: https://staging.example.com"
+        yield f"    route: {{port: {survey.routes[0]}}}  # later: url: https://staging.example.com"
     yield "  production:"
     yield "    after: staging  # takes only an image that passed there"
-    yield "    hosts: [local]"
+    yield f"    hosts: [local]{f'  # later: [{hosts}]' if hosts else ''}"
+    yield from _volumes(survey, "production")
     if survey.port is not None:
-        yield "    route: {port: 8082}"
+        yield f"    route: {{port: {survey.routes[1]}}}"
         yield "    # bake: 60s  # watched for so long with the old release still warm"
+
+
+def _volumes(survey: Survey, environment: str) -> Iterable[str]:
+    """Give each environment volumes of its own: on one host they would share them."""
+    if survey.volumes:
+        yield "    volumes:"
+        prefix = f"{survey.service.value}-{environment}"
+        for name, path in survey.volumes:
+            yield f"      - {_scalar(f'{prefix}-{name}:{path}')}"
 
 
 def deploy_workflow(survey: Survey, config: str) -> str:

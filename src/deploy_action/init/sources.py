@@ -2,66 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-__all__ = ["Guess", "Sources", "read_sources", "read_text"]
+from deploy_action.init.files import SKIPPED, read_text
+from deploy_action.init.routes import Route, health_routes, mounts
+
+__all__ = ["Guess", "Sources", "read_sources"]
 
 T = TypeVar("T")
 
 MOST_FILES = 3_000
-MOST_BYTES = 400_000
-"""Longer files are generated or data."""
 
-_SKIPPED = frozenset(
-    [
-        "node_modules",
-        "bower_components",
-        "vendor",
-        "venv",
-        "env",
-        "site-packages",
-        "__pycache__",
-        "dist",
-        "build",
-        "target",
-        "out",
-        "coverage",
-        "docs",
-        "doc",
-        "examples",
-        "test",
-        "tests",
-        "__tests__",
-        "spec",
-        "specs",
-        "e2e",
-        "fixtures",
-        "migrations",
-    ]
-)
 _TEST_FILE = re.compile(r"(?:^test_|_test\.|\.test\.|\.spec\.|^conftest\.|Tests?\.(?:java|cs|kt)$)")
 _LANGUAGES = {
     ".py": "Python", ".js": "JavaScript", ".mjs": "JavaScript", ".cjs": "JavaScript",
     ".ts": "TypeScript", ".go": "Go", ".rb": "Ruby", ".java": "Java", ".kt": "Kotlin",
     ".php": "PHP", ".rs": "Rust", ".cs": "C#", ".ex": "Elixir", ".exs": "Elixir",
-    ".scala": "Scala", ".clj": "Clojure",
+    ".scala": "Scala", ".clj": "Clojure", ".swift": "Swift", ".tsx": "TypeScript",
 }  # fmt: skip
 _ALSO_READ = frozenset({".properties", ".yml", ".yaml"})
 
-# The first of them that the sources have: "ready" says more than "alive".
-_HEALTH_ROUTES = (
-    "readyz", "ready", "readiness", "healthz", "health", "healthcheck", "health-check", "_health",
-    "-/ready", "-/healthy", "livez", "alive", "up", "ping", "status",
-)  # fmt: skip
-_ROUTE = re.compile(
-    r"[\"'`\s](/(?:[\w.-]+/){0,2}?(" + "|".join(map(re.escape, _HEALTH_ROUTES)) + r"))/?[\"'`]"
-)
 _PORTS = (
     # os.environ.get("PORT", "8000"), process.env.PORT || 3000, getenv("PORT", 8080)
     re.compile(r"\bPORT\b[\"'\])]*\s*(?:\|\||\?\?|,|:)\s*(?:\w+\()?[\"'`:]*(\d{2,5})\b"),
@@ -103,6 +71,8 @@ class Guess(Generic[T]):
 
     value: T
     source: str
+    sure: bool = True
+    """Whether the source says it; else a person has to confirm it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +93,8 @@ def read_sources(root: Path) -> Sources:
     """Read the sources below a directory, without tests, dependencies and built files."""
     languages: Counter[str] = Counter()
     ports: list[tuple[int, Guess[int]]] = []
-    routes: list[tuple[int, int, Guess[str]]] = []
+    routes: list[tuple[Route, str]] = []
+    prefixes: tuple[list[str], list[str]] = ([], [])
     python: set[str] = set()
     for path in _files(root):
         name = path.relative_to(root).as_posix()
@@ -135,12 +106,13 @@ def read_sources(root: Path) -> Sources:
         text = read_text(path)
         ports += _ports(text, name)
         if language:
-            routes += _health_routes(text, name)
+            routes += [(route, name) for route in health_routes(text, name)]
+        for known, more in zip(prefixes, mounts(text), strict=True):
+            known.extend(more)
     framework, framework_port = _framework(root)
-    health = min(routes, key=lambda route: (route[0], route[1], route[2].source), default=None)
-    health_path = health[2] if health else None
-    if health_path is None and framework and framework.value == "Spring Boot":
-        health_path = _actuator(root)
+    health_path = _health_path(routes, *prefixes)
+    if framework and framework.value == "Spring Boot":
+        health_path = _actuator(root) or health_path
     port = min(ports, key=lambda ranked: (ranked[0], ranked[1].source), default=None)
     return Sources(
         language=max(languages, key=lambda name: languages[name], default=None),
@@ -157,7 +129,7 @@ def _files(root: Path) -> Iterator[Path]:
     count = 0
     for base, directories, names in os.walk(root):
         directories[:] = sorted(
-            name for name in directories if name not in _SKIPPED and not name.startswith(".")
+            name for name in directories if name not in SKIPPED and not name.startswith(".")
         )
         for name in sorted(names):
             suffix = Path(name).suffix
@@ -174,15 +146,23 @@ def _ports(text: str, name: str) -> Iterator[tuple[int, Guess[int]]]:
         if match := pattern.search(text):
             port = int(match[1])
             if 0 < port < 65_536:
-                yield rank, Guess(value=port, source=f"{name}:{_line(text, match)}")
+                yield rank, Guess(value=port, source=f"{name}:{_line(text, match)}", sure=False)
                 return
 
 
-def _health_routes(text: str, name: str) -> Iterator[tuple[int, int, Guess[str]]]:
-    for match in _ROUTE.finditer(text):
-        rank = _HEALTH_ROUTES.index(match[2])
-        source = f"{name}:{_line(text, match)}"
-        yield rank, name.count("/"), Guess(value=match[1], source=source)
+def _health_path(
+    routes: list[tuple[Route, str]], whole: list[str], parts: list[str]
+) -> Guess[str] | None:
+    """Choose a route; it is unsure where its router may be mounted below a prefix."""
+    if not routes:
+        return None
+    route, file = min(routes, key=lambda each: (each[0].rank, each[1].count("/"), each[1]))
+    path = whole[0].rstrip("/") + route.path if len(set(whole)) == 1 else route.path
+    source = f"{file}:{route.line}"
+    if (route.mounted and parts) or len(set(whole)) > 1:
+        source += f", without a prefix such as {(parts or whole)[0]} that its router may have"
+        return Guess(value=path, source=source, sure=False)
+    return Guess(value=path, source=source)
 
 
 def _line(text: str, match: re.Match[str]) -> int:
@@ -192,18 +172,39 @@ def _line(text: str, match: re.Match[str]) -> int:
 def _framework(root: Path) -> tuple[Guess[str] | None, Guess[int] | None]:
     for framework, files, word, port in _FRAMEWORKS:
         for file in files:
-            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w])", read_text(root / file).lower()):
+            text = _dependencies(read_text(root / file).lower(), file)
+            if re.search(rf"(?<![\w-]){re.escape(word)}(?![\w])", text):
+                usual = f"{framework}'s usual port ({file})"
                 return (
                     Guess(value=framework, source=file),
-                    Guess(value=port, source=f"{framework}'s usual port ({file})"),
+                    Guess(value=port, source=usual, sure=False),
                 )
     return None, None
 
 
+def _dependencies(text: str, file: str) -> str:
+    """Return what the application needs to run, without its own name and its tests' needs."""
+    try:
+        if file == "package.json":
+            return json.dumps(json.loads(text).get("dependencies", {}))
+        if file == "pyproject.toml":
+            data = tomllib.loads(text)
+            poetry = data.get("tool", {}).get("poetry", {}).get("dependencies", {})
+            return "\n".join([*data.get("project", {}).get("dependencies", []), *poetry])
+    except (ValueError, AttributeError, TypeError):
+        return ""
+    return text
+
+
 def _actuator(root: Path) -> Guess[str] | None:
     for file in ("pom.xml", "build.gradle", "build.gradle.kts"):
-        if "spring-boot-starter-actuator" in read_text(root / file):
-            return Guess(value="/actuator/health", source=f"the actuator in {file}")
+        if "spring-boot-starter-actuator" not in read_text(root / file):
+            continue
+        for settings in sorted((root / "src/main/resources").rglob("application*.*")):
+            # management.endpoints.web.base-path
+            if base := re.search(r"base-path\s*[:=]\s*(/[\w/-]+)", read_text(settings)):
+                return Guess(value=f"{base[1]}/health", source=f"base-path in {settings.name}")
+        return Guess(value="/actuator/health", source=f"the actuator in {file}")
     return None
 
 
@@ -216,13 +217,3 @@ def _secrets(root: Path) -> Guess[tuple[str, ...]] | None:
         if secrets:
             return Guess(value=secrets, source=file)
     return None
-
-
-def read_text(path: Path) -> str:
-    """Return a file's text; empty when it is missing or longer than `MOST_BYTES`."""
-    try:
-        if not path.is_file() or path.stat().st_size > MOST_BYTES:
-            return ""
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from deploy_action import config
-from deploy_action.errors import BadInput, ExitCode
+from deploy_action.errors import BadInput, ErrorCode, ExitCode
 from deploy_action.gates import python_files
 from deploy_action.gates.bandit import BanditOptions
 from deploy_action.init import initialise, survey
@@ -82,6 +83,92 @@ STRANGE = {
     "1.10/c.py": "",
 }
 NOTHING: dict[str, str] = {"README.md": "hello"}
+LIBRARY = {
+    "pyproject.toml": "[project]\nname = 'x'\n[dependency-groups]\ntest = ['flask']\n",
+    "x/a.py": "",
+}
+JS_LIBRARY = {"package.json": '{"name": "express", "devDependencies": {"koa": "1"}}', "i.js": ""}
+COMPOSE = {
+    "Dockerfile": "FROM node\nEXPOSE 3000\nVOLUME /data\nCMD node .\n",
+    "docker-compose.yml": """\
+name: shop
+services:
+  web:
+    build: {context: .}
+    ports: ["80:3000"]
+    env_file: web.env
+    environment:
+      LOG_LEVEL: ${LOG_LEVEL:-info}
+      DB_HOST: db
+      DATABASE_URL: postgres://shop:hunter2@db/shop
+      APP_SECRET: change-me
+      UNSET: ${UNSET}
+    volumes: ["uploads:/uploads", "./nginx.conf:/etc/nginx.conf:ro", "/var/run/docker.sock:/var/run/docker.sock"]
+    healthcheck: {test: [CMD-SHELL, "curl http://localhost:3000/api/heartbeat"]}
+    depends_on: {db: {condition: service_healthy}}
+    x-unknown: !reset null
+  db: {image: "postgres:16"}
+""",
+    "nginx.conf": "",
+    "web.env": "FROM_FILE=1\n",
+    "docker-compose.dev.yml": "services: {web: {build: ., ports: ['1:1']}}\n",
+}
+KAMAL = {
+    "Dockerfile": "FROM ruby\nEXPOSE 3000\n",
+    "config/deploy.yml": """\
+service: crm
+image: acme/crm
+registry: {server: registry.example.com}
+servers: {web: {hosts: [10.0.0.1]}, job: [10.0.0.2]}
+ssh: {user: deploy}
+env: {clear: {RAILS_LOG: info, SOLID: true}, secret: [RAILS_MASTER_KEY]}
+volumes: ["crm_storage:/rails/storage"]
+accessories: {db: {image: postgres}}
+""",
+}
+ALPINE = {
+    "packaging/docker/alpine/Containerfile.prod": "FROM a\nADD . /x\nEXPOSE 80\n",
+    "packaging/docker/alpine/Dockerfile.dev": "FROM a\nEXPOSE 81\n",
+    ".devcontainer/Dockerfile": "FROM a\n",
+    "main.go": "",
+}
+COPIED = {"src/web/Dockerfile": "FROM a\nCOPY src/web/app.cs .\nEXPOSE 80\n", "src/web/app.cs": ""}
+STAGES = {
+    "docker/dockerfile": "ARG A\nFROM a AS release\nEXPOSE 3001\nCMD x\nFROM b AS upload-artifact\n",
+    "server.js": "",
+}
+TWO_OF_ONE = {
+    "src/web/Dockerfile": "FROM mcr.microsoft.com/dotnet/aspnet:8.0\n",
+    "src/api/Dockerfile": "FROM mcr.microsoft.com/dotnet/aspnet:8.0\n",
+    "compose.yaml": "services:\n"
+    "  shop-web: {build: {context: ., dockerfile: src/web/Dockerfile}}\n"
+    "  shop-api: {build: {context: ., dockerfile: src/api/Dockerfile}}\n",
+    "compose.override.yaml": "services: {shop-api: {ports: ['5201:5200']}}\n",
+}
+IMAGE_ONLY = {
+    "compose.yaml": "services:\n  board: {image: 'ghcr.io/acme/board:2.1', ports: ['80:3000']}\n"
+    "  cache: {image: 'redis:8'}\n"
+}
+CONFLICT = {
+    "Dockerfile": "FROM a\nEXPOSE 80\n",
+    "compose.yaml": "services: {web: {build: ., ports: ['1:8080']}}\n",
+}
+RIVALS = {
+    "docker/one/Dockerfile": "FROM a\nEXPOSE 80\n",
+    "docker/two/Dockerfile": "FROM a\nEXPOSE 80\n",
+    "go.mod": "",
+}
+NO_DOCKERFILE = {"pom.xml": "spring-boot"}
+MOUNTED = {
+    "Dockerfile": "FROM a\nEXPOSE 80\n",
+    "a.js": "app.use('/v2', require('./b'))",
+    "b.js": "router.get('/health', ok)",
+}
+FASTCGI = {"Dockerfile": "FROM php:8.3-fpm\n"}
+SAMPLES = (
+    COMPOSE, KAMAL, ALPINE, COPIED, STAGES, IMAGE_ONLY, CONFLICT, RIVALS, NO_DOCKERFILE, MOUNTED,
+    FASTCGI,
+)  # fmt: skip
 
 
 def git(root: Path, *arguments: str) -> None:
@@ -122,6 +209,15 @@ def repository(tmp_path: Path) -> Repository:
     return make
 
 
+def _confirm(file: Path) -> set[str]:
+    """Remove the section `unconfirmed`, and return the keys in it."""
+    text = file.read_text()
+    keys = set((yaml.safe_load(text).get("unconfirmed") or {}).keys())
+    kept = re.sub(r"^unconfirmed:\n(?:  .*\n)+", "", text, flags=re.MULTILINE)
+    file.write_text(kept)
+    return keys
+
+
 def _written(root: Path) -> dict[str, Any]:
     initialise(root)
     settings: dict[str, Any] = yaml.safe_load((root / "deploy.yaml").read_text())
@@ -129,17 +225,20 @@ def _written(root: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("remote", [None, "https://github.com/acme/shop.git"])
-@pytest.mark.parametrize(
-    "files", [FLASK, NODE, GO, SPRING, WORKER, CURL, PROBE, MONOREPO, STRANGE, NOTHING]
-)
+@pytest.mark.parametrize("files", [FLASK, NODE, GO, SPRING, WORKER, CURL, PROBE, STRANGE, *SAMPLES])
 def test_what_is_written_validates(
     repository: Repository, files: dict[str, str], remote: str | None
 ) -> None:
-    """deploy.yaml has neither an error nor a warning, the workflows are YAML of three jobs' keys,
+    """deploy.yaml has no error but its guesses, and none with them confirmed; the workflows are YAML of three jobs' keys,
     and the scanner finds files in each path that it is given.
     """
     root = repository(files, remote=remote)
     written = initialise(root)
+    refused, problems = config.check(root / "deploy.yaml")
+    assert {p.rule for p in problems if p.severity is Severity.ERROR} <= {"unconfirmed"}
+    guesses = [p for p in problems if p.rule == "unconfirmed"]
+    assert len(_confirm(root / "deploy.yaml")) == len(guesses)
+    assert (refused is None) == bool(guesses)
     loaded, problems = config.check(root / "deploy.yaml")
     assert loaded is not None, problems
     assert [p for p in problems if p.severity is not Severity.NOTICE] == []
@@ -169,9 +268,10 @@ def test_what_is_written_validates(
         (SPRING, 8443, {"path": "/actuator/health"}),
         (WORKER, None, {"kind": "running"}),
         (CURL, 8080, {"path": "/-/up"}),
-        (PROBE, 80, {"kind": "docker"}),
-        (MONOREPO, 8080, {"path": "/"}),
-        (NOTHING, 8080, {"path": "/"}),
+        (PROBE, 80, {"kind": "docker", "deadline": "120s"}),
+        (COMPOSE, 3000, {"path": "/api/heartbeat"}),
+        (KAMAL, 80, {"path": "/up"}),
+        (STAGES, 3001, {"kind": "tcp"}),
     ],
 )
 def test_port_and_health_are_found(
@@ -188,8 +288,11 @@ def test_port_and_health_are_found(
     [
         (FLASK, {"context": "."}),
         (GO, {"context": ".", "dockerfile": "deploy/Dockerfile"}),
-        (MONOREPO, {"context": "services/api"}),
-        (NOTHING, None),
+        (ALPINE, {"context": ".", "dockerfile": "packaging/docker/alpine/Containerfile.prod"}),
+        (COPIED, {"context": ".", "dockerfile": "src/web/Dockerfile"}),
+        (STAGES, {"context": ".", "dockerfile": "docker/dockerfile", "target": "release"}),
+        (COMPOSE, {"context": "."}),
+        (IMAGE_ONLY, None),
     ],
 )
 def test_the_build_is_found(
@@ -244,10 +347,193 @@ def test_a_service_of_a_monorepo_gets_its_own_names_and_workflows(repository: Re
         assert job["with"]["config"] == "services/web/deploy.yaml"
 
 
-def test_other_services_of_a_monorepo_are_mentioned(repository: Repository) -> None:
-    """One deploy.yaml is one service: the user learns where else to run init."""
-    [first, *_] = initialise(repository(MONOREPO))
-    assert any("services/web" in guess for guess in first.guesses)
+@pytest.mark.parametrize("remote", [None, "https://github.com/acme/shop"])
+def test_a_monorepo_is_asked_which(repository: Repository, remote: str | None) -> None:
+    """One deploy.yaml is one service: nothing is chosen, and each command that is named works."""
+    root = repository(MONOREPO, remote=remote)
+    with pytest.raises(BadInput) as refused:
+        initialise(root)
+    assert refused.value.code is ErrorCode.SEVERAL_SERVICES
+    assert not (root / "deploy.yaml").exists()
+    for part in ("api", "web"):
+        assert f"deploy-action init --config services/{part}/deploy.yaml" in str(
+            refused.value.remedy
+        )
+        initialise(root / "services" / part)
+        assert _loads(root / "services" / part / "deploy.yaml").service == part
+
+
+def test_services_of_one_context_are_asked_by_name(repository: Repository) -> None:
+    """Compose builds two services from one directory: `service` chooses, a second file is written
+    beside the first one, and an unknown name is refused.
+    """
+    root = repository(TWO_OF_ONE)
+    for name in ("", "nobody"):
+        with pytest.raises(BadInput) as refused:
+            survey(root, service=name)
+        assert refused.value.code is ErrorCode.SEVERAL_SERVICES
+    for name, port in (("shop-web", 8080), ("shop-api", 5200)):
+        result = survey(root, service=name)
+        initialise(root, name=f"deploy.{name}.yaml", result=result)
+        environment = _loads(root / f"deploy.{name}.yaml").environments["staging"]
+        assert (environment.service, environment.port) == (name, port)
+        assert environment.build is not None
+        assert environment.build.dockerfile == f"src/{name[5:]}/Dockerfile"
+
+
+@pytest.mark.parametrize("files", [NOTHING, LIBRARY, JS_LIBRARY])
+def test_a_library_has_nothing_to_deploy(repository: Repository, files: dict[str, str]) -> None:
+    """It is refused, and nothing is written; an image from elsewhere can be named."""
+    root = repository(files)
+    with pytest.raises(BadInput) as refused:
+        initialise(root)
+    assert refused.value.code is ErrorCode.NOTHING_TO_DEPLOY
+    assert refused.value.exit_code is ExitCode.BAD_INPUT
+    assert not (root / "deploy.yaml").exists()
+    initialise(root, result=survey(root, image="ghcr.io/acme/tool"))
+    _confirm(root / "deploy.yaml")
+    environment = _loads(root / "deploy.yaml").environments["staging"]
+    assert (environment.image, environment.build) == ("ghcr.io/acme/tool", None)
+
+
+@pytest.mark.parametrize(
+    ("files", "keys"),
+    [
+        (SPRING, {"port"}),
+        (NODE, {"port"}),
+        (FLASK, set()),
+        (CURL, set()),
+        (WORKER, set()),
+        (COMPOSE, set()),
+        (STAGES, {"build"}),
+        (CONFLICT, {"port"}),
+        (RIVALS, {"build"}),
+        (NO_DOCKERFILE, {"image", "port"}),
+        (MOUNTED, {"health"}),
+        (FASTCGI, {"port"}),
+    ],
+)
+def test_what_is_only_guessed_has_to_be_confirmed(
+    repository: Repository, files: dict[str, str], keys: set[str]
+) -> None:
+    """What the repository says is not asked again; what it does not say is no valid value yet."""
+    root = repository(files)
+    initialise(root)
+    _, problems = config.check(root / "deploy.yaml")
+    rules = {p.rule for p in problems if p.severity is Severity.ERROR}
+    assert rules == ({"unconfirmed"} if keys else set())
+    assert _confirm(root / "deploy.yaml") == keys
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "path"),
+    [
+        ("a.py", 'router = APIRouter(prefix="/api")\n@router.get("/health")', "/api/health"),
+        ("a.py", 'bp = Blueprint("x", __name__, url_prefix="/v1")\n@bp.route("/up")', "/v1/up"),
+        ("A.java", '@RequestMapping("/api")\nclass A {\n  @GetMapping("/health")', "/api/health"),
+        ("a.go", 'api := r.Group("/api")\napi.GET("/healthz", h)', "/api/healthz"),
+        (
+            "a.go",
+            'r.Route("/internal", func(r chi.Router) {\n\tr.Get("/ready", h)',
+            "/internal/ready",
+        ),
+        ("a.go", 'mux.HandleFunc("GET /healthz", h)', "/healthz"),
+        ("a.ex", 'scope "/api" do\n  get "/health", H, :show\nend', "/api/health"),
+        ("routes.rb", 'get "up" => "rails/health#show"', "/up"),
+        ("urls.py", 'path("healthz/", view)', "/healthz"),
+        ("a.rs", '#[get("/alive")]', "/alive"),
+        ("a.rs", '    "/health" => get(health),', "/health"),
+        ("src/app/api/health/route.ts", "export function GET() {}", "/api/health"),
+        ("main.ts", 'app.setGlobalPrefix("api")\napp.get("/health", ok)', "/api/health"),
+        ("a.py", 'requests.get(other + "/health")', None),
+        ("a.py", 'values.get("up")', None),
+        ("a.py", '@app.get("/images/health")', None),
+        ("a.py", '# @app.get("/health")', None),
+    ],
+)
+def test_routes_have_the_prefixes_around_them(
+    repository: Repository, file: str, text: str, path: str | None
+) -> None:
+    """The path is the one that the application answers at; no route of others, or of a part."""
+    root = repository({"Dockerfile": "FROM a\nEXPOSE 80\n", file: text + "\n"})
+    found = survey(root).health_path
+    assert (found.value if found else None) == path
+
+
+def test_volumes_are_proposed_for_each_environment(repository: Repository) -> None:
+    """VOLUME of the Dockerfile and mounts of Compose; environments on one host share none, and
+    mounts of files that the repository has are not taken.
+    """
+    root = repository(COMPOSE)
+    _written(root)
+    loaded = _loads(root / "deploy.yaml")
+    mounted = {
+        name: {volume.target: volume.source for volume in environment.volumes}
+        for name, environment in loaded.environments.items()
+    }
+    assert mounted["staging"].keys() == {"/data", "/uploads"} == mounted["production"].keys()
+    assert not set(mounted["staging"].values()) & set(mounted["production"].values())
+    assert loaded.environments["staging"].strategy.order == "stop-first"
+
+
+def test_compose_gives_environment_and_networks(repository: Repository) -> None:
+    """Values with their defaults become env, secrets stay names, databases stay in Compose."""
+    root = repository(COMPOSE)
+    settings = _written(root)
+    assert settings["env"] == {"LOG_LEVEL": "info", "DB_HOST": "db", "FROM_FILE": "1"}
+    text = (root / "deploy.yaml").read_text()
+    assert "# secrets: [DATABASE_URL, APP_SECRET, UNSET]" in text
+    assert "# networks: [shop_default]" in text
+    assert "hunter2" not in text
+
+
+def test_a_development_setup_of_compose_gives_only_its_ports(repository: Repository) -> None:
+    """A service that mounts the sources is not what runs on a server."""
+    compose = (
+        "services:\n  web:\n    build: .\n    command: dev\n    ports: ['80:4000']\n"
+        "    volumes: ['.:/app']\n    environment: {DEBUG: '1'}\n"
+    )
+    settings = _written(repository({"Dockerfile": "FROM a\n", "compose.yaml": compose}))
+    assert settings["port"] == 4000
+    assert not {"command", "env", "volumes"} & settings.keys()
+
+
+def test_kamal_is_taken_over(repository: Repository) -> None:
+    """Names, environment, volumes and hosts; what has no place in deploy.yaml is named."""
+    root = repository(KAMAL)
+    [file, *_] = initialise(root)
+    settings = yaml.safe_load(file.path.read_text())
+    assert (settings["service"], settings["image"]) == ("crm", "registry.example.com/acme/crm")
+    assert settings["env"] == {"RAILS_LOG": "info", "SOLID": "true"}
+    text = file.path.read_text()
+    assert '# later: ["ssh://deploy@10.0.0.1"]' in text
+    assert "# secrets: [RAILS_MASTER_KEY]" in text
+    assert any("job, db" in guess for guess in file.guesses)
+
+
+def test_a_product_of_images_only_is_deployed_by_its_image(repository: Repository) -> None:
+    """Without a build the image of Compose is taken, without its tag."""
+    environment = _loads(_path(repository(IMAGE_ONLY))).environments["staging"]
+    assert (environment.image, environment.port) == ("ghcr.io/acme/board", 3000)
+
+
+def test_ports_of_the_hosts_are_free(repository: Repository) -> None:
+    """Neither another deploy.yaml of the repository nor Compose has them."""
+    other = "version: 1\nroute: {port: 8081}\nenvironments: {a: {route: {port: 8083}}}\n"
+    compose = "services: {db: {image: 'postgres:16', ports: ['8082:5432']}}\n"
+    files = {**CURL, "other/deploy.yaml": other, "compose.yaml": compose}
+    settings = _written(repository(files))["environments"]
+    assert [settings[name]["route"]["port"] for name in settings] == [8084, 8085]
+
+
+def _path(root: Path) -> Path:
+    initialise(root)
+    return root / "deploy.yaml"
+
+
+def _loads(file: Path) -> config.DeployConfig:
+    _confirm(file)
+    return config.load(file)
 
 
 def test_guesses_name_their_source(repository: Repository) -> None:
@@ -266,14 +552,13 @@ def test_secrets_are_suggested_as_a_comment_only(repository: Repository) -> None
     assert "# secrets: [DATABASE_URL, STRIPE_API_KEY]" in (root / "deploy.yaml").read_text()
 
 
-@pytest.mark.parametrize(
-    "existing", ["deploy.yaml", ".github/workflows/deploy.yml", ".github/workflows/rollback.yml"]
-)
+@pytest.mark.parametrize("existing", ["deploy.yaml", ".github/workflows/rollback-some-repo-1.yml"])
 def test_nothing_is_overwritten_and_nothing_half_written(
     repository: Repository, existing: str
 ) -> None:
     """One file that exists stops all of it; with force it is replaced."""
-    root = repository({**NODE, existing: "mine"})
+    mine = {existing: "mine", ".github/workflows/deploy.yml": "mine"}
+    root = repository({**NODE, **mine})
     before = sorted(path for path in root.rglob("*") if path.is_file())
     with pytest.raises(BadInput) as refused:
         initialise(root)
@@ -284,6 +569,14 @@ def test_nothing_is_overwritten_and_nothing_half_written(
     assert sorted(path for path in root.rglob("*") if path.is_file()) == before
     initialise(root, force=True)
     assert (root / existing).read_text() != "mine"
+
+
+def test_a_workflow_of_the_same_name_stays(repository: Repository) -> None:
+    """A repository that deploys in another way has a deploy.yml: ours gets another name."""
+    root = repository({**NODE, ".github/workflows/deploy.yml": "mine"})
+    names = [file.path.name for file in initialise(root)]
+    assert names == ["deploy.yaml", "deploy-some-repo-1.yml", "rollback-some-repo-1.yml"]
+    assert (root / ".github/workflows/deploy.yml").read_text() == "mine"
 
 
 def test_a_dangling_link_counts_as_existing(repository: Repository) -> None:
@@ -301,7 +594,7 @@ def test_written_files_are_readable_by_all_and_leave_nothing_beside_them(
     repository: Repository,
 ) -> None:
     """The files are ordinary ones, and no temporary file stays."""
-    root = repository(NOTHING)
+    root = repository(NODE)
     for file in initialise(root):
         assert stat.S_IMODE(file.path.stat().st_mode) == 0o644
     assert not list(root.rglob(".deploy.yaml*"))
@@ -321,6 +614,7 @@ def test_a_work_tree_finds_the_remote_of_its_repository(
     commit(main)
     tree = tmp_path / "tree"
     git(main, "worktree", "add", "-q", str(tree))
+    (tree / "Dockerfile").write_text("FROM a\n")
     result = survey(tree)
     assert result.image is not None
     assert result.image.value == "ghcr.io/acme/shop"
@@ -344,7 +638,7 @@ def test_the_workflow_follows_the_default_branch(
     expected: str,
 ) -> None:
     """The remote's comes before usual names, and these before the one that is checked out."""
-    root = repository(NOTHING, remote="git@github.com:acme/shop.git")
+    root = repository(NODE, remote="git@github.com:acme/shop.git")
     git(root, "checkout", "-q", "-b", checked_out or "other")
     commit(root)
     for branch in branches:
