@@ -54,7 +54,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMAND",
+    "build_steps",
     "deploy_image",
+    "expect_build",
     "look_before",
     "make_release",
     "recovered",
@@ -163,20 +165,28 @@ def _plan(
     gates: Sequence[GateResult],
 ) -> Outcome:
     """Say what would be done. Nothing is built for it: a build is the first step of the plan."""
-    seen = platform.observe([image.reference])
-    pushed = target.build is not None and target.build.push
-    if image.pending and not pushed:
-        # The hosts will have it from the build itself.
-        seen = seen.with_image(image.reference)
+    seen = expect_build(target, image, platform.observe([image.reference]))
     if not image.pending:
         require_same_digest(image, seen.ledger.entries)
     release = make_release(target, image, secrets, seen.hosts[0].fingerprint_key or b"")
     require_mounts(release, seen)
     outcome = plan_release(platform, release, kind, seen, gates)
-    if not image.pending:
-        return outcome
-    build = f"build {image.reference}{' and push it' if pushed else ''}"
-    return dataclasses.replace(outcome, plan=(build, *outcome.plan))
+    return dataclasses.replace(outcome, plan=(*build_steps(target, image), *outcome.plan))
+
+
+def expect_build(
+    target: Environment, image: ResolvedImage, seen: DockerObservation
+) -> DockerObservation:
+    """Return what the hosts will have: an image that is built and not pushed is there at once."""
+    pushed = target.build is not None and target.build.push
+    return seen.with_image(image.reference) if image.pending and not pushed else seen
+
+
+def build_steps(target: Environment, image: ResolvedImage) -> tuple[str, ...]:
+    """Describe the build that comes before a plan's steps, where there is one."""
+    pushed = target.build is not None and target.build.push
+    step = f"build {image.reference}{' and push it' if pushed else ''}"
+    return (step,) if image.pending else ()
 
 
 def _require_lasting_engine(config: DeployConfig, target: Environment, inputs: Inputs) -> None:

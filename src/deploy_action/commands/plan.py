@@ -84,8 +84,10 @@ def _offline(inputs: Inputs) -> Outcome:
         digest=reference,
         local=True,
         commit=inputs.commit,
+        pending=target.build is not None and target.after is None and name.digest is None,
     )
     empty = DockerObservation.of([HostObservation(host=host) for host in target.hosts])
+    empty = deploy.expect_build(target, image, empty)
     release = deploy.make_release(target, image, {}, b"")
     plan = plan_rollout(Kind.DEPLOY, release, target.hosts, empty)
     note = "as on hosts where nothing runs yet: no host and no registry was asked"
@@ -96,6 +98,6 @@ def _offline(inputs: Inputs) -> Outcome:
         url=target.url or "",
         gates=gates,
         notes=(*plan.notes, note),
-        plan=plan.lines(),
+        plan=(*deploy.build_steps(target, image), *plan.lines()),
         planned_version=release.version,
     )

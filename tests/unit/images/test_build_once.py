@@ -184,10 +184,11 @@ def test_a_plan_builds_nothing_and_leaves_nothing(shop: Shop) -> None:
 
     machine.images[artifact.tag()] = FakeImage(id="sha256:edge")
     before = dict(machine.images)
-    done = deployed(shop.deploy("1.0", dry_run=True))
-    assert done.result is Result.PLANNED
-    assert done.plan[0] == "build shop:1.0"
-    assert not any("pull" in line for line in done.plan)
+    for offline in (True, False):
+        done = deployed(shop.world.outcome("plan", version="1.0", offline=offline))
+        assert done.result is Result.PLANNED
+        assert done.plan[0] == "build shop:1.0"
+        assert not any("pull" in line for line in done.plan)
     assert (machine.images, machine.created) == (before, 0)
     assert (machine.volumes, machine.networks, shop.built) == ({}, {}, [])
 
