@@ -130,7 +130,13 @@ def test_the_container_is_what_deploy_yaml_says(box: Sandbox, tmp_path: Path) ->
             resources={"memory": "128m", "cpus": 0.5, "pids": 50},
             user="1234",
             read_only=True,
-            tmpfs=["/tmp"],
+            tmpfs=["/tmp", "/scratch:size=16m,mode=1777"],
+            ulimits={"nofile": 4096},
+            shm_size="32m",
+            cap_drop=["ALL"],
+            extra_hosts=["db.test:10.0.0.5"],
+            init=True,
+            sysctls={"net.core.somaxconn": 1234},
             volumes=[f"{volume}:/data:ro"],
             networks=[network],
             labels={"team": "shop"},
@@ -142,7 +148,21 @@ def test_the_container_is_what_deploy_yaml_says(box: Sandbox, tmp_path: Path) ->
         assert (host["Memory"], host["NanoCpus"], host["PidsLimit"]) == (2**27, 5 * 10**8, 50)
         assert config["User"] == "1234"
         assert host["ReadonlyRootfs"] is True
-        assert "/tmp" in host["Tmpfs"]
+        assert host["Tmpfs"] == {"/tmp": "", "/scratch": "size=16m,mode=1777"}
+        assert host["CapDrop"] == ["ALL"]
+        assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
+        inside = box.inside(
+            "ulimit -n; cat /proc/sys/net/core/somaxconn; grep -c db.test /etc/hosts; "
+            "grep ' /scratch ' /proc/mounts; grep Cap /proc/self/status; grep NoNewPrivs /proc/1/status; "
+            "df -k /dev/shm; touch /scratch/x && echo writable"
+        )
+        assert inside.splitlines()[:3] == ["4096", "1234", "1"]
+        assert "size=16384k" in inside
+        assert "mode=1777" in inside
+        assert "CapBnd:\t0000000000000000" in inside
+        assert "NoNewPrivs:\t1" in inside
+        assert "32768" in inside
+        assert "writable" in inside
         assert f"{volume}:/data:ro" in host["Binds"]
         assert set(found["NetworkSettings"]["Networks"]) == {box.edge, network}
         assert config["Labels"]["team"] == "shop"

@@ -167,6 +167,8 @@ def _box(directory: Path, app: App) -> Iterator[Sandbox]:
         command=app.config.get("command"),
         smoke=[{"name": "home", "path": "/", "status": 200}],
         volumes=[f"{directory.name}:/data"] if app.name == "verdaccio" else None,
+        # As the documentation recommends: none of them needs a capability.
+        cap_drop=["ALL"],
     ) as box:
         box.ask = app.ask
         try:

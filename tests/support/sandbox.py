@@ -125,6 +125,10 @@ class Sandbox:
         """Deploy a version."""
         return self.run("deploy", "--version", version, *argv, env=env)
 
+    def inside(self, script: str) -> str:
+        """Run a shell script in the serving container."""
+        return docker("exec", self.serving_containers()[0], "sh", "-c", script)
+
     def deployed(self, version: str) -> None:
         """Deploy a version, which has to succeed: where a test begins."""
         done = self.deploy(version)

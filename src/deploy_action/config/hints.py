@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from deploy_action.config.document import KeyPath, dotted
+from deploy_action.config.foreign_keys import FOREIGN_KEYS
 from deploy_action.config.hosts import parse_host
 from deploy_action.config.secret_detection import shown
 from deploy_action.suggest import closest
@@ -15,11 +16,12 @@ from deploy_action.suggest import closest
 __all__ = ["example", "follow", "other_kind_of_test", "right_form", "right_type", "suggest_key"]
 
 _NEAR_CERTAIN = 0.8
+_PATHS = ("a volume", "the name of a volume or an absolute path")
 # What other tools call the same thing.
 _SYNONYMS = {
     "name": "service", "app": "service", "tag": "version", "ports": "port",
     "healthcheck": "health", "environment": "env", "variables": "env", "tests": "smoke",
-    "depends_on": "after", "needs": "after", "scale": "replicas", "servers": "hosts",
+    "needs": "after", "scale": "replicas", "servers": "hosts",
     "domain": "url", "keep": "retain", "cmd": "command", "signals": "signal", "method": "kind",
 }  # fmt: skip
 
@@ -46,6 +48,9 @@ def suggest_key(key: str, *, siblings: Iterable[str], schema: Mapping[str, Any])
         schema: the whole schema, which may know the key at another level.
     """
     known = set(siblings)
+    # At the level of a service only: below it, the same word may mean something else.
+    if "replicas" in known and key.lower() in FOREIGN_KEYS:
+        return FOREIGN_KEYS[key.lower()]
     likely = closest(key, known, cutoff=_NEAR_CERTAIN)
     if likely:
         return f"did you mean '{likely}'?"
@@ -108,6 +113,11 @@ def right_form(noun: str, value: str) -> str:
         return f"small letters, digits and dashes; for example {name}" if name else ""
     if noun == "the name of an image" and value != value.lower():
         return f"the repository has small letters only: {value.lower()}"
+    if noun in _PATHS and value.startswith((".", "~")):
+        return (
+            "a relative path is on the machine that runs deploy-action, not on the host: put the "
+            "file into the image, or write the absolute path that it has on every host"
+        )
     if noun == "a Docker host":
         try:
             parse_host(value)
@@ -132,6 +142,8 @@ def right_type(
     if isinstance(value, int | float) and not isinstance(value, bool):
         if schema.get("title") == "a duration":
             return f"add a unit: {value}s, or {value}ms"
+        if schema.get("title") == "a size":
+            return f"add a unit: {value}m, or {value}g"
         if expected == ["string"]:
             return f'put it in quotes: "{written or value}"'
     return ""

@@ -214,6 +214,54 @@ class Volume:
     read_only: bool = False
     shared: bool = False
     """Other environments on the same host may use the named volume, too."""
+    relabel: Literal["", "z", "Z"] = ""
+    """A label of SELinux: shared by containers, or for one."""
+
+    @property
+    def bind(self) -> str:
+        """The mount as `docker run --volume` takes it."""
+        mode = "ro" if self.read_only else "rw"
+        return f"{self.source}:{self.target}:{mode}" + (f",{self.relabel}" if self.relabel else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ULimit:
+    """A limit of the kernel for each process; -1 is none."""
+
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logging:
+    """Where output goes; the driver "engine" is whatever the engine has."""
+
+    driver: str = "json-file"
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOptions:
+    """Options of the containers, under the names that Compose and `docker run` have for them.
+
+    Attributes:
+        gpus: how many; -1 for all; None for none.
+        cap_add, cap_drop: capabilities without the prefix CAP_.
+        logging: None is a bounded json-file.
+    """
+
+    ulimits: Mapping[str, ULimit] = field(default_factory=dict)
+    shm_bytes: int | None = None
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    gpus: int | None = None
+    extra_hosts: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    init: bool = False
+    sysctls: Mapping[str, str] = field(default_factory=dict)
+    logging: Logging | None = None
+    no_new_privileges: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,6 +403,9 @@ class Environment:
     tmpfs: tuple[str, ...] = ()
     ephemeral: tuple[str, ...] = ()
     """Paths of the image's VOLUMEs whose data is discarded with each container."""
+    options: ContainerOptions = field(default_factory=ContainerOptions)
+    allow_host_access: tuple[str, ...] = ()
+    """Mounts that give control over the host, and are meant."""
     labels: Mapping[str, str] = field(default_factory=dict)
     retain: int = 5
     edge: EdgeOptions = field(default_factory=EdgeOptions)

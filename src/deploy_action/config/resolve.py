@@ -55,6 +55,7 @@ def resolve_environment(name: str, section: Section) -> model.Environment:
         "smoke": tuple(map(_smoke, section.get("smoke", ()))),
         "strategy": _strategy(section.get("strategy", {})),
         "volumes": tuple(map(_volume, section.get("volumes", ()))),
+        "options": _options(section),
     }
     for key, read in (("build", _build), ("probe", _probe), ("registry", _registry)):
         if key in section:
@@ -206,8 +207,33 @@ def _volume(value: str | Section) -> model.Volume:
     """Return a volume from its short or its long form."""
     if not isinstance(value, str):
         return _construct(model.Volume, value)
-    source, target, *mode = value.split(":")
-    return model.Volume(source=source, target=target, read_only=mode == ["ro"])
+    source, target, *rest = value.split(":")
+    modes = rest[0].split(",") if rest else []
+    relabel = next((mode for mode in modes if mode in ("z", "Z")), "")
+    volume = {"source": source, "target": target, "relabel": relabel}
+    return _construct(model.Volume, volume, read_only="ro" in modes)
+
+
+def _options(section: Section) -> model.ContainerOptions:
+    """Return the options of the containers, which are keys of the top level."""
+    values: dict[str, Any] = {
+        key: tuple(name.removeprefix("CAP_") for name in section.get(key, ()))
+        for key in ("cap_add", "cap_drop")
+    }
+    values["ulimits"] = {
+        name: _ulimit(value) for name, value in section.get("ulimits", {}).items()
+    }
+    if "shm_size" in section:
+        values["shm_bytes"] = parse_size(section["shm_size"])
+    if "gpus" in section:
+        values["gpus"] = -1 if section["gpus"] == "all" else _whole(section["gpus"])
+    return _construct(model.ContainerOptions, section, **values)
+
+
+def _ulimit(value: int | Section) -> model.ULimit:
+    """Return a limit from one number, or from two."""
+    both = value if isinstance(value, Mapping) else {"soft": value, "hard": value}
+    return model.ULimit(soft=_whole(both.get("soft", -1)), hard=_whole(both.get("hard", -1)))
 
 
 def _resources(section: Section) -> model.Resources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
@@ -11,6 +12,14 @@ from deploy_action.gates.registry import GATES
 __all__ = ["RULES"]
 
 _LABEL_PREFIX = "deploy-action."
+_ENGINE = (
+    *("/run/docker.sock", "/var/run/docker.sock", "/run/containerd", "/var/run/containerd"),
+    *("/var/lib/docker", "/var/lib/containerd"),
+)
+"""Where an engine is controlled, and where it keeps everything, the edge's state too."""
+_SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/sbin", "/sys", "/usr")
+"""Who writes there is root on the host."""
+_ALL_POWERFUL = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH")
 _SMALLEST_MEMORY_BYTES = 6 * 1024 * 1024
 """https://docs.docker.com/engine/containers/resource_constraints/"""
 
@@ -35,13 +44,6 @@ def _volumes(scope: Scope) -> Iterator[Finding]:
                 "give each its own target",
             )
         targets.add(volume.target)
-        if volume.source.endswith("/docker.sock"):
-            yield warning(
-                "docker-socket",
-                ("volumes", index),
-                "with Docker's socket, whoever gets into this container controls the whole host",
-                "leave it out, or mount the socket of a proxy that allows only what is needed",
-            )
         if scope.environment.replicas > 1 and not volume.read_only:
             yield warning(
                 "shared-volume",
@@ -49,6 +51,58 @@ def _volumes(scope: Scope) -> Iterator[Finding]:
                 f"{scope.environment.replicas} replicas write to the same volume "
                 f"at {volume.target}",
                 "mount it :ro, use one replica, or make sure that the application can do this",
+            )
+
+
+def _host_access(scope: Scope) -> Iterator[Finding]:
+    environment = scope.environment
+    for index, volume in enumerate(environment.volumes):
+        source = posixpath.normpath(volume.source)
+        if volume.source == environment.edge.name:
+            yield error(
+                "edge-state",
+                ("volumes", index),
+                f"the volume {volume.source} is the edge's own: routes, certificates and ledger",
+                "give the volume another name",
+            )
+        elif (
+            _gives_control(source, read_only=volume.read_only)
+            and source not in environment.allow_host_access
+        ):
+            yield error(
+                "host-access",
+                ("volumes", index),
+                f"through {source}, whoever gets into this container controls the whole host",
+                f"leave it out, or, where this is meant: allow_host_access: [{source}]",
+            )
+
+
+def _gives_control(source: str, *, read_only: bool) -> bool:
+    """Tell whether a mount of a host's path reaches the engine, or can change the system."""
+    if not source.startswith("/"):
+        return False
+    above = (*_ENGINE, *(() if read_only else _SYSTEM))
+    reaches = any(place == source or place.startswith(f"{source.rstrip('/')}/") for place in above)
+    below = any(source.startswith(f"{place}/") for place in _ENGINE)
+    return reaches or below
+
+
+def _capabilities(scope: Scope) -> Iterator[Finding]:
+    options = scope.environment.options
+    for index, name in enumerate(options.cap_add):
+        if name in options.cap_drop:
+            yield error(
+                "capability-twice",
+                ("cap_add", index),
+                f"{name} is in cap_drop too",
+                "name it in one of them",
+            )
+        elif name in _ALL_POWERFUL:
+            yield warning(
+                "powerful-capability",
+                ("cap_add", index),
+                f"with {name}, whoever gets into this container may control the whole host",
+                "give only what the application needs",
             )
 
 
@@ -110,4 +164,13 @@ def _gates(scope: Scope) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (_volumes, _image_volumes, _networks, _labels, _memory, _gates)
+RULES: tuple[Rule, ...] = (
+    _volumes,
+    _host_access,
+    _capabilities,
+    _image_volumes,
+    _networks,
+    _labels,
+    _memory,
+    _gates,
+)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from deploy_action.config.model import EdgeOptions, Environment, Hook
 from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.container_options import host_config
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server, backend_name
 from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec, NetworkSpec
 from deploy_action.releases.model import Release, Role
@@ -242,15 +243,14 @@ def _spec(
         command=command,
         env=identity | dict(configuration.env) | _secret_env(release, secrets),
         networks=networks,
-        binds=tuple(
-            f"{v.source}:{v.target}:{'ro' if v.read_only else 'rw'}" for v in configuration.volumes
-        ),
+        binds=tuple(volume.bind for volume in configuration.volumes),
         memory_bytes=configuration.resources.memory_bytes,
         cpus=configuration.resources.cpus,
         pids=configuration.resources.pids,
         user=configuration.user,
         read_only=configuration.read_only,
         tmpfs=configuration.tmpfs,
+        host_config=host_config(configuration.options),
         labels=dict(configuration.labels)
         | {
             f"{_PREFIX}format": _FORMAT,

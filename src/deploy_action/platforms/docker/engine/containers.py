@@ -218,10 +218,11 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         else [],
         "ReadonlyRootfs": spec.read_only,
         "AutoRemove": spec.remove_at_end,
-        "Tmpfs": dict.fromkeys(spec.tmpfs, ""),
+        "Tmpfs": {path: options for path, _, options in (m.partition(":") for m in spec.tmpfs)},
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "2"}}
         if spec.log_limit
         else None,
+        **spec.host_config,
     }
 
 

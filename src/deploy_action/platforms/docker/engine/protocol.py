@@ -145,6 +145,9 @@ class ContainerSpec:
     user: str | None = None
     read_only: bool = False
     tmpfs: tuple[str, ...] = ()
+    """``/path`` or ``/path:options``, as `docker run --tmpfs` takes them."""
+    host_config: Mapping[str, object] = field(default_factory=dict)
+    """More of the engine's HostConfig."""
     stop_signal: str | None = None
     stdin: bool = False
     remove_at_end: bool = False

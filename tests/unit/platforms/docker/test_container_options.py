@@ -1,0 +1,90 @@
+"""The options of deploy.yaml as `docker run` would send them."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy_action.config.model import ContainerOptions, Logging, ULimit, Volume
+from deploy_action.platforms.docker.container_options import DROPPED, host_config
+
+
+def test_a_container_has_less_than_docker_gives_by_default() -> None:
+    """No raw sockets, no new privileges, and a bounded log, whatever the engine's default is."""
+    config = host_config(ContainerOptions())
+    assert config["CapDrop"] == sorted(DROPPED)
+    assert config["CapAdd"] == []
+    assert config["SecurityOpt"] == ["no-new-privileges:true"]
+    bounds = {"max-size": "10m", "max-file": "3"}
+    assert config["LogConfig"] == {"Type": "json-file", "Config": bounds}
+
+
+@pytest.mark.parametrize(
+    ("add", "drop", "dropped"),
+    [
+        (("NET_RAW",), (), ["MKNOD", "SETFCAP"]),
+        ((), ("CHOWN",), ["CHOWN", "MKNOD", "NET_RAW", "SETFCAP"]),
+        (("NET_BIND_SERVICE",), ("ALL",), ["ALL"]),
+        (("ALL",), (), []),
+    ],
+)
+def test_what_is_given_back_is_not_dropped(
+    add: tuple[str, ...], drop: tuple[str, ...], dropped: list[str]
+) -> None:
+    """cap_add is the documented way to have a capability."""
+    config = host_config(ContainerOptions(cap_add=add, cap_drop=drop))
+    assert config["CapAdd"] == list(add)
+    assert config["CapDrop"] == dropped
+
+
+@pytest.mark.parametrize(
+    ("logging", "config"),
+    [
+        (Logging(driver="engine"), None),
+        (Logging(driver="journald"), {"Type": "journald", "Config": {}}),
+        (
+            Logging(driver="local", options={"max-size": "50m"}),
+            {"Type": "local", "Config": {"max-size": "50m", "max-file": "3"}},
+        ),
+    ],
+)
+def test_a_log_is_bounded_where_the_driver_has_bounds(
+    logging: Logging, config: dict[str, object] | None
+) -> None:
+    """Options that somebody wrote win."""
+    assert host_config(ContainerOptions(logging=logging))["LogConfig"] == config
+
+
+def test_every_option_is_written_as_the_engine_has_it() -> None:
+    """Limits, devices, GPUs, hosts, name servers, parameters."""
+    options = ContainerOptions(
+        ulimits={"nofile": ULimit(soft=1, hard=2)},
+        shm_bytes=1 << 20,
+        devices=("/dev/fuse", "/dev/a:/dev/b", "/dev/c:/dev/d:r", "/dev/e:rw"),
+        gpus=-1,
+        extra_hosts=("a=10.0.0.1", "host.docker.internal:host-gateway"),
+        dns=("10.0.0.53",),
+        init=True,
+        sysctls={"net.core.somaxconn": "1024"},
+        no_new_privileges=False,
+    )
+    config = host_config(options)
+    assert config["Ulimits"] == [{"Name": "nofile", "Soft": 1, "Hard": 2}]
+    assert config["ShmSize"] == 1 << 20
+    assert [
+        (d["PathOnHost"], d["PathInContainer"], d["CgroupPermissions"]) for d in config["Devices"]
+    ] == [
+        ("/dev/fuse", "/dev/fuse", "rwm"),
+        ("/dev/a", "/dev/b", "rwm"),
+        ("/dev/c", "/dev/d", "r"),
+        ("/dev/e", "/dev/e", "rw"),
+    ]
+    assert config["DeviceRequests"] == [{"Count": -1, "Capabilities": [["gpu"]]}]
+    assert config["ExtraHosts"] == ["a:10.0.0.1", "host.docker.internal:host-gateway"]
+    assert (config["Dns"], config["Init"], config["SecurityOpt"]) == (["10.0.0.53"], True, [])
+    assert config["Sysctls"] == {"net.core.somaxconn": "1024"}
+
+
+def test_a_mount_is_written_as_docker_run_takes_it() -> None:
+    """With SELinux's label after the rights."""
+    assert Volume(source="data", target="/data").bind == "data:/data:rw"
+    assert Volume(source="/a", target="/b", read_only=True, relabel="Z").bind == "/a:/b:ro,Z"
