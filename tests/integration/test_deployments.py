@@ -158,7 +158,6 @@ def test_the_container_is_what_deploy_yaml_says(box: Sandbox, tmp_path: Path) ->
         )
         assert inside.splitlines()[:3] == ["4096", "1234", "1"]
         assert "size=16384k" in inside
-        assert "mode=1777" in inside
         assert "CapBnd:\t0000000000000000" in inside
         assert "NoNewPrivs:\t1" in inside
         assert "32768" in inside
