@@ -11,7 +11,7 @@ pytestmark = pytest.mark.docker
 
 
 def _running(box: Sandbox, version: str) -> list[str]:
-    return [name for name in box.serving_containers() if f"-{version}-" in name]
+    return [name for name in box.serving_containers() if f"_{version}_" in name]
 
 
 def test_three_replicas_change_together_and_are_brought_back_to_three(box: Sandbox) -> None:

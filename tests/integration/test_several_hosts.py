@@ -41,7 +41,7 @@ def _assert_went_back(done: Finished, pair: Hosts, box: Sandbox) -> None:
     assert _versions(pair, box) == ["1.0.0", "1.0.0"]
     for host in (first, second):
         left = host.run("ps", "-a", "--format", "{{.Names}}").split()
-        assert not [name for name in left if "-2.0.0-" in name], left
+        assert not [name for name in left if "_2.0.0_" in name], left
     for entry in _ledgers(pair, box):
         assert (entry["state"], entry["release"]["version"]) == ("failed", "2.0.0")
         assert entry["cause"]
@@ -58,7 +58,7 @@ def _deploy_until_a_death(pair: Hosts, box: Sandbox) -> Finished:
     else:
         pytest.fail(f"the first host never switched: {process.communicate()[0]}")
     names = second.run("ps", "--format", "{{.Names}}").split()
-    second.run("kill", *[name for name in names if "-2.0.0-" in name])
+    second.run("kill", *[name for name in names if "_2.0.0_" in name])
     out, err = process.communicate(timeout=60)
     return Finished(exit_code=process.returncode, out=out, err=err)
 
@@ -94,7 +94,7 @@ def test_all_hosts_change_or_none(pair: Hosts, tmp_path: Path) -> None:
         box.deployed("2.0.0")
         assert _versions(pair, box) == ["2.0.0", "2.0.0"]
         # Nobody waited for that: the connection over which it was asked for is closed.
-        until(lambda: not _running(pair, "-1.0.0-"), "the end of 1.0.0")
+        until(lambda: not _running(pair, "_1.0.0_"), "the end of 1.0.0")
 
         back = box.run("rollback")
         assert back.exit_code == 0, back.text

@@ -32,7 +32,7 @@ def _roles(box: Sandbox) -> dict[str, list[str]]:
 
 def _started(box: Sandbox, version: str) -> dict[str, str]:
     """Return name → when it was started, for the replicas of a version that run."""
-    names = [name for name in box.containers(all=False) if f"-{version}-" in name]
+    names = [name for name in box.containers(all=False) if f"_{version}_" in name]
     return {name: docker("inspect", "-f", "{{.State.StartedAt}}", name).strip() for name in names}
 
 
