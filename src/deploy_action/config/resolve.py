@@ -220,9 +220,7 @@ def _options(section: Section) -> model.ContainerOptions:
         key: tuple(name.removeprefix("CAP_") for name in section.get(key, ()))
         for key in ("cap_add", "cap_drop")
     }
-    values["ulimits"] = {
-        name: _ulimit(value) for name, value in section.get("ulimits", {}).items()
-    }
+    values["ulimits"] = {name: _ulimit(value) for name, value in section.get("ulimits", {}).items()}
     if "shm_size" in section:
         values["shm_bytes"] = parse_size(section["shm_size"])
     if "gpus" in section:
