@@ -31,7 +31,7 @@ __all__ = [
 _CODES = {
     0: "it ended without an error, but a service has to keep running; does the command go into "
     "the background?",
-    1: "the application failed at start; its last log lines say why",
+    1: "the application failed; its log says why",
     126: "the entry point was found but is not executable (chmod +x, or a wrong architecture)",
     127: "the entry point was not found in the image",
     134: "it aborted (SIGABRT)",
@@ -216,7 +216,7 @@ def explain_exit(container: ContainerState) -> str:
             f"out of memory (exit code {code}): the kernel killed it at its limit of {limit} MiB; "
             "raise resources.memory or let it use less"
         )
-    reason = _CODES.get(code, "see its last log lines")
+    reason = _CODES.get(code, "see its log")
     message = f" ({container.error})" if container.error else ""
     return f"exit code {code}: {reason}{message}"
 

@@ -173,7 +173,7 @@ def test_a_failed_health_command_is_explained() -> None:
             ),
         ),
         ({"exit_code": 139}, "exit code 139: it crashed (SIGSEGV)"),
-        ({"exit_code": 5, "error": "x"}, "exit code 5: see its last log lines (x)"),
+        ({"exit_code": 5, "error": "x"}, "exit code 5: see its log (x)"),
     ],
 )
 def test_ends_are_explained(ended: dict[str, Any], sentence: str) -> None:

@@ -98,7 +98,7 @@ def require_healthcheck(host: str, release: Release, *, present: bool) -> None:
     if present or health_check(release.configuration.health).source is not HealthSource.CONTAINER:
         return
     raise BadInput(
-        f"{host}: health.kind is docker, but the image {release.reference} has no HEALTHCHECK",
+        f"{host}: health.kind is docker, but {release.image}:{release.version} has no HEALTHCHECK",
         cause="its Dockerfile has no HEALTHCHECK, or HEALTHCHECK NONE",
         remedy="write health: {path: /healthz} (or tcp, command, running) in deploy.yaml, or add "
         "a HEALTHCHECK to the Dockerfile",
