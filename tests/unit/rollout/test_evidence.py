@@ -9,12 +9,18 @@ import pytest
 from tests.fakes.application import Application
 from tests.fakes.world import World, make_world
 
-from deploy_action.errors import ExitCode
+from deploy_action.commands import perform
+from deploy_action.errors import ErrorCode, ExitCode
+from deploy_action.events.model import Event, QuotedOutput
+from deploy_action.inputs import Inputs
 from deploy_action.releases.model import HostOutcome
 from deploy_action.render.outcome_view import outcome_view
 from deploy_action.render.view import Facts
+from deploy_action.results.notes import Note
+from deploy_action.results.outcome import Outcome
 
 SECRET = "tops3cret-value"
+HOOK = "tops3cretword"
 WORDS = (f"the token is {SECRET}", "fatal: no database")
 
 
@@ -102,3 +108,32 @@ def test_the_report_says_what_was_proven_of_the_release(
     }
     assert facts["proven"].startswith("every replica runs this image")
     assert says in facts["proven"]
+
+
+def test_a_secret_that_a_hook_prints_is_told_to_nobody(world: World) -> None:
+    """Observers are told of its output as it ends."""
+    world.configure(hooks={"pre_deploy": [{"name": "migrate", "run": f"echo {HOOK}; exit 3"}]})
+    told: list[Event] = []
+
+    class Listener:
+        name = "listener"
+
+        def notify(self, event: Event) -> None:
+            told.append(event)
+
+        def close(self, timeout_seconds: float) -> tuple[Note, ...]:
+            return ()
+
+    inputs = Inputs(
+        config=world.directory / "deploy.yaml",
+        version="2.0.0",
+        actor="ada",
+        environ={"TOKEN": HOOK},
+    )
+    done = perform("deploy", inputs, [Listener()])
+    assert isinstance(done, Outcome)
+    assert done.error is not None
+    assert done.error.code is ErrorCode.HOOK_FAILED
+    quoted = [event for event in told if isinstance(event, QuotedOutput)]
+    assert [event.lines[0] for event in quoted] == ["***"]
+    assert HOOK not in f"{done.error.what}{done.error.cause}{world.ledger('local')[-1].cause}"

@@ -151,7 +151,9 @@ def _switch(plan: Plan, hosts: Sequence[str]) -> Iterator[Stage]:
     configuration = plan.configuration
     if configuration.route is None:
         return
-    for percent in configuration.strategy.canary:
+    # A first release has nothing beside it: nobody has to wait for a comparison.
+    canary = configuration.strategy.canary if plan.previous is not None else ()
+    for percent in canary:
         seconds = configuration.strategy.pause_seconds
         yield _stage("canary", [ShiftTraffic(host=host, percent=percent) for host in hosts])
         yield _stage(
