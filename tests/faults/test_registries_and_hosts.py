@@ -282,6 +282,9 @@ def test_what_staging_cleans_up_leaves_what_production_can_restore(
         done = box.run("rollback", "-e", "production")
         assert done.exit_code == 0, done.text
         assert box.serving() == "1.0.0"
+    names = docker("images", "--format", "{{.Repository}}:{{.Tag}}").split()
+    for name in (each for each in names if each.startswith(f"{store.name}/pruned:")):
+        docker("rmi", name)
 
 
 @LONG
