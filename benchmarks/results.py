@@ -28,6 +28,8 @@ _HEAD = """\
 Each benchmark measures both sides of a comparison in turn, in one run on one machine. The ratios are comparable
 between machines; the seconds are not. The samples are in [results/](results), and this page is computed from them.
 `python -m benchmarks.NAME --write` repeats one benchmark; `make bench` runs all.
+All deployments are measured with `watch: 0s`. The default adds the three seconds after the switch in which the new
+release, which serves already, has to stay up.
 """
 
 
