@@ -21,9 +21,7 @@ from deploy_action.init.files import read_text
 __all__ = ["ComposeService", "is_compose_file", "read_compose"]
 
 _NAME = re.compile(r"(?:[\w.-]*[.-])?compose(?:[.-][\w.-]+)?\.ya?ml")
-_NOT_DEPLOYED = re.compile(
-    r"(?:^|[._-])(?:dev|development|test|tests|ci|debug|local|e2e|example)\b"
-)
+_NOT_DEPLOYED = re.compile(r"(?:^|[._-])(?:dev|development|test|tests|ci|debug|local|e2e)\b")
 _VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?:(:?[-+])([^{}]*)|[:?][^{}]*)?\}|(\w+))")
 _SUPPORT = re.compile(
     r"postgres|postgis|timescale|mysql|mariadb|percona|redis|valkey|keydb|dragonfly|mongo|memcache"
@@ -69,7 +67,9 @@ class ComposeService:
     @property
     def is_support(self) -> bool:
         """Whether it is a database, a queue or a tool beside the application."""
-        return self.context is None and bool(_SUPPORT.search(self.image.rpartition("/")[2]))
+        return self.context is None and bool(
+            _SUPPORT.search(self.image.rpartition("/")[2].partition(":")[0])
+        )
 
     @property
     def develops(self) -> bool:
@@ -129,7 +129,7 @@ def _service(name: str, settings: dict[str, Any], path: Path, project: str) -> C
         host_ports=tuple(outer for outer, _ in ports if outer),
         environment=_environment(settings, path.parent),
         mounts=mounts,
-        tmpfs=tuple(_text(item).partition(":")[0].rstrip("/") for item in _list(tmpfs)),
+        tmpfs=tuple(_text(item) for item in _list(tmpfs)),
         command=_words(settings.get("command")),
         entrypoint=_words(settings.get("entrypoint")),
         health_path=local_url(" ".join(map(_text, _list(test))))[0],

@@ -44,8 +44,8 @@ _GLOBAL_PREFIX = re.compile(
     re.MULTILINE,
 )
 _MOUNT = re.compile(
-    r"(?:\.use|include_router|register_blueprint|\.mount|\.nest|\binclude)\s*\("
-    r"[^)\n]*?[\"'`](/[\w/-]+)[\"'`]"
+    r"(?:\.use|include_router|register_blueprint|\.mount|\.nest)\s*\([^)\n]*?[\"'`](/[\w/-]+)[\"'`]"
+    r"|\bpath\(\s*[\"']([\w/<>:-]+)[\"'],\s*include\("
 )
 _APPLICATION = re.compile(
     r"app|application|server|mux|http|echo\w*|e|engine|fastify|web|endpoints|config|HttpMethod"
@@ -88,13 +88,15 @@ def health_routes(text: str, file: str) -> Iterator[Route]:
             rank=_NAMES.index(match[3]),
             path=path,
             line=number + 1,
-            mounted=bool(receiver) and not own,
+            mounted=(bool(receiver) and not own) or "path(" in line,
         )
 
 
 def mounts(text: str) -> tuple[list[str], list[str]]:
     """Return the prefixes of the whole application, and those of parts of it."""
-    return ["/" + (a or b) for a, b in _GLOBAL_PREFIX.findall(text)], _MOUNT.findall(text)
+    return ["/" + (a or b) for a, b in _GLOBAL_PREFIX.findall(text)], [
+        "/" + (a or b).strip("/") for a, b in _MOUNT.findall(text)
+    ]
 
 
 def _around(lines: list[str], number: int) -> list[str]:

@@ -37,6 +37,7 @@ _PORTS = (
     re.compile(
         r"(?:ListenAndServe|Run|Start|Listen|bind|Addr)\b[^\n\"]{0,20}\"[\w.\[\]]*:(\d{2,5})\""
     ),
+    re.compile(r"[\"']port[\"'],\s*(\d{2,5})\b"),
     re.compile(r"\.listen\(\s*(\d{2,5})\b"),
     re.compile(r"\.run\([^)\n]*\bport\s*=\s*(\d{2,5})\b"),
     re.compile(r"^server\.port\s*[=:]\s*(\d{2,5})\s*$", re.MULTILINE),

@@ -32,7 +32,6 @@ _SECRET_FILE = re.compile(r"(?:^|/)(?:docker\.sock|[\w.-]*\.(?:conf|ya?ml|json|t
 # What images of the public registries listen on, if nothing else is said.
 _BASES = (
     (r"nginx-unprivileged", 8080),
-    (r"php:.*fpm", None),
     (r"dotnet(?:/core)?/aspnet:(?:[23567]\.)", 80),
     (r"dotnet/aspnet", 8080),
     (r"(?:^|/)(?:nginx|httpd|caddy|wordpress|drupal|nextcloud|matomo|traefik)(?::|$)", 80),
@@ -103,6 +102,9 @@ def survey(root: Path, *, service: str = "", image: str = "") -> Survey:
     deployables = find_deployables(root, top, composition, kamal)
     chosen = _choose(deployables, service, root)
     base = root / (chosen.context or ".") if chosen else root
+    own = (root / chosen.dockerfile).parent if chosen and chosen.dockerfile else root
+    if service and own != root and any(own.glob("*.*")):
+        base = own  # of several services in one context
     sources = read_sources(root if chosen and (chosen.context or ".").startswith("..") else base)
     if chosen is None and not image and not (sources.framework or kamal):
         raise BadInput(
@@ -212,7 +214,9 @@ class _Reader:
         chosen = self.chosen
         if chosen.context is None and not (chosen.compose or self.image or self.kamal):
             yield "image", "there is no Dockerfile; who builds the image, and what is it called?"
-        if chosen.rivals:
+        if missing := self._not_in_context():
+            yield "build", f"{missing} is copied but not in the repository: what makes it?"
+        elif chosen.rivals:
             others = ", ".join(chosen.rivals)
             yield "build", f"{others} could be the Dockerfile to deploy as well"
         elif chosen.container.target and not (chosen.compose and chosen.compose.target):
@@ -221,6 +225,12 @@ class _Reader:
             yield "port", f"{port.value} is {port.source}"
         if health and not health.sure:
             yield "health", health.source
+
+    def _not_in_context(self) -> str:
+        """Return the first thing that the Dockerfile copies and the repository does not have."""
+        context = self.root / (self.chosen.context or ".")
+        sources = self.chosen.container.sources
+        return next((name for name in sources if not os.path.lexists(context / name)), "")
 
     def _service(self) -> Guess[str]:
         part = self._part()
@@ -251,7 +261,7 @@ class _Reader:
         if self.chosen.context is None and compose and compose.image:
             name = re.sub(r"(?::[\w.-]*)?(?:@.*)?$", "", compose.image)
             return Guess(value=name, source=compose.file.name)
-        if self.kamal and "/" in self.kamal.image:
+        if self.kamal and "/" in self.kamal.image and not self.kamal.image.startswith("localhost"):
             return Guess(value=self.kamal.image, source=KAMAL)
         checkout = self.checkout
         image = checkout.remote.image if checkout and checkout.remote else None
@@ -276,6 +286,7 @@ class _Reader:
             container.command_port: f"the command in {file}",
             container.health_port: f"HEALTHCHECK in {file}",
             container.port_variable: f"ENV in {file}",
+            _port_of(container.base): f"what {container.base} listens on",
         }
         where = compose.file.name if compose else ""
         for port in exposed:
@@ -299,17 +310,16 @@ class _Reader:
             return Guess(value=port, source=source, sure=sure)
         if container.is_worker:
             return None
-        for pattern, usual in _BASES:
-            if re.search(pattern, container.base):
-                if usual:
-                    return Guess(value=usual, source=f"what {container.base} listens on")
-                fastcgi = "FastCGI, and the edge speaks HTTP: put a web server into the image"
-                return Guess(value=9000, source=fastcgi, sure=False)
+        if re.search(r"php:.*fpm", container.base):
+            fastcgi = "FastCGI, and the edge speaks HTTP: put a web server into the image"
+            return Guess(value=9000, source=fastcgi, sure=False)
         nothing = Guess(value=_USUAL_PORT, source="a usual port: nothing names one", sure=False)
         return self.sources.port or self.sources.framework_port or nothing
 
     def _health_path(self) -> Guess[str] | None:
         container, compose = self.chosen.container, self.chosen.compose
+        if container.health_path == "/":
+            return None  # curl takes a redirect for an answer, as a login page gives it
         if container.health_path:
             return Guess(
                 value=container.health_path, source=f"HEALTHCHECK in {self.chosen.dockerfile}"
@@ -336,7 +346,7 @@ class _Reader:
         tmpfs = compose.tmpfs if compose else ()
         taken: dict[str, str] = {}
         for path, wanted in volumes.items():
-            if path in tmpfs:
+            if path in {mount.partition(":")[0].rstrip("/") for mount in tmpfs}:
                 continue
             free = wanted if wanted not in taken else _NAME.sub("-", path.lower()).strip("-")
             taken[free] = path
@@ -433,6 +443,10 @@ class _Reader:
 
 def _is_secret(name: str) -> bool:
     return name_looks_secret(name) or bool(_CREDENTIALS.search(name))
+
+
+def _port_of(base: str) -> int | None:
+    return next((port for pattern, port in _BASES if re.search(pattern, base)), None)
 
 
 def _claimed(text: str) -> Iterator[int]:

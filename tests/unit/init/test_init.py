@@ -12,11 +12,15 @@ import pytest
 import yaml
 
 from deploy_action import config
+from deploy_action.commands.init import run as command
 from deploy_action.errors import BadInput, ErrorCode, ExitCode
-from deploy_action.gates import python_files
+from deploy_action.events.stream import EventStream
+from deploy_action.gates import bandit, python_files
 from deploy_action.gates.bandit import BanditOptions
+from deploy_action.gates.result import Findings, Passed
 from deploy_action.init import initialise, survey
 from deploy_action.init.render import ACTION
+from deploy_action.inputs import Inputs
 from deploy_action.problem import Severity
 from deploy_action.process import run
 
@@ -143,7 +147,7 @@ TWO_OF_ONE = {
     "compose.yaml": "services:\n"
     "  shop-web: {build: {context: ., dockerfile: src/web/Dockerfile}}\n"
     "  shop-api: {build: {context: ., dockerfile: src/api/Dockerfile}}\n",
-    "compose.override.yaml": "services: {shop-api: {ports: ['5201:5200']}}\n",
+    "compose.override.yaml": "services: {shop-api: {ports: ['5200:8080']}}\n",
 }
 IMAGE_ONLY = {
     "compose.yaml": "services:\n  board: {image: 'ghcr.io/acme/board:2.1', ports: ['80:3000']}\n"
@@ -165,9 +169,14 @@ MOUNTED = {
     "b.js": "router.get('/health', ok)",
 }
 FASTCGI = {"Dockerfile": "FROM php:8.3-fpm\n"}
+OVERRIDE = {
+    "Dockerfile": "FROM nginx:1\n",
+    "compose.yaml": "services: {web: {build: .}}\n",
+    "compose.override.yaml": "services: {web: {ports: ['8888:8888']}}\n",
+}
 SAMPLES = (
     COMPOSE, KAMAL, ALPINE, COPIED, STAGES, IMAGE_ONLY, CONFLICT, RIVALS, NO_DOCKERFILE, MOUNTED,
-    FASTCGI,
+    FASTCGI, OVERRIDE,
 )  # fmt: skip
 
 
@@ -372,7 +381,7 @@ def test_services_of_one_context_are_asked_by_name(repository: Repository) -> No
         with pytest.raises(BadInput) as refused:
             survey(root, service=name)
         assert refused.value.code is ErrorCode.SEVERAL_SERVICES
-    for name, port in (("shop-web", 8080), ("shop-api", 5200)):
+    for name, port in (("shop-web", 8080), ("shop-api", 8080)):
         result = survey(root, service=name)
         initialise(root, name=f"deploy.{name}.yaml", result=result)
         environment = _loads(root / f"deploy.{name}.yaml").environments["staging"]
@@ -411,6 +420,8 @@ def test_a_library_has_nothing_to_deploy(repository: Repository, files: dict[str
         (NO_DOCKERFILE, {"image", "port"}),
         (MOUNTED, {"health"}),
         (FASTCGI, {"port"}),
+        (OVERRIDE, {"port"}),
+        (GO, {"build", "port"}),
     ],
 )
 def test_what_is_only_guessed_has_to_be_confirmed(
@@ -447,6 +458,7 @@ def test_what_is_only_guessed_has_to_be_confirmed(
         ("main.ts", 'app.setGlobalPrefix("api")\napp.get("/health", ok)', "/api/health"),
         ("a.py", 'requests.get(other + "/health")', None),
         ("a.py", 'values.get("up")', None),
+        ("urls.py", 'path("status/", a)\npath("x/", include(y))', "/status?"),
         ("a.py", '@app.get("/images/health")', None),
         ("a.py", '# @app.get("/health")', None),
     ],
@@ -454,10 +466,12 @@ def test_what_is_only_guessed_has_to_be_confirmed(
 def test_routes_have_the_prefixes_around_them(
     repository: Repository, file: str, text: str, path: str | None
 ) -> None:
-    """The path is the one that the application answers at; no route of others, or of a part."""
+    """The path is the one that the application answers at; no route of others, or of a part; one
+    whose router may be mounted elsewhere is marked.
+    """
     root = repository({"Dockerfile": "FROM a\nEXPOSE 80\n", file: text + "\n"})
     found = survey(root).health_path
-    assert (found.value if found else None) == path
+    assert (found.value + "?" * (not found.sure) if found else None) == path
 
 
 def test_volumes_are_proposed_for_each_environment(repository: Repository) -> None:
@@ -662,3 +676,18 @@ def test_without_git_the_names_are_those_of_the_directory(
     monkeypatch.setenv("PATH", str(tmp_path))
     result = survey(root)
     assert (result.service.value, result.image, result.branch) == ("some-repo-1", None, "main")
+
+
+def test_findings_of_today_become_a_baseline(repository: Repository) -> None:
+    """The gate passes on the day of init, refuses a new finding, and no code is in the file."""
+    found = "import subprocess\nsubprocess.run(HUNTER, shell=True)\n"
+    root = repository({**CURL, "shop/a.py": found})
+    done = command(Inputs(config=root / "deploy.yaml"), EventStream([]))
+    assert any(file.path.endswith("bandit-baseline.json") for file in done.files)
+    assert "HUNTER" not in (root / "bandit-baseline.json").read_text()
+    options = _loads(root / "deploy.yaml").environments["staging"].gates["bandit"]
+    assert isinstance(options, BanditOptions)
+    assert options.baseline == "bandit-baseline.json"
+    assert isinstance(bandit.run(options, root), Passed)
+    (root / "shop/b.py").write_text(found)
+    assert isinstance(bandit.run(options, root), Findings)
