@@ -137,5 +137,5 @@ def fake_bench() -> Iterator[Bench]:
 def with_network(bench: Bench) -> Bench:
     """Bring image and network of an edge."""
     ensure_image(bench.engine, bench.options)
-    ensure_network(bench.engine, bench.options.name)
+    ensure_network(bench.engine, bench.options)
     return bench

@@ -1,8 +1,9 @@
-"""The host's engine, disk, network or ssh server fails: rows 18, 25 and 34 to 37."""
+"""The host's engine, disk, network or ssh server fails: rows 18, 25, 34 to 37 and 54."""
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import socket
 import subprocess
@@ -223,6 +224,37 @@ def test_a_host_key_that_is_not_the_known_one_is_refused(
         assert machine.address in done.text
         for role in ("replica", "edge", "lock"):
             assert box.containers(role) == []
+
+
+@LONG
+def test_the_network_takes_no_range_that_the_host_routes_elsewhere(
+    machines: Hosts, tmp_path: Path
+) -> None:
+    """Row 54: a host in a cloud's network, of which it routes one gateway, and `doctor` on it."""
+    machine = machines.hosts[0]
+    ip = ("ip", "-n", machine.name)
+    subprocess.run((*ip, "route", "add", "10.128.0.1", "dev", "eth0"), check=True)
+    inside = ""
+    try:
+        with on(machine, tmp_path) as box:
+            box.deployed("1.0.0")
+            shown = box.docker("network", "inspect", box.edge, "--format", "{{json .IPAM.Config}}")
+            taken = ipaddress.IPv4Network(json.loads(shown)[0]["Subnet"])
+            assert not taken.overlaps(ipaddress.IPv4Network("10.128.0.0/9"))
+            assert _network_row(box)["state"] == "ok"
+            inside = str(taken.network_address + 9)
+            subprocess.run((*ip, "route", "add", inside, "dev", "eth0"), check=True)
+            row = _network_row(box)
+            assert row["state"] == "warning"
+            assert inside in row["detail"]
+    finally:
+        for route in filter(None, ("10.128.0.1", inside)):
+            subprocess.run((*ip, "route", "del", route), check=True)
+
+
+def _network_row(box: Sandbox) -> dict[str, str]:
+    rows = box.run("doctor").json["checks"]
+    return next(row for row in rows if row["subject"] == "network")
 
 
 LOST = [

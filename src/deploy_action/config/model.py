@@ -344,6 +344,8 @@ class EdgeOptions:
     name: str = "deploy-action"
     network: Literal["host", "bridge"] = "host"
     image: str | None = None
+    subnet: str | None = None
+    """Range of a network that has yet to be created; one that the host does not route to if None."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose proxies may say who the client is."""
 

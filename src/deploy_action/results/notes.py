@@ -15,6 +15,7 @@ class NoteCode(StrEnum):
     ADDRESS_UNANSWERED = "address-unanswered"
     CLEAN_UP_INCOMPLETE = "clean-up-incomplete"
     COMMENT_NOT_WRITTEN = "comment-not-written"
+    EDGE_NETWORK = "edge-network"
     EDGE_REWRITTEN = "edge-rewritten"
     FIRST_DEPLOYMENT = "first-deployment"
     GAP_EXPECTED = "gap-expected"

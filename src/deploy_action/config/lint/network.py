@@ -9,6 +9,8 @@ from deploy_action.config.lint.scope import Finding, Rule, Scope, error, zero
 
 __all__ = ["RULES"]
 
+_WIDEST, _NARROWEST = 16, 26
+
 
 def _trusted_proxies(scope: Scope) -> Iterator[Finding]:
     for index, network in enumerate(scope.environment.edge.trusted_proxies):
@@ -23,6 +25,30 @@ def _trusted_proxies(scope: Scope) -> Iterator[Finding]:
             )
 
 
+def _subnet(scope: Scope) -> Iterator[Finding]:
+    subnet = scope.environment.edge.subnet
+    if subnet is None:
+        return
+    try:
+        network = ipaddress.IPv4Network(subnet)
+    except ValueError as reason:
+        yield error(
+            "bad-network",
+            ("edge", "subnet"),
+            f"not a network: {reason}",
+            "write the first address of the network and its length: 172.30.0.0/20",
+        )
+        return
+    if not _WIDEST <= network.prefixlen <= _NARROWEST:
+        yield error(
+            "bad-network",
+            ("edge", "subnet"),
+            f"a /{network.prefixlen} has {'too many' if network.prefixlen < _WIDEST else 'too few'} "
+            "addresses for replicas",
+            f"write one from /{_WIDEST} to /{_NARROWEST}",
+        )
+
+
 def _timeouts(scope: Scope) -> Iterator[Finding]:
     timeouts = scope.environment.timeouts
     for key in ("request", "idle", "tunnel"):
@@ -30,4 +56,4 @@ def _timeouts(scope: Scope) -> Iterator[Finding]:
             yield zero(("timeouts", key), "timeout")
 
 
-RULES: tuple[Rule, ...] = (_trusted_proxies, _timeouts)
+RULES: tuple[Rule, ...] = (_trusted_proxies, _subnet, _timeouts)

@@ -8,6 +8,11 @@ from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeployActionError, DeploymentFailed, HostUnreachable
 from deploy_action.platforms.docker import engine as engines
+from deploy_action.platforms.docker.edge.subnets import (
+    ROUTES_ARGV,
+    crossing_routes,
+    read_routes,
+)
 from deploy_action.platforms.docker.edge.upgrade import is_older
 from deploy_action.results.reports import Check, CheckState
 
@@ -80,7 +85,8 @@ def _through_edge(
 ) -> tuple[Check, ...]:
     found = engine.container(options.name)
     if found is None:
-        detail = "not there yet; the first deployment brings it"
+        network = options.subnet or "a range that the host has no route to (edge.subnet sets one)"
+        detail = f"not there yet; the first deployment brings it, with a network in {network}"
         return (Check(host=host, subject="edge", state=CheckState.WARNING, detail=detail),)
     if "deploy-action.edge" not in found.labels:
         return (
@@ -104,6 +110,7 @@ def _through_edge(
         )
     edge = _age(engine, host, options, found)
     looks: dict[str, Look] = {"disk": _disk, "volume": _volume, "clock": _clock(now)}
+    looks["network"] = _network(options)
     return (edge, *(_asked(name, look, engine, host, found) for name, look in looks.items()))
 
 
@@ -172,6 +179,29 @@ def _volume(engine: Engine, host: str, edge: Container) -> Check:
         detail="the ledger's volume cannot be written",
         remedy=f"look at it: docker exec {edge.name} ls -ld /state /state/ledger /state/edge",
     )
+
+
+def _network(options: EdgeOptions) -> Look:
+    def look(engine: Engine, host: str, edge: Container) -> Check:
+        subnet = engine.networks().get(options.name, "")
+        state, detail, remedy = CheckState.OK, f"{options.name} has {subnet}", ""
+        routes: tuple[str, ...] = ()
+        if options.network == "host":
+            shown = engine.execute(edge.id, ROUTES_ARGV, timeout_seconds=_SECONDS)
+            routes = crossing_routes(subnet, read_routes(shown.output)) if subnet else ()
+        if routes:
+            state = CheckState.WARNING
+            detail += f", and the host has routes to addresses of it: {', '.join(routes[:5])}"
+        elif options.subnet not in (None, subnet):
+            state, detail = CheckState.WARNING, f"{detail}, not edge.subnet {options.subnet}"
+        if state is not CheckState.OK:
+            remedy = (
+                "set edge.name and edge.subnet in deploy.yaml to another network; "
+                "deploy-action deploy creates it"
+            )
+        return Check(host=host, subject="network", state=state, detail=detail, remedy=remedy)
+
+    return look
 
 
 def _clock(now: Callable[[], float]) -> Look:

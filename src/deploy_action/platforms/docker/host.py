@@ -227,6 +227,7 @@ def observe(host: Host, wanted: Iterable[str]) -> HostObservation:
         servers=None if written is None else servers,
         edge=edge,
         fingerprint_key=key,
+        subnet=host.addresses.subnet or None,
     )
 
 
@@ -250,6 +251,8 @@ def open_reader(
     else:
         spec = edge_host.lock_spec(edge, f"{edge.name}-reader-{os.urandom(6).hex()}", {})
         carrier, stream = _start_reader(engine, spec)
+    # Asked only where deploy.yaml says what it should be.
+    subnet = engine.networks().get(edge.name, "") if edge.subnet is not None else ""
     with contextlib.closing(Session(engine.host, stream)) as session:
         yield Host(
             name=name,
@@ -258,6 +261,7 @@ def open_reader(
             clock=clock,
             session=session,
             dialer=HostDialer(engine=engine, container_id=carrier),
+            addresses=IpAllocator(subnet=subnet),
         )
 
 

@@ -40,7 +40,7 @@ def lock_host(
     edge = placement.edge
     spec = lock_spec(edge, lock_name(edge.name, placement.service, placement.environment), labels)
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="network") as beside:
-        network = beside.submit(ensure_network, engine, edge.name)
+        network = beside.submit(ensure_network, engine, edge)
         if edge.network != "host":
             # The lock's own container will be in it.
             network.result()
@@ -49,6 +49,8 @@ def lock_host(
                 engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel.event
             )
         except ImageMissing:
+            # It may be bringing the image, too.
+            network.result()
             ensure_image(engine, edge)
             lock = acquire(
                 engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel.event

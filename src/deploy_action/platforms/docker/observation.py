@@ -32,6 +32,7 @@ class HostObservation:
         servers: what the running edge says of the backend; None without an edge or a backend.
         edge: what the edge's configuration says of all services.
         fingerprint_key: the key of secret fingerprints; None where none was made yet.
+        subnet: of the edge's network; empty where it has yet to be created, None if not looked up.
         problem: why the host could not be observed; everything else is empty then.
     """
 
@@ -46,6 +47,7 @@ class HostObservation:
     edge: EdgeState = field(default_factory=EdgeState)
     fingerprint_key: bytes | None = field(default=None, repr=False)
     problem: str = ""
+    subnet: str | None = None
 
     @property
     def edited(self) -> bool:

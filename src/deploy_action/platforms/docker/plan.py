@@ -29,8 +29,8 @@ from deploy_action.rollout.plan import Plan, Stage, draft_plan
 from deploy_action.rollout.steps.record import Record
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import Environment, Hook
-    from deploy_action.platforms.docker.observation import DockerObservation
+    from deploy_action.config.model import EdgeOptions, Environment, Hook
+    from deploy_action.platforms.docker.observation import DockerObservation, HostObservation
     from deploy_action.releases.model import Kind, Release
     from deploy_action.rollout.step import Step
 
@@ -189,6 +189,8 @@ def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
             )
     for text in disputes(seen.ledger):
         yield Note(NoteCode.LEDGER_DISPUTED, text)
+    for host in seen.hosts:
+        yield from _network_notes(host, plan.configuration.edge)
     if plan.unchanged:
         return
     configuration = plan.configuration
@@ -211,6 +213,20 @@ def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
     if plan.previous is None:
         text = "first deployment: there is nothing to roll back to if it fails"
         yield Note(NoteCode.FIRST_DEPLOYMENT, text)
+
+
+def _network_notes(host: HostObservation, edge: EdgeOptions) -> Iterator[Note]:
+    if host.subnet == "":
+        subnet = edge.subnet or "a range that the host has no route to (edge.subnet sets one)"
+        text = f"{host.host}: the network {edge.name} will be created with {subnet}"
+        yield Note(NoteCode.EDGE_NETWORK, text)
+    elif host.subnet and edge.subnet and host.subnet != edge.subnet:
+        yield Note(
+            NoteCode.EDGE_NETWORK,
+            f"{host.host}: the network {edge.name} keeps {host.subnet}, not edge.subnet "
+            f"{edge.subnet}: a network that exists cannot change its range; another edge.name gets "
+            "one of its own",
+        )
 
 
 def _stage(name: str, steps: Sequence[Step], *, read_only: bool = False) -> Stage:

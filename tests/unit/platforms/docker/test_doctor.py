@@ -16,6 +16,14 @@ from deploy_action.platforms.docker.engine.protocol import Container, Engine, En
 from deploy_action.results.reports import Check, CheckState
 
 DF = "Filesystem 1024-blocks Used Available Capacity Mounted on\noverlay 100000000 1 {} 1% /state\n"
+ROUTES = """\
+Main:
+           |-- 0.0.0.0
+              /0 universe UNICAST
+           |-- 10.128.0.0
+              /20 link UNICAST
+              /32 host LOCAL
+"""
 
 
 @dataclass(kw_only=True)
@@ -31,6 +39,9 @@ class FakeEngine:
 
     def container(self, id_or_name: str) -> Container | None:
         return self.edge
+
+    def networks(self) -> Mapping[str, str]:
+        return {"deploy-action": "10.128.0.0/20"}
 
     def execute(
         self, container_id: str, argv: Sequence[str], *, timeout_seconds: float
@@ -63,6 +74,7 @@ def healthy(**changes: Execution | Exception) -> FakeEngine:
         "df": Execution(exit_code=0, output=DF.format(50 << 20)),
         "test": Execution(exit_code=0, output=""),
         "date": Execution(exit_code=0, output="1000.5\n"),
+        "head": Execution(exit_code=0, output=ROUTES),
     }
     return FakeEngine(edge=edge(), answers=answers | changes)
 
@@ -83,7 +95,7 @@ def examine(engine: FakeEngine) -> dict[str, Check]:
 def test_a_host_that_is_well_has_only_good_rows() -> None:
     """Engine, edge, disk, volume and clock."""
     found = examine(healthy())
-    assert set(found) == {"engine", "edge", "disk", "volume", "clock"}
+    assert set(found) == {"engine", "edge", "disk", "volume", "clock", "network"}
     assert {need.state for need in found.values()} == {CheckState.OK}
     assert found["engine"].detail == "Docker 28.2 on amd64"
     assert found["disk"].detail == "50.0 GiB free"
@@ -105,6 +117,16 @@ def test_a_clock_that_is_off_is_noticed(said: str, detail: str) -> None:
     need = examine(healthy(date=Execution(exit_code=0, output=said)))["clock"]
     assert (need.state, need.detail) == (CheckState.WARNING, detail)
     assert need.remedy
+
+
+def test_a_network_that_takes_what_the_host_routes_elsewhere_is_told() -> None:
+    """The route and what to set are named; the network's own route is none."""
+    vpn = f"{ROUTES}           |-- 10.0.0.0\n              /8 universe UNICAST\n"
+    need = examine(healthy(head=Execution(exit_code=0, output=vpn)))["network"]
+    assert need.state is CheckState.WARNING
+    assert "10.128.0.0/20" in need.detail
+    assert "10.0.0.0/8" in need.detail
+    assert "edge.subnet" in need.remedy
 
 
 def test_a_volume_that_cannot_be_written_is_a_fault() -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Collection, Iterator, Mapping
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import EdgeOptions
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge import artifact, upgrade
+from deploy_action.platforms.docker.edge.subnets import (
+    ROUTES_ARGV,
+    HostRoute,
+    dynamic_range,
+    free_subnets,
+    read_routes,
+)
 from deploy_action.platforms.docker.engine.protocol import (
     ContainerSpec,
     Engine,
@@ -32,8 +40,7 @@ LEASE_SECONDS = 30
 _READY_SECONDS = 15.0
 _OPEN_FILES = 1 << 18
 """HAProxy takes half as many connections at once; engines may give containers 1024 only."""
-_SUBNETS = ipaddress.IPv4Network("10.128.0.0/9")
-_SUBNETS_TRIED = 32
+_ROUTES_SECONDS = 10.0
 
 
 def edge_image(options: EdgeOptions) -> str:
@@ -71,34 +78,57 @@ def ensure_image(engine: Engine, options: EdgeOptions) -> None:
         engine.pull(options.image, None)
 
 
-def ensure_network(engine: Engine, name: str) -> str:
+def ensure_network(engine: Engine, options: EdgeOptions) -> str:
     """Create the network of edge and replicas unless it exists, and return its subnet."""
+    name = options.name
     networks = engine.networks()
     if name in networks:
         return networks[name]
-    for network in _free_subnets(networks.values()):
-        subnet, dynamic = str(network), list(network.subnets(new_prefix=24))[-1]
-        if engine.create_network(name, subnet=subnet, dynamic_range=str(dynamic)):
+    if options.subnet is not None:
+        candidates: Iterable[str] = (options.subnet,)
+    else:
+        ensure_image(engine, options)
+        candidates = free_subnets(networks.values(), _host_routes(engine, options))
+    for subnet in candidates:
+        if engine.create_network(name, subnet=subnet, dynamic_range=dynamic_range(subnet)):
             return subnet
         if name in (networks := engine.networks()):
             return networks[name]
+    if options.subnet is not None:
+        raise DeploymentFailed(
+            f"{engine.host}: the network {name} cannot have edge.subnet {options.subnet}: another "
+            "network of Docker has addresses of it",
+            remedy="docker network inspect $(docker network ls -q) | grep Subnet",
+            code=ErrorCode.ADDRESS_IN_USE,
+        )
     raise DeploymentFailed(
-        f"{engine.host}: no free subnet for the network {name} in {_SUBNETS}",
-        remedy=f"create it by hand: docker network create --subnet … --ip-range … {name}",
+        f"{engine.host}: no free subnet for the network {name}: the host has routes to all of them",
+        remedy="set edge.subnet in deploy.yaml to a range of your own; ip route shows the others",
         code=ErrorCode.ADDRESS_IN_USE,
     )
 
 
-def _free_subnets(taken: Collection[str]) -> Iterator[ipaddress.IPv4Network]:
-    used = [ipaddress.IPv4Network(subnet) for subnet in taken if subnet and ":" not in subnet]
-    tried = 0
-    for subnet in _SUBNETS.subnets(new_prefix=20):
-        if any(subnet.overlaps(other) for other in used):
-            continue
-        yield subnet
-        tried += 1
-        if tried == _SUBNETS_TRIED:
-            return
+def _host_routes(engine: Engine, options: EdgeOptions) -> tuple[HostRoute, ...]:
+    """Ask the host for its routes; an engine that gives no container the host's network has none
+    that it would tell (user namespaces)."""
+    created = engine.create(
+        ContainerSpec(
+            name=f"{options.name}-routes-{os.urandom(6).hex()}",
+            image=edge_image(options),
+            entrypoint=("sleep",),
+            command=(str(LEASE_SECONDS),),
+            labels={"deploy-action.edge": options.name, "deploy-action.kind": "routes"},
+            network_mode="host",
+        )
+    )
+    try:
+        engine.start(created)
+        shown = engine.execute(created, ROUTES_ARGV, timeout_seconds=_ROUTES_SECONDS)
+    except DeploymentFailed:
+        return ()
+    finally:
+        engine.remove(created)
+    return read_routes(shown.output)
 
 
 def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:
@@ -107,7 +137,7 @@ def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:
     The first address is the gateway's, and Docker assigns those of the last /24 itself.
     """
     network = ipaddress.IPv4Network(subnet)
-    dynamic = list(network.subnets(new_prefix=max(24, network.prefixlen + 1)))[-1]
+    dynamic = ipaddress.IPv4Network(dynamic_range(subnet))
     hosts = network.hosts()
     next(hosts)
     for address in hosts:
