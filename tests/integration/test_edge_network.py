@@ -6,6 +6,9 @@ import dataclasses
 import http.client
 import http.server
 import json
+import socket
+import socketserver
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ import pytest
 from tests.contract.bench import real_bench, with_network
 from tests.support.sandbox import free_port
 
+from deploy_action.checks.http import http_connection
 from deploy_action.config.model import Timeouts
 from deploy_action.platforms.docker.edge.edge import Edge
 from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
@@ -32,12 +36,55 @@ FORGED = {
 }
 
 
+class _Grpc(socketserver.BaseRequestHandler):
+    """Speaks HTTP/2 only (RFC 9113): answers every stream as a gRPC server does, with trailers."""
+
+    def handle(self) -> None:
+        """Answer one connection; requests are not read beyond their end."""
+        with self.request.makefile("rwb", buffering=0) as stream:
+            if stream.read(len(PREFACE)) != PREFACE:
+                return
+            stream.write(_frame(4, 0, 0))
+            while len(head := stream.read(9)) == 9:
+                length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
+                payload = stream.read(length) if length else b""
+                number = int.from_bytes(head[5:], "big")
+                if kind in (4, 6) and not flags & 1:
+                    stream.write(_frame(kind, 1, 0, payload if kind == 6 else b""))
+                elif kind in (0, 1) and flags & 1:
+                    stream.write(
+                        _frame(
+                            1, 4, number, b"\x88" + _header(b"content-type", b"application/grpc")
+                        )
+                    )
+                    stream.write(_frame(0, 0, number, b"\0\0\0\0\0"))
+                    stream.write(_frame(1, 5, number, _header(b"grpc-status", b"0")))
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    head = bytes((kind, flags)) + stream.to_bytes(4, "big")
+    return len(payload).to_bytes(3, "big") + head + payload
+
+
+def _header(name: bytes, value: bytes) -> bytes:
+    return bytes((0, len(name))) + name + bytes((len(value),)) + value
+
+
 class _Echo(http.server.BaseHTTPRequestHandler):
     """Answers with the request's headers; /slow begins after a second."""
+
+    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         if self.path == "/slow":
             time.sleep(1)
+        if self.path == "/hints":
+            self.send_response_only(103)
+            self.send_header("Link", "</style.css>; rel=preload")
+            self.end_headers()
         body = json.dumps(list(self.headers.items())).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -169,6 +216,37 @@ def test_a_request_ends_when_its_time_is_over(site: Site) -> None:
     assert site.ask("/slow")[0] == 504
     site.become(timeouts=Timeouts(request_seconds=5))
     assert site.ask("/slow")[0] == 200
+
+
+def test_early_hints_reach_the_client_and_are_not_the_answer(site: Site) -> None:
+    """103 passes the edge; our own client waits for what follows it."""
+    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
+        connection.sendall(b"GET /hints HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        with connection.makefile("rb") as stream:
+            assert stream.readline().startswith(b"HTTP/1.1 103")
+    client = http_connection(socket.create_connection(("127.0.0.1", site.backend.port), 10))
+    client.request("GET", "/hints")
+    assert client.getresponse().status == 200
+    client.close()
+
+
+def test_grpc_reaches_a_replica_with_its_trailers(site: Site) -> None:
+    """A client of HTTP/2 gets the answer, the message and the status after it."""
+    before = site.backend.servers
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Grpc) as grpc:
+        grpc.daemon_threads = True
+        threading.Thread(target=grpc.serve_forever, daemon=True).start()
+        server = dataclasses.replace(before[0], name="g", port=grpc.server_address[1], h2=True)
+        site.become(servers=(server,))
+        url = f"http://127.0.0.1:{site.backend.port}/x.Y/Z"
+        argv = ("curl", "-sv", "-m", "5", "--http2-prior-knowledge", "-H", "TE: trailers", url)
+        done = subprocess.run((*argv, "--data-binary", "x"), capture_output=True, check=False)
+        grpc.shutdown()
+    site.become(servers=before)
+    assert done.returncode == 0, done.stderr
+    assert b"< HTTP/2 200" in done.stderr
+    assert b"< grpc-status: 0" in done.stderr
+    assert done.stdout == b"\0\0\0\0\0"
 
 
 def test_the_edge_starts_whatever_the_engine_limits() -> None:

@@ -45,6 +45,7 @@ _WIRE_LIMIT = 2 * BODY_LIMIT
 _CHUNK = 65536
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 5
+_MAX_INTERIM = 20
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """RFC 9110, 5.6.2 and 5.5."""
@@ -155,10 +156,24 @@ def send(
     raise NoAnswer(CheckFailureKind.TOO_MANY_REDIRECTS, f"more than {_MAX_REDIRECTS} redirects")
 
 
+class FinalResponse(http.client.HTTPResponse):
+    """An answer without the interim ones before it, such as 103 Early Hints (RFC 9110, 15.2)."""
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MAX_INTERIM):
+            read: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]
+            # The base class skips 100; after 101 the connection is no HTTP any more.
+            if read[1] in (100, 101) or not 100 < read[1] < 200:
+                return read
+            http.client.parse_headers(self.fp)
+        raise http.client.HTTPException(f"more than {_MAX_INTERIM} interim answers")
+
+
 def http_connection(connection: socket.socket) -> http.client.HTTPConnection:
     """Speak HTTP over an open connection, and over no other: it is never opened again."""
     client = http.client.HTTPConnection("target")
     client.auto_open = 0
+    client.response_class = FinalResponse
     client.sock = connection
     # A body is sent after its header, and would wait for the header's acknowledgement: 40 ms.
     # Connections that a dialer opened through an engine are not TCP.
@@ -299,9 +314,7 @@ def _exchange(
         http_connection(connection).request(
             request.method, path, body=request.body, headers=headers
         )
-    answer = http.client.HTTPResponse(
-        cast("socket.socket", _Bounded(connection)), method=request.method
-    )
+    answer = FinalResponse(cast("socket.socket", _Bounded(connection)), method=request.method)
     answer.begin()
     return answer
 

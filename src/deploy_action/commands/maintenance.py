@@ -85,7 +85,7 @@ def run(inputs: Inputs, events: EventStream) -> Maintained:
     target = select_environment(load(inputs.config), inputs.environment)
     on = inputs.switch == "on"
     page = _page(inputs) if on else b""
-    if target.route is None or target.protocol != "http":
+    if target.route is None or target.protocol == "tcp":
         raise BadInput(
             f"{target.name}: the edge can answer for HTTP services only",
             remedy="a worker is stopped with docker stop",

@@ -375,7 +375,7 @@ class Environment:
     hosts: tuple[str, ...] = ("local",)
     """``local``, ``unix://…``, ``tcp://…`` or ``ssh://user@host[:port]``."""
     port: int | None = None
-    protocol: Literal["http", "tcp"] = "http"
+    protocol: Literal["http", "h2c", "tcp"] = "http"
     url: str | None = None
     route: Route | None = None
     """`None` for a worker (no `port`)."""

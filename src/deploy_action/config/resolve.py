@@ -138,7 +138,8 @@ def _health(section: Section) -> model.Health:
     elif section.get("port") is None:
         kind = "running"
     else:
-        kind = "tcp" if section.get("protocol") == "tcp" and "path" not in health else "http"
+        without_http1 = section.get("protocol") in ("tcp", "h2c")
+        kind = "tcp" if without_http1 and "path" not in health else "http"
     command = _argv(health["command"]) if "command" in health else ()
     return _construct(model.Health, health, kind=kind, command=command)
 

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, zero
+from deploy_action.config.model import HttpSmoke
 
 __all__ = ["RULES"]
 
@@ -56,4 +57,17 @@ def _timeouts(scope: Scope) -> Iterator[Finding]:
             yield zero(("timeouts", key), "timeout")
 
 
-RULES: tuple[Rule, ...] = (_trusted_proxies, _subnet, _timeouts)
+def _http1_smoke(scope: Scope) -> Iterator[Finding]:
+    if scope.environment.protocol != "h2c" or scope.broken("smoke"):
+        return
+    for index, test in enumerate(scope.environment.smoke):
+        if isinstance(test, HttpSmoke) and "replica" in test.through:
+            yield error(
+                "http1-of-h2c",
+                ("smoke", index),
+                "smoke tests speak HTTP/1.1, and this service HTTP/2 only; the edge translates",
+                "add through: [edge]",
+            )
+
+
+RULES: tuple[Rule, ...] = (_trusted_proxies, _subnet, _timeouts, _http1_smoke)

@@ -34,7 +34,8 @@ def probes(plan: Plan, host: Host) -> Iterator[RouteProbe]:
     if (
         plan.previous is None
         or route is None
-        or configuration.protocol != "http"
+        or configuration.protocol == "tcp"
+        or (configuration.protocol == "h2c" and not options.path)
         or plan.stop_first
         or not options.rate_per_second
         or host.name in plan.closed

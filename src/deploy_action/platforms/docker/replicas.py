@@ -314,7 +314,7 @@ def backend_for(
     backend = Backend.of(
         placement.backend,
         route,
-        configuration.protocol,
+        "tcp" if configuration.protocol == "tcp" else "http",
         Check.of(configuration.health, route.host),
         configuration.strategy.sticky,
     )
@@ -325,6 +325,7 @@ def backend_for(
             port=replica.port,
             weight=weight,
             release=replica.release,
+            h2=configuration.protocol == "h2c",
         )
         for replica, weight in sorted(weighted, key=lambda pair: pair[0].name)
     )

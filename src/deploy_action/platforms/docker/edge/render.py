@@ -255,15 +255,16 @@ def server_options(server: Server, check: Check) -> str:
     A server that is down is checked every 25 ms and one that is about to change its state every
     50 ms, or every `interval` where that is shorter; one that is up every second or `interval`.
     """
+    protocol = " proto h2" if server.h2 else ""
     if server.backup:
-        return " backup"
+        return f" backup{protocol}"
     if not server.check:
-        return ""
+        return protocol
     up = max(_UP_INTERVAL, check.interval)
     changing, down = min(check.interval, _CHANGING_INTERVAL), min(check.interval, _DOWN_INTERVAL)
     return (
         f" check inter {up} fastinter {changing} downinter {down}"
-        f" rise {check.successes} fall {check.failures}"
+        f" rise {check.successes} fall {check.failures}{protocol}"
     )
 
 

@@ -43,6 +43,8 @@ class Server:
     release: str = ""
     backup: bool = False
     """Gets requests only while no other server can take any."""
+    h2: bool = False
+    """Speaks HTTP/2 without TLS, and no HTTP/1.1."""
 
 
 def as_backup(server: Server) -> Server:

@@ -63,8 +63,8 @@ def transition(
     return Transition(reload=False, commands="; ".join(commands) + "\n" if commands else "")
 
 
-def _identity(server: Server) -> tuple[str, int, bool, bool]:
-    return server.address, server.port, server.check, server.backup
+def _identity(server: Server) -> tuple[str, int, bool, bool, bool]:
+    return server.address, server.port, server.check, server.backup, server.h2
 
 
 def add_server(backend: Backend, server: Server) -> list[str]:
