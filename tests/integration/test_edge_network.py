@@ -224,6 +224,7 @@ def test_early_hints_reach_the_client_and_are_not_the_answer(site: Site) -> None
         connection.sendall(b"GET /hints HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         with connection.makefile("rb") as stream:
             assert stream.readline().startswith(b"HTTP/1.1 103")
+            assert b"HTTP/1.1 200" in stream.read()
     client = http_connection(socket.create_connection(("127.0.0.1", site.backend.port), 10))
     client.request("GET", "/hints")
     assert client.getresponse().status == 200
