@@ -62,6 +62,17 @@ class Inputs:
     force: bool = False
     service: str = ""
     """remove: another service than deploy.yaml's; init: which of several."""
+    shell: str = ""
+    """completion: bash, zsh or fish."""
+    host: str = ""
+    """exec, console: on which host; the first if empty."""
+    replica: int = 1
+    """exec, console: which replica, from 1."""
+    follow: bool = False
+    tail: int | None = None
+    since_seconds: float | None = None
+    everything: bool = False
+    """logs: kept replicas and candidates, too."""
     delete_volumes: bool = False
     """remove: delete named volumes too."""
     limit: int = 20

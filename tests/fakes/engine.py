@@ -24,6 +24,7 @@ from deploy_action.platforms.docker.engine.protocol import (
     Execution,
     Image,
     ImageMissing,
+    Interaction,
     NameTaken,
 )
 
@@ -373,7 +374,36 @@ class FakeEngine:
             found.session = self._session(found, theirs, at_end)
             return ours
 
-    def output(self, container_id: str) -> socket.socket:
+    def interact(self, container_id: str, argv: Sequence[str], *, terminal: bool) -> Interaction:
+        """Say the command's words once, in a frame unless there is a terminal."""
+        with self._sockets("interact", self._words(container_id), *argv) as (ours, theirs):
+            said = " ".join(argv).encode() + b"\n"
+            frame = b"\x01\0\0\0" + len(said).to_bytes(4, "big")
+            theirs.sendall(said if terminal else frame + said)
+            theirs.close()
+            return Interaction(id=argv[0], stream=ours)
+
+    def resize(self, interaction: Interaction, rows: int, columns: int) -> None:
+        """Have no size."""
+
+    def exit_code(self, interaction: Interaction) -> int:
+        """Return 3 for `false`, else 0."""
+        return 3 if interaction.id == "false" else 0
+
+    def follow_log(
+        self, container_id: str, *, tail: int | None, since: float | None, follow: bool
+    ) -> socket.socket:
+        """Read what there is."""
+        with self._sockets("follow_log", self._words(container_id)) as (ours, theirs):
+            found = self._must(container_id)
+            lines = found.log if tail is None else found.log[-tail:]
+            theirs.sendall("".join(f"{line}\n" for line in lines).encode())
+            theirs.close()
+            return ours
+
+    def output(
+        self, container_id: str, *, stdout: bool = True, stderr: bool = True
+    ) -> socket.socket:
         """Say nothing: what one-off containers print is not part of these tests."""
         with self._sockets("output", self._words(container_id)) as (ours, theirs):
             theirs.close()

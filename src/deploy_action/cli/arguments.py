@@ -81,7 +81,7 @@ def parse(argv: Sequence[str]) -> Call | Help | VersionAsked:
             remedy="deploy-action --help",
             code=ErrorCode.UNKNOWN_OPTION,
         )
-    if before.show_version:
+    if before.show_version or before.command == "version":
         return VersionAsked()
     if before.command in (None, "help"):
         return Help(command=describe(before.rest[0]) if before.rest else None)

@@ -23,7 +23,7 @@ from deploy_action.inputs import Inputs
 from deploy_action.render.as_json import serialize
 from deploy_action.render.terminal import RenderContext, show_report
 from deploy_action.results.outcome import Outcome
-from deploy_action.results.reports import Report
+from deploy_action.results.reports import Logs, Report, Session, TaskRun
 
 __all__ = ["bug", "main"]
 
@@ -96,9 +96,11 @@ def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -
         log=err,
         style=screen.style(environ, err, no_color=no_color),
         verbose=call.output.verbose,
+        # One JSON document is all that stdout has then.
+        output=err if call.output.json else out,
     )
     report = perform(call.command.name, inputs, observers(watching))
-    stream = err if _is_error(report) else out
+    stream = err if _belongs_to_stderr(report) else out
     context = screen.render_context(environ, stream, no_color=no_color, report=report)
     return _write(report, call.command.name, call.output, context, out, err)
 
@@ -114,9 +116,12 @@ def _inputs(call: Call, environ: Mapping[str, str]) -> Inputs:
     return Inputs(**fields, environ=environ)
 
 
-def _is_error(report: Report) -> bool:
-    """Tell whether an error ended the command before it had anything to report."""
-    return isinstance(report, Outcome) and report.error is not None and report.deployment is None
+def _belongs_to_stderr(report: Report) -> bool:
+    """Tell whether stdout is not the report's: an error ended the command before it had anything to
+    report, or a program's output is there."""
+    if isinstance(report, Outcome):
+        return report.error is not None and report.deployment is None
+    return isinstance(report, TaskRun | Logs | Session)
 
 
 def _write(
@@ -130,8 +135,11 @@ def _write(
     if output.json:
         document = json.dumps(serialize(report, command=command), indent=2, ensure_ascii=False)
         return _say(f"{document}\n", out, report.exit_code)
+    if isinstance(report, Logs | Session) and not report.notes:
+        # Nothing is added to what the programs said.
+        return report.exit_code
     lines = show_report(report, context)
-    stream = err if _is_error(report) else out
+    stream = err if _belongs_to_stderr(report) else out
     text = "".join(f"{line}\n" for line in lines)
     # A terminal that is not UTF-8 must not turn a success into a crash.
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -31,7 +31,12 @@ NAMES = (
     "deploy",
     "promote",
     "rollback",
+    "restart",
     "status",
+    "ps",
+    "logs",
+    "exec",
+    "console",
     "history",
     "monitor",
     "drift",
@@ -42,8 +47,60 @@ NAMES = (
     "unlock",
     "doctor",
     "docs",
+    "completion",
 )
 """Every command, in the order of the help."""
+
+_KEEPS_BY_ITSELF = "old releases go by themselves, but for the last ones: retain in deploy.yaml"
+_REMOVE = "remove takes a service off its hosts, with everything that it has there"
+_INSTINCT = {
+    "accessory": "databases run beside deploy-action, for example with Compose",
+    "app": "try ps, logs, exec or restart",
+    "apply": "deploy makes a version live",
+    "attach": "console opens a shell, logs --follow shows the output",
+    "audit": "history says what went live, when and by whom",
+    "bash": "console opens a shell in a replica",
+    "clean": _KEEPS_BY_ITSELF,
+    "config": "validate checks deploy.yaml, docs explains it",
+    "create": "deploy makes a version live",
+    "delete": _REMOVE,
+    "destroy": _REMOVE,
+    "details": "status and ps say what runs",
+    "diff": "plan says what a deployment would do, drift what somebody changed by hand",
+    "down": "remove takes a service off its hosts for good; maintenance on closes it for a while",
+    "env": "env in deploy.yaml, then deploy",
+    "info": "status and ps say what runs",
+    "kill": "restart starts replicas anew; remove takes the service away",
+    "list": "ps lists what runs, history what was deployed",
+    "lock": "status says who deploys; unlock --force frees the lock of a hanging deployment",
+    "log": "logs shows what replicas print",
+    "ls": "ps lists what runs",
+    "pause": "maintenance on closes the service for a while",
+    "proxy": "the edge is started and renewed by each deployment; doctor looks at it",
+    "prune": _KEEPS_BY_ITSELF,
+    "redeploy": "restart starts the live release anew; deploy makes a version live",
+    "release": "deploy makes a version live; unlock --force frees a lock",
+    "reload": "restart starts the live release anew",
+    "revert": "rollback brings an earlier release back",
+    "rm": _REMOVE,
+    "scale": "replicas in deploy.yaml, then deploy",
+    "secrets": "secrets in deploy.yaml names variables of the job; no value is stored",
+    "server": "install Docker on the host, then doctor",
+    "setup": "deploy does the set-up of a host, too",
+    "sh": "console opens a shell in a replica",
+    "shell": "console opens a shell in a replica",
+    "ssh": "console opens a shell in a replica",
+    "start": "deploy makes a version live, restart starts the live one anew",
+    "stop": "maintenance on closes the service for a while; remove takes it away",
+    "test": "check runs the gates, monitor asks what is live",
+    "top": "ps lists what runs",
+    "undo": "rollback brings an earlier release back",
+    "unpause": "maintenance off opens the service again",
+    "up": "deploy makes a version live",
+    "update": "deploy makes a version live",
+    "upgrade": "deploy makes a version live",
+}
+"""What people type because another tool has it: what to use here. Never a guess that destroys."""
 
 END_SECONDS = 5.0
 INTERRUPTED_SECONDS = 2.0
@@ -56,6 +113,12 @@ def describe(name: str) -> Command:
     Raises:
         BadInput: there is no such command.
     """
+    if name in _INSTINCT:
+        raise BadInput(
+            f"there is no command {name!r}: {_INSTINCT[name]}",
+            remedy="deploy-action --help",
+            code=ErrorCode.UNKNOWN_COMMAND,
+        )
     if name not in NAMES:
         raise BadInput(
             f"there is no command {name!r}{suggestion(name, NAMES)}",

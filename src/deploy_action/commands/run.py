@@ -6,7 +6,7 @@ import os
 import socket
 import threading
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Arguments, Command, option
@@ -24,7 +24,6 @@ from deploy_action.results.reports import TaskRun
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deploy_action.clock import Clock
     from deploy_action.config.model import Environment
     from deploy_action.events.stream import EventStream
     from deploy_action.inputs import Inputs
@@ -67,7 +66,6 @@ COMMAND = Command(
 )
 
 _KEPT_LINES = 1000
-_TOLD_EVERY_SECONDS = 0.5
 _LONGEST_LINE = 64 * 1024
 
 
@@ -104,10 +102,13 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
         started = clock.monotonic()
         container_id = engine.create(spec)
         try:
-            listener = _Listener(events, inputs.argv[0], clock)
-            with closing(engine.output(container_id)) as stream:
+            listener = _Listener(events)
+            with (
+                closing(engine.output(container_id, stderr=False)) as stdout,
+                closing(engine.output(container_id, stdout=False)) as stderr,
+            ):
                 engine.start(container_id)
-                listener.follow(stream, inputs.timeout_seconds)
+                listener.follow(stdout, stderr, inputs.timeout_seconds)
             code = engine.wait(container_id, timeout_seconds=1.0)
         finally:
             left = discard(engine, container_id)
@@ -120,7 +121,7 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
         argv=inputs.argv,
         code=code,
         duration_seconds=round(clock.monotonic() - started, 3),
-        output=tuple(listener.lines),
+        output=listener.lines,
         notes=(*([] if code is not None else [late]), *([] if left is None else [left])),
     )
 
@@ -152,43 +153,41 @@ def _remove_ended_tasks(engine: Engine, placement: Placement) -> None:
 
 
 class _Listener:
-    """Tells the output as it comes, half a second's worth at a time, and keeps its end."""
+    """Passes the output on as it comes, each stream to its own, and keeps the last lines."""
 
-    def __init__(self, events: EventStream, title: str, clock: Clock) -> None:
-        self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
-        self._progress, self._title, self._clock = events, title, clock
-        self._fresh: list[str] = []
-        self._told = clock.monotonic()
+    def __init__(self, events: EventStream) -> None:
+        self._events = events
+        self._guard = threading.Lock()
+        self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
 
-    def follow(self, stream: socket.socket, seconds: float) -> None:
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The last lines of both streams together."""
+        return tuple(self._lines)
+
+    def follow(self, stdout: socket.socket, stderr: socket.socket, seconds: float) -> None:
         """Read to the end of the output, or until the time is up."""
-        watch = threading.Timer(seconds, _shut, [stream])
+        watch = threading.Timer(seconds, _shut, [stdout, stderr])
         watch.daemon = True
         watch.start()
+        beside = threading.Thread(target=self._read, args=(stderr, True), daemon=True)
+        beside.start()
         try:
-            with stream.makefile("rb") as reader:
-                while line := reader.readline(_LONGEST_LINE):
-                    self._take(line.decode(errors="replace").rstrip("\r\n"))
+            self._read(stdout, False)
+            beside.join()
         finally:
             watch.cancel()
-            self._tell()
 
-    def _take(self, line: str) -> None:
-        self.lines.append(line)
-        self._fresh.append(line)
-        if self._clock.monotonic() - self._told >= _TOLD_EVERY_SECONDS:
-            self._tell()
-
-    def _tell(self) -> None:
-        if self._fresh:
-            self._progress.quote(self._title, self._fresh)
-        self._fresh = []
-        self._told = self._clock.monotonic()
+    def _read(self, stream: socket.socket, error: bool) -> None:
+        with stream.makefile("rb") as reader:
+            while content := reader.readline(_LONGEST_LINE):
+                with self._guard:
+                    self._lines.append(content.decode(errors="replace").rstrip("\r\n"))
+                self._events.output(content, error=error)
 
 
-def _shut(stream: socket.socket) -> None:
-    try:
-        stream.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        # It ended by itself just then.
-        pass
+def _shut(*streams: socket.socket) -> None:
+    for stream in streams:
+        # It may have ended by itself just then.
+        with suppress(OSError):
+            stream.shutdown(socket.SHUT_RDWR)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from deploy_action.events.model import (
     Message,
+    Output,
     QuotedOutput,
     StepStarted,
     WarningMessage,
@@ -28,6 +29,7 @@ class Console:
     Args:
         stream: where to write; stdout stays free for results.
         style: colours or none.
+        output: where the output of users' programs goes; by default where all else goes.
         clock: monotonic seconds, for the elapsed time.
         time_of_day: written instead of the elapsed time when given.
     """
@@ -39,11 +41,13 @@ class Console:
         stream: TextIO,
         style: Style,
         *,
+        output: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
         time_of_day: Callable[[], str] | None = None,
     ) -> None:
         self._stream = stream
         self._style = style
+        self._output = output or stream
         self._clock = clock
         self._start = clock()
         self._time_of_day = time_of_day
@@ -61,6 +65,8 @@ class Console:
                 bar = self._style.quiet("        │ ")
                 quoted = [bar + printable(line.rstrip("\r\n")) for line in event.lines]
                 self._write([self._line(f"{printable(event.title)}:", ""), *quoted])
+            case Output():
+                _pass_on(self._stream if event.error else self._output, event.content)
             case _:
                 pass
 
@@ -81,3 +87,15 @@ class Console:
         with contextlib.suppress(OSError):
             self._stream.write("".join(f"{line}\n" for line in lines))
             self._stream.flush()
+
+
+def _pass_on(stream: TextIO, content: bytes) -> None:
+    """Write bytes as they are, where the stream takes bytes."""
+    binary = getattr(stream, "buffer", None)
+    with contextlib.suppress(OSError):
+        if binary is None:
+            stream.write(content.decode(errors="replace"))
+        else:
+            stream.flush()
+            binary.write(content)
+        stream.flush()

@@ -15,6 +15,7 @@ __all__ = [
     "DeploymentStarted",
     "Event",
     "Message",
+    "Output",
     "QuotedOutput",
     "StepFinished",
     "StepStarted",
@@ -89,6 +90,14 @@ class QuotedOutput:
     lines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """What a command prints for programs to read, as it is; `error` is for standard error."""
+
+    content: bytes
+    error: bool = False
+
+
 Event = (
     CommandStarted
     | CommandFinished
@@ -98,4 +107,5 @@ Event = (
     | Message
     | WarningMessage
     | QuotedOutput
+    | Output
 )

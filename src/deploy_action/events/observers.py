@@ -24,6 +24,7 @@ class ObserverContext:
 
     Attributes:
         log: where people read along; stderr, or the step's log.
+        output: where the output of users' programs goes; None is the log.
         verbose: show the time of day.
     """
 
@@ -31,11 +32,12 @@ class ObserverContext:
     log: TextIO
     style: Style
     verbose: bool = False
+    output: TextIO | None = None
 
 
 def _console(context: ObserverContext) -> Observer:
     time_of_day = (lambda: time.strftime("%H:%M:%S")) if context.verbose else None
-    return Console(context.log, context.style, time_of_day=time_of_day)
+    return Console(context.log, context.style, output=context.output, time_of_day=time_of_day)
 
 
 def _github(context: ObserverContext) -> Observer | None:

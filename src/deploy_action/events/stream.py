@@ -16,6 +16,7 @@ from deploy_action.errors import Interrupted
 from deploy_action.events.model import (
     DeploymentStarted,
     Message,
+    Output,
     QuotedOutput,
     StepFinished,
     StepStarted,
@@ -85,6 +86,10 @@ class EventStream:
     def quote(self, title: str, lines: Iterable[str]) -> None:
         """Publish text that came from outside."""
         self.publish(QuotedOutput(title=title, lines=tuple(lines)))
+
+    def output(self, content: bytes, *, error: bool = False) -> None:
+        """Publish what a program of the user's printed."""
+        self.publish(Output(content=content, error=error))
 
     def begin(self, deployment: Deployment) -> None:
         """Publish that an attempt begins, as the ledger is going to have it."""

@@ -26,6 +26,7 @@ _VERBS = {
     Kind.DEPLOY: "deploy",
     Kind.PROMOTE: "promote",
     Kind.ROLLBACK: "roll back to",
+    Kind.RESTART: "restart",
     Kind.REMOVE: "remove",
 }
 

@@ -176,7 +176,10 @@ def merge(ledgers: Mapping[str, Ledger]) -> Ledger:
 def is_live(ledger: Ledger, release: Release, hosts: Iterable[str]) -> bool:
     """Tell whether a release is live already, on every host that records any."""
     current = [current_deployment(ledger.of(host)) for host in hosts]
-    return {entry.release.id for entry in current if entry is not None} == {release.id}
+    live = [entry.release for entry in current if entry is not None]
+    # A restart differs from what it restarts, and is not done again for the same content.
+    same = {r.id if release.restart else r.content_id for r in live}
+    return same == {release.id}
 
 
 def disputes(ledger: Ledger) -> tuple[str, ...]:
@@ -244,7 +247,7 @@ def previous_stable(entries: Sequence[Deployment]) -> Deployment | None:
         return None
     current = stack[-1].release
     return next(
-        (entry for entry in reversed(stack[:-1]) if entry.release.id != current.id),
+        (e for e in reversed(stack[:-1]) if e.release.content_id != current.content_id),
         None,
     )
 

@@ -62,6 +62,7 @@ class Release:
         commit: git commit it was built from; may be empty.
         dirty: it was built from files that no commit has.
         secrets: name → keyed fingerprint of the value it was deployed with; never the value.
+        restart: id of the deployment that started the same anew; empty at first.
     """
 
     service: str
@@ -75,15 +76,25 @@ class Release:
     dirty: bool = False
     local: bool = False
     secrets: Mapping[str, str] = field(default_factory=dict)
+    restart: str = ""
 
     @functools.cached_property
     def id(self) -> str:
-        """Twelve hex digits over image, configuration and roles: equal means nothing to deploy."""
+        """Twelve hex digits over image, configuration and roles: whose replicas are whose."""
+        return self._hash(self.restart) if self.restart else self.content_id
+
+    @functools.cached_property
+    def content_id(self) -> str:
+        """The id without restarts: equal means nothing to deploy, and nothing to go back to."""
+        return self._hash()
+
+    def _hash(self, *more: str) -> str:
         content = json.dumps(
             [
                 *(self.service, self.environment, self.version, self.digest),
                 *(self.config, dict(self.secrets)),
                 [(role.name, role.replicas, role.takes_traffic) for role in self.roles],
+                *more,
             ],
             sort_keys=True,
         )
@@ -153,6 +164,8 @@ class Kind(StrEnum):
     DEPLOY = "deploy"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    RESTART = "restart"
+    """The same release, in new containers."""
     REMOVE = "remove"
     """The service was taken away; its release is the one that served."""
 

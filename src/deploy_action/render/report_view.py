@@ -51,6 +51,18 @@ def report_view(report: reports.Report) -> View:
             return _maintained(report)
         case reports.TaskRun():
             return _task(report)
+        case reports.Session():
+            title = (
+                f"{report.argv[0]} in {report.replica} on {report.host}: exit code {report.code}"
+            )
+            tone = Tone.GOOD if report.code == 0 else Tone.BAD
+            return View(title=title, tone=tone, details=view.notes(report.notes))
+        case reports.Logs():
+            shown = _counted(len(report.replicas), "replica") if report.replicas else "nothing"
+            title = f"{_where(report.service, report.environment)}: logs of {shown}"
+            return View(title=title, tone=Tone.PLAIN, details=view.notes(report.notes))
+        case reports.Processes():
+            return _processes(report)
         case reports.Built():
             return _built(report)
         case _:
@@ -130,6 +142,30 @@ def _host(host: reports.HostStatus) -> list[Row]:
         )
         rows.append(Row(cells=cells, tone=Tone.BAD if bad else Tone.PLAIN))
     return rows
+
+
+def _processes(report: reports.Processes) -> View:
+    rows = tuple(
+        Row(
+            cells=(
+                *(p.host, p.service, p.environment, p.version, p.name, p.state, p.health),
+                moment(p.up_since) if p.up_since else "",
+                str(p.restarts or ""),
+            ),
+            tone=Tone.BAD if p.state == "restarting" or p.health == "unhealthy" else Tone.PLAIN,
+        )
+        for p in report.processes
+    )
+    head = ("host", "service", "environment", "version", "container", "state", "health")
+    table = Table(head=(*head, "up since", "restarts"), rows=rows)
+    services = {(p.service, p.environment) for p in report.processes}
+    return View(
+        title=f"{_counted(len(rows), 'container')} of {_counted(len(services), 'service')}"
+        if rows
+        else "nothing was deployed to these hosts",
+        tone=Tone.PLAIN,
+        details=(*([table] if rows else []), *view.notes(report.notes)),
+    )
 
 
 def _since(replica: reports.ReplicaStatus) -> str:

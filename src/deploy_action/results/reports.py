@@ -26,12 +26,16 @@ __all__ = [
     "Drift",
     "History",
     "HostStatus",
+    "Logs",
     "Maintained",
     "Monitoring",
     "Page",
+    "Process",
+    "Processes",
     "ReplicaStage",
     "ReplicaStatus",
     "Report",
+    "Session",
     "Status",
     "TaskRun",
     "Verdict",
@@ -84,7 +88,7 @@ class _Report:
         raise NotImplementedError
 
     @property
-    def exit_code(self) -> ExitCode:
+    def exit_code(self) -> int:
         """The process's exit code: what is not well is never 0."""
         return _EXIT_CODES.get(self.result, ExitCode.DONE)
 
@@ -353,6 +357,76 @@ class TaskRun(_Report):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Session(_Report):
+    """How a command in a running replica ended; `code` is its own exit code."""
+
+    service: str
+    environment: str
+    version: str
+    replica: str
+    host: str
+    argv: tuple[str, ...]
+    code: int
+    notes: tuple[Note | str, ...] = ()
+
+    @property
+    def result(self) -> Verdict:
+        return Verdict.SUCCEEDED if self.code == 0 else Verdict.FAILED
+
+    @property
+    def exit_code(self) -> int:
+        """The command's own, as ssh and `docker exec` pass it on."""
+        return self.code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logs(_Report):
+    """Whose logs were shown: names of containers."""
+
+    service: str
+    environment: str
+    replicas: tuple[str, ...]
+    notes: tuple[Note | str, ...] = ()
+
+    @property
+    def result(self) -> Verdict:
+        return Verdict.LISTED if self.replicas else Verdict.EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One container of a service, as `ps` lists it.
+
+    Attributes:
+        up_since: UTC in ISO 8601; empty while it does not run.
+    """
+
+    host: str
+    service: str
+    environment: str
+    name: str
+    version: str
+    role: str
+    state: str
+    health: str
+    restarts: int
+    up_since: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processes(_Report):
+    """Every container that deploy-action made on the hosts of an environment."""
+
+    environment: str
+    processes: tuple[Process, ...] = ()
+    notes: tuple[Note | str, ...] = ()
+
+    @property
+    def result(self) -> Verdict:
+        return Verdict.LISTED if self.processes else Verdict.EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Built(_Report):
     """An image that was built.
 
@@ -384,6 +458,9 @@ Report = (
     | Written
     | Maintained
     | TaskRun
+    | Session
+    | Logs
+    | Processes
     | Built
 )
 

@@ -163,7 +163,8 @@ def _repair(
     joined = [host for host in plan.hosts if not seen.ledger.of(host)]
     if joined and current is not None:
         # Their content is the deployer's, whatever the other hosts record under this id.
-        store.write(dataclasses.replace(current, release=plan.release), hosts=joined)
+        release = dataclasses.replace(plan.release, restart=current.release.restart)
+        store.write(dataclasses.replace(current, release=release), hosts=joined)
         seen = platform.observe()
     done: ReconcileResult = restore_current(platform, seen, attempt.current_secrets)
     return dataclasses.replace(

@@ -114,7 +114,9 @@ def draft_plan(kind: Kind, release: Release, ledger: Ledger, hosts: Sequence[str
     return Plan(
         kind=kind,
         release=release,
-        configuration=_for_rollback(configuration) if kind is Kind.ROLLBACK else configuration,
+        configuration=_without_migrations(configuration)
+        if kind in (Kind.ROLLBACK, Kind.RESTART)
+        else configuration,
         hosts=tuple(hosts),
         number=ledger.highest + 1,
         previous=current_deployment(ledger.entries),
@@ -122,8 +124,8 @@ def draft_plan(kind: Kind, release: Release, ledger: Ledger, hosts: Sequence[str
     )
 
 
-def _for_rollback(configuration: Environment) -> Environment:
-    """Leave out what a rollback must not do: old migrations, canaries, waiting."""
+def _without_migrations(configuration: Environment) -> Environment:
+    """Leave out what a rollback or a restart must not do: old migrations, canaries, waiting."""
     return dataclasses.replace(
         configuration,
         hooks=dataclasses.replace(configuration.hooks, pre_deploy=(), post_deploy=()),

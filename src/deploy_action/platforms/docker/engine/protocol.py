@@ -19,6 +19,7 @@ __all__ = [
     "Image",
     "ImageMissing",
     "Images",
+    "Interaction",
     "NameTaken",
     "NetworkSpec",
     "Networks",
@@ -246,8 +247,40 @@ class Containers(Protocol):
         """Return the beginning and the end of both streams, some 100 KiB in all."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """A command in a container that somebody talks to.
+
+    Attributes:
+        stream: its input, and its output: plain with a terminal, else in frames.
+    """
+
+    id: str
+    stream: socket.socket
+
+
 class Streams(Protocol):
     """Commands in an engine's containers, and what they read and write."""
+
+    def interact(self, container_id: str, argv: Sequence[str], *, terminal: bool) -> Interaction:
+        """Run a command in a running container, with a terminal or without one."""
+
+    def resize(self, interaction: Interaction, rows: int, columns: int) -> None:
+        """Tell the command's terminal its size."""
+
+    def exit_code(self, interaction: Interaction) -> int:
+        """Return the exit code of a command that has ended."""
+
+    def follow_log(
+        self, container_id: str, *, tail: int | None, since: float | None, follow: bool
+    ) -> socket.socket:
+        """Return a socket that reads the log of both streams.
+
+        Args:
+            tail: this many of the last lines; None is all.
+            since: Unix time from which on.
+            follow: wait for more until the container ends.
+        """
 
     def execute(
         self, container_id: str, argv: Sequence[str], *, timeout_seconds: float
@@ -261,8 +294,10 @@ class Streams(Protocol):
     def attach(self, container_id: str) -> socket.socket:
         """Return a socket that is the standard input and output of a created container."""
 
-    def output(self, container_id: str) -> socket.socket:
-        """Return a socket that reads the standard output and error of a created container."""
+    def output(
+        self, container_id: str, *, stdout: bool = True, stderr: bool = True
+    ) -> socket.socket:
+        """Return a socket that reads the output of a created container: both streams, or one."""
 
 
 class Networks(Protocol):

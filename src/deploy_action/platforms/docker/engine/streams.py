@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from deploy_action.errors import DeploymentFailed
 from deploy_action.platforms.docker.engine.calls import DockerCalls
-from deploy_action.platforms.docker.engine.protocol import Execution
+from deploy_action.platforms.docker.engine.protocol import Execution, Interaction
 
 __all__ = ["DockerStreams", "frame_contents"]
 
@@ -69,26 +69,62 @@ class DockerStreams(DockerCalls):
         query = "stream=1&stdin=1&stdout=1"
         return _pump(self._stream(f"/containers/{container_id}/attach?{query}"), _STDOUT)
 
-    def output(self, container_id: str) -> socket.socket:
-        query = "stream=1&stdout=1&stderr=1"
+    def interact(self, container_id: str, argv: Sequence[str], *, terminal: bool) -> Interaction:
+        execution, stream = self._exec(container_id, argv, stdin=True, terminal=terminal)
+        return Interaction(id=execution, stream=stream)
+
+    def resize(self, interaction: Interaction, rows: int, columns: int) -> None:
+        # The command may not have begun, or may have ended: its terminal keeps the size it has.
+        with contextlib.suppress(DeploymentFailed), self._errors("resize a terminal"):
+            self._api.post("exec", interaction.id, "resize", h=rows, w=columns)
+
+    def exit_code(self, interaction: Interaction) -> int:
+        with self._errors("inspect a command"):
+            code = self._api.get("exec", interaction.id, "json")["ExitCode"]
+        return _TIMED_OUT if code is None else int(code)
+
+    def follow_log(
+        self, container_id: str, *, tail: int | None, since: float | None, follow: bool
+    ) -> socket.socket:
+        query = f"stdout=1&stderr=1&follow={int(follow)}&tail={'all' if tail is None else tail}"
+        if since is not None:
+            query += f"&since={since:.3f}"
+        # HTTP/1.0: the engine then sends the frames as they are, and closes at the end.
+        path = f"/containers/{container_id}/logs?{query}"
+        return _pump(self._stream(path, method="GET", version="1.0"), _STDOUT_AND_STDERR)
+
+    def output(
+        self, container_id: str, *, stdout: bool = True, stderr: bool = True
+    ) -> socket.socket:
+        query = f"stream=1&stdout={int(stdout)}&stderr={int(stderr)}"
         return _pump(self._stream(f"/containers/{container_id}/attach?{query}"), _STDOUT_AND_STDERR)
 
     def _exec(
-        self, container_id: str, argv: Sequence[str], *, stdin: bool
+        self, container_id: str, argv: Sequence[str], *, stdin: bool, terminal: bool = False
     ) -> tuple[str, socket.socket]:
         with self._errors(f"exec in {container_id[:12]}"):
             streams = {"AttachStdin": stdin, "AttachStdout": True, "AttachStderr": True}
+            streams["Tty"] = terminal
             created = self._api.post(
                 *("containers", container_id, "exec"), body={**streams, "Cmd": list(argv)}
             )
         execution = str(created["Id"])
-        return execution, self._stream(f"/exec/{execution}/start", {"Detach": False, "Tty": False})
+        return execution, self._stream(
+            f"/exec/{execution}/start", {"Detach": False, "Tty": terminal}
+        )
 
-    def _stream(self, path: str, body: Mapping[str, object] | None = None) -> socket.socket:
+    def _stream(
+        self,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        method: str = "POST",
+        version: str = "1.1",
+    ) -> socket.socket:
         with self._errors("open a stream"):
             raw = self._transport.open()
             try:
-                _upgrade(raw, path, body)
+                _upgrade(raw, f"{method} {path} HTTP/{version}", body)
             except BaseException:
                 raw.close()
                 raise
@@ -106,15 +142,15 @@ def _frames(reader: BinaryIO) -> Iterator[tuple[int, bytes]]:
         yield header[0], reader.read(int.from_bytes(header[4:], "big"))
 
 
-def _upgrade(raw: socket.socket, path: str, body: Mapping[str, object] | None) -> None:
-    """Request `path` and read the response's head, byte for byte, up to where the stream begins.
+def _upgrade(raw: socket.socket, request: str, body: Mapping[str, object] | None) -> None:
+    """Send a request and read the response's head, byte for byte, up to where the stream begins.
 
     Raises:
         DeploymentFailed: the engine answered something else than 101 or 200.
     """
     payload = b"" if body is None else json.dumps(body).encode()
     raw.sendall(
-        f"POST {path} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+        f"{request}\r\nHost: docker\r\nContent-Type: application/json\r\n"
         f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
         + payload
     )
