@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import shutil
 import signal
 import socket
 import sys
@@ -33,12 +32,20 @@ def relay(stream: socket.socket, *, terminal: bool, resize: Callable[[int, int],
         terminal: the container has a terminal; keys such as Ctrl-C are its own then.
         resize: told rows and columns at first and whenever the window changes.
     """
-    with _raw_mode(resize) if terminal else contextlib.nullcontext():
-        _copy(stream, framed=not terminal)
+    if not terminal:
+        _copy(stream, framed=True)
+        return
+    with _raw_mode(resize) as measure:
+        _copy(stream, framed=False, begun=measure)
 
 
-def _copy(stream: socket.socket, *, framed: bool) -> None:
-    pending = bytearray()
+def _copy(stream: socket.socket, *, framed: bool, begun: Callable[[], None] = lambda: None) -> None:
+    """Copy both ways.
+
+    Args:
+        begun: called at the first output: before it the command may not have begun.
+    """
+    pending, first = bytearray(), True
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         # A file is always readable, and epoll refuses it.
@@ -52,6 +59,9 @@ def _copy(stream: socket.socket, *, framed: bool) -> None:
                     data = stream.recv(_CHUNK_BYTES)
                     if not data:
                         return
+                    if first:
+                        first = False
+                        begun()
                     pending += data
                     _write_all(pending, framed=framed)
                 elif data := os.read(0, _CHUNK_BYTES):
@@ -93,11 +103,14 @@ def _write(descriptor: int, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _raw_mode(resize: Callable[[int, int], None]) -> Iterator[None]:
-    """Pass every key on, and every change of the window; put the terminal back at the end."""
+def _raw_mode(resize: Callable[[int, int], None]) -> Iterator[Callable[[], None]]:
+    """Pass every key on, and every change of the window; put the terminal back at the end.
+
+    Yields what passes the present size on.
+    """
 
     def changed(*_: object) -> None:
-        size = shutil.get_terminal_size()
+        size = os.get_terminal_size(1)
         resize(size.lines, size.columns)
 
     before = termios.tcgetattr(0)
@@ -105,7 +118,7 @@ def _raw_mode(resize: Callable[[int, int], None]) -> Iterator[None]:
     try:
         changed()
         tty.setraw(0)
-        yield
+        yield changed
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
         signal.signal(signal.SIGWINCH, previous)

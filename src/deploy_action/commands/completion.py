@@ -19,9 +19,9 @@ COMMAND = Command(
     summary="print what makes a shell complete commands and options",
     description="Prints a script for bash, zsh or fish.",
     examples=(
-        ("source <(deploy-action completion bash)", "in ~/.bashrc"),
-        ("source <(deploy-action completion zsh)", "in ~/.zshrc, after compinit"),
-        ("deploy-action completion fish | source", "in ~/.config/fish/config.fish"),
+        ("deploy-action completion bash", "in ~/.bashrc: source <(…)"),
+        ("deploy-action completion zsh", "in ~/.zshrc, after compinit: source <(…)"),
+        ("deploy-action completion fish", "in ~/.config/fish/config.fish: … | source"),
     ),
     arguments=Arguments(
         field="shell",

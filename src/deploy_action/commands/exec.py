@@ -46,7 +46,7 @@ COMMAND = Command(
     ),
     examples=(
         ("deploy-action exec -e production -- bin/rails runner 'puts User.count'", "a command"),
-        ("deploy-action exec -e production -- psql < query.sql", "with input from a file"),
+        ("deploy-action exec -e production -- cat /etc/hosts", "its output can be piped"),
     ),
     arguments=Arguments(
         field="argv",

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command, option
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput, DeployActionError, ErrorCode
-from deploy_action.parallel import run_parallel
+from deploy_action.errors import BadInput, DeployActionError, ErrorCode, Interrupted
+from deploy_action.parallel import Cancel, run_parallel
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Logs
@@ -38,7 +39,7 @@ COMMAND = Command(
     examples=(
         ("deploy-action logs -e production --tail 100", "the last hundred lines of each"),
         ("deploy-action logs -e production --follow", "and whatever comes"),
-        ("deploy-action logs -e production --since 10m | grep ERROR", "of the last ten minutes"),
+        ("deploy-action logs -e production --since 10m", "only of the last ten minutes"),
     ),
     options=(
         ENVIRONMENT,
@@ -79,9 +80,18 @@ def run(inputs: Inputs, events: EventStream) -> Logs:
         if inputs.since_seconds is not None:
             since = connection.clock.now().timestamp() - inputs.since_seconds
         printer = _Printer(events, prefixed=len(sources) > 1, several=len(platform.hosts) > 1)
-        notes = run_parallel(
-            lambda source: _read(platform, source, inputs, since, printer), sources
-        )
+        cancel, notes = Cancel(), list[str]()
+        threading.Thread(target=printer.stop_with, args=(cancel,), daemon=True).start()
+        try:
+            notes = run_parallel(
+                lambda source: _read(platform, source, inputs, since, printer),
+                sources,
+                cancel=cancel,
+            )
+        except Interrupted:
+            # Ctrl-C is how following ends.
+            if not inputs.follow:
+                raise
     return Logs(
         service=target.service,
         environment=target.name,
@@ -108,6 +118,20 @@ class _Printer:
     def __init__(self, events: EventStream, *, prefixed: bool, several: bool) -> None:
         self._events, self._prefixed, self._several = events, prefixed, several
         self._guard = threading.Lock()
+        self._streams: list[socket.socket] = []
+
+    def watch(self, stream: socket.socket) -> None:
+        """Have a stream end when the command is interrupted."""
+        with self._guard:
+            self._streams.append(stream)
+
+    def stop_with(self, cancel: Cancel) -> None:
+        """Wait for an interruption, and end every stream."""
+        cancel.event.wait()
+        with self._guard:
+            for stream in self._streams:
+                with suppress(OSError):
+                    stream.shutdown(socket.SHUT_RDWR)
 
     def line(self, source: _Source, content: bytes) -> None:
         where = f"{source.host} " if self._several else ""
@@ -137,6 +161,7 @@ def _read(
             ) as stream,
             stream.makefile("rb") as reader,
         ):
+            printer.watch(stream)
             while content := reader.readline(_LONGEST_LINE):
                 printer.line(source, content)
     except DeployActionError as error:
