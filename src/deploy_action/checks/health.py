@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from deploy_action.config.model import Health
+from deploy_action.checks.target import is_below
+from deploy_action.config.model import Environment, Health
 from deploy_action.errors import ErrorCode
 
 __all__ = [
@@ -153,6 +154,16 @@ class HealthCheck:
     def probe_path(self, health: Health) -> str:
         """Return the path that requests besides the health check ask for, if none is configured."""
         return health.path if self.edge_check == "http" else "/"
+
+
+def edge_path(environment: Environment) -> str:
+    """Return what requests through the edge ask for that prove nothing but that it is reached: the
+    health path, or the route's where the health path leads to another service."""
+    if environment.probe.path:
+        return environment.probe.path
+    path = health_check(environment.health).probe_path(environment.health)
+    route = "/" if environment.route is None else environment.route.path
+    return path if is_below(path, route) else route
 
 
 @dataclass(slots=True)

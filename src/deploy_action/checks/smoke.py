@@ -56,7 +56,7 @@ def run_smoke(
     Args:
         secrets: fill ``${NAME}`` in header values and bodies when a request is sent, and are
             masked in every detail, encoded forms included.
-        identity: which release must answer; checked first, and on every HTTP answer that carries
+        identity: which release must answer; checked first, where the target leads to it, and on every HTTP answer that carries
             its header. None where the old release may answer too (a canary).
     """
     redact = Redactor(secrets)
@@ -64,7 +64,7 @@ def run_smoke(
         target=target, secrets=secrets, identity=identity, clock=clock, redact=redact
     )
     results: list[CheckResult] = []
-    if identity is not None:
+    if identity is not None and target.reaches(identity.path):
         results.append(check_identity(identity, target, clock=clock, redact=redact))
     for test in tests:
         if applies(test, only):

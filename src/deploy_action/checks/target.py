@@ -10,9 +10,15 @@ from typing import Literal
 from deploy_action.checks.dialer import Dialer, require_allowed
 from deploy_action.checks.served_by import ServedBy
 
-__all__ = ["DEFAULT_PORTS", "Target"]
+__all__ = ["DEFAULT_PORTS", "Target", "is_below"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def is_below(path: str, route_path: str) -> bool:
+    """Tell whether the edge sends requests for a path to a service that has a route's path."""
+    route = route_path.rstrip("/")
+    return path.partition("?")[0] == route or path.startswith((f"{route}/", f"{route}?"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +36,7 @@ class Target:
         run_command: runs an argument list in the container within seconds and returns exit code
             and output; raises TimeoutError. None for the edge.
         served_by: how answers through the edge show who gave them; None for a replica.
+        route_path: requests below another path reach another service.
     """
 
     where: str
@@ -42,6 +49,7 @@ class Target:
     ca_file: str | None = None
     run_command: Callable[[Sequence[str], float], tuple[int, str]] | None = None
     served_by: ServedBy | None = None
+    route_path: str = "/"
 
     @property
     def authority(self) -> str:
@@ -56,6 +64,10 @@ class Target:
         base = self.base_path.strip("/")
         rest = path if path.startswith("/") else f"/{path}"
         return f"{self.scheme}://{self.authority}{f'/{base}' if base else ''}{rest}"
+
+    def reaches(self, path: str) -> bool:
+        """Tell whether a request for a path gets to the service."""
+        return is_below(path, self.route_path)
 
     def dial(self, port: int, timeout_seconds: float) -> socket.socket:
         """Connect to a port of the address.

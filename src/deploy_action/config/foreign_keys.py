@@ -82,7 +82,7 @@ FOREIGN_KEYS: Mapping[str, str] = {
     "security_opt": "no-new-privileges is set unless 'no_new_privileges: false'",
     "services": "one deploy.yaml describes one service: write its settings at this level",
     "ssh": 'write hosts: ["ssh://user@host:port"]',
-    "stdin_open": "not needed: deploy-action run gives a command its input",
+    "stdin_open": "not needed: deploy-action exec gives a command its input",
     "stop_grace_period": "write 'stop: {timeout: 10s}'",
     "stop_signal": "write 'stop: {signal: SIGQUIT}'",
     "storage_opt": "not supported",

@@ -305,8 +305,9 @@ class ProbePost:
 class Probe:
     """Probe requests that go through the edge during a deployment and are counted.
 
-    `path` empty is the health path; `post` is sent beside it; `rate_per_second` 0 turns both off;
-    more than `lost` requests lost undo the deployment.
+    `path` empty is the health path, or the route's where that leads to another service; `post` is
+    sent beside it; `rate_per_second` 0 turns both off; more than `lost` requests lost undo the
+    deployment.
     """
 
     path: str = ""

@@ -139,4 +139,4 @@ def _address(configuration: Environment) -> tuple[object, ...]:
     route = configuration.route
     if route is None:
         return ()
-    return route.host, route.port, configuration.protocol, route.certificate is not None
+    return route.host, route.path, route.port, configuration.protocol, route.certificate is not None

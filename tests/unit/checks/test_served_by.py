@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from tests.fakes.values import environment
 
+from deploy_action.checks.health import edge_path
 from deploy_action.checks.result import CheckFailureKind
 from deploy_action.checks.served_by import ServedBy
+from deploy_action.config.model import Health, Route
 
 OURS = ServedBy(
     request_headers={"X-Probe": "secret"},
@@ -37,3 +40,24 @@ def test_only_a_replica_of_this_release_passes(
 ) -> None:
     """The edge's own error pages come from no server; their status tells the rest."""
     assert [failure.kind for failure in OURS.failures(said)] == ([] if kind is None else [kind])
+
+
+@pytest.mark.parametrize(
+    ("health", "route", "asked"),
+    [
+        ("/healthz", "/", "/healthz"),
+        ("/healthz", "/api", "/api"),
+        ("/api/healthz", "/api", "/api/healthz"),
+        ("/api/healthz", "/api/", "/api/healthz"),
+        ("/apihealth", "/api", "/api"),
+        ("/api?deep=1", "/api", "/api?deep=1"),
+    ],
+)
+def test_what_is_asked_through_the_edge_is_below_the_route(
+    health: str, route: str, asked: str
+) -> None:
+    """Another service has the rest."""
+    configuration = environment(
+        health=Health(kind="http", path=health), route=Route(path=route, port=80)
+    )
+    assert edge_path(configuration) == asked

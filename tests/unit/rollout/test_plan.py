@@ -110,7 +110,7 @@ TLS = Certificate(file="site.pem")
     ("changes", "moves"),
     [
         ({}, False),
-        ({"route": Route(port=80, path="/shop")}, False),
+        ({"route": Route(port=80, path="/shop")}, True),
         ({"route": Route(port=81)}, True),
         ({"route": Route(port=80, host="shop.example.com")}, True),
         ({"route": Route(port=80, certificate=TLS)}, True),
@@ -121,7 +121,7 @@ TLS = Certificate(file="site.pem")
 def test_a_route_moves_where_clients_need_another_address(
     changes: dict[str, Any], moves: bool
 ) -> None:
-    """Host, port, protocol and TLS; another port of the application does not matter."""
+    """Host, path, port, protocol and TLS; another port of the application does not matter."""
     assert drafted(Kind.DEPLOY, {}, **changes).moves_route is moves
     assert drafted(Kind.DEPLOY, None, **changes).moves_route is False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from deploy_action.checks.health import health_check
+from deploy_action.checks.health import edge_path
 from deploy_action.checks.request_probe import RouteProbe
 from deploy_action.platforms.docker.edge.proof import served_by
 
@@ -30,7 +30,7 @@ def probes(plan: Plan, host: Host) -> Iterator[RouteProbe]:
     announced gap, or where the route itself changes.
     """
     configuration = plan.configuration
-    route, options, health = configuration.route, configuration.probe, configuration.health
+    route, options = configuration.route, configuration.probe
     if (
         plan.previous is None
         or route is None
@@ -46,7 +46,7 @@ def probes(plan: Plan, host: Host) -> Iterator[RouteProbe]:
     yield RouteProbe(
         where=host.name,
         dial=lambda seconds: dialer.dial(address, route.port, seconds),
-        path=options.path or health_check(health).probe_path(health),
+        path=edge_path(configuration),
         headers={"Host": route.host or "localhost"},
         served_by=_served_by(host),
         post=options.post,

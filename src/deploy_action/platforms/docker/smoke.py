@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy_action.checks.health import health_check
+from deploy_action.checks.health import edge_path
 from deploy_action.checks.identity import IdentityExpectation, check_identity
 from deploy_action.checks.result import CheckFailureKind
 from deploy_action.checks.route import check_route
@@ -88,10 +88,10 @@ class SmokeRunner:
 
     def route(self) -> tuple[CheckResult, ...]:
         """Ask once through the edge, whatever the answer is, and tell whether ours answered."""
-        target, health = self._edge_target(alone=True), self.configuration.health
+        target = self._edge_target(alone=True)
         if target.served_by is None:
             return ()
-        path = self.configuration.probe.path or health_check(health).probe_path(health)
+        path = edge_path(self.configuration)
         return (check_route(target, path, self.host.clock),)
 
     def identity(self, replica: Replica) -> tuple[CheckResult, ...]:
@@ -129,6 +129,7 @@ class SmokeRunner:
             port=0 if route is None else route.port,
             host_header=self._host_header(),
             served_by=self._served_by(alone=alone),
+            route_path="/" if route is None else route.path,
         )
 
     def _served_by(self, *, alone: bool) -> ServedBy | None:

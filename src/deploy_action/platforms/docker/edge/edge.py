@@ -174,7 +174,7 @@ class Edge:
             cached = self.cache.state
             state = cached or self.state()
             old = state.backends.get(name)
-            new = _with_token(update(old))
+            new = _with_token(update(old), state)
             if old == new and not (state.edited or state.outdated):
                 return new
             # After a refused or unanswered change the edge's state is unknown; it is read again.
@@ -263,10 +263,12 @@ def _keeping_host_values(update: Update) -> Update:
     return keep
 
 
-def _with_token(backend: Backend | None) -> Backend | None:
+def _with_token(backend: Backend | None, state: EdgeState) -> Backend | None:
+    """Give a backend the token of its edge: another service that answers is then named."""
     if backend is None or backend.probe_token:
         return backend
-    return dataclasses.replace(backend, probe_token=secrets.token_hex(16))
+    known = (other.probe_token for other in state.backends.values() if other.probe_token)
+    return dataclasses.replace(backend, probe_token=next(known, "") or secrets.token_hex(16))
 
 
 def _has_failed(answer: str, accept: str = "") -> bool:
