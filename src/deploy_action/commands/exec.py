@@ -12,12 +12,12 @@ from deploy_action.commands.command import (
     Command,
     option,
 )
+from deploy_action.commands.live import require_live
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.replicas import of_release
-from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Session
 from deploy_action.terminal import is_terminal, relay
 
@@ -101,13 +101,7 @@ def talk(inputs: Inputs, events: EventStream, argv: tuple[str, ...]) -> Session:
 
 
 def _choose(seen: DockerObservation, target: Environment, host: str, number: int) -> Replica:
-    current = current_deployment(seen.ledger.of(host))
-    if current is None:
-        raise BadInput(
-            f"{host}: nothing is live in {target.name}",
-            remedy=f"deploy-action status -e {target.name}",
-            code=ErrorCode.NOTHING_DEPLOYED,
-        )
+    current = require_live(seen.ledger.of(host), target.name)
     replicas = of_release(seen.host(host).replicas, current.release)
     running = [replica for replica in replicas if replica.container.running]
     if len(running) < number:

@@ -16,13 +16,13 @@ from deploy_action.commands.command import (
     option,
 )
 from deploy_action.commands.deploy import recovered
+from deploy_action.commands.live import require_live
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput, ErrorCode
+from deploy_action.errors import BadInput
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.maintenance import set_maintenance
-from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Maintained
 
 if TYPE_CHECKING:
@@ -94,13 +94,7 @@ def run(inputs: Inputs, events: EventStream) -> Maintained:
         connect_platform(target, inputs, events) as connection,
         connection.platform.lock(connection.holder) as store,
     ):
-        current = current_deployment(recovered(connection, store).ledger.entries)
-        if current is None:
-            raise BadInput(
-                f"{target.name}: nothing was ever deployed there",
-                remedy=f"deploy-action deploy -e {target.name}",
-                code=ErrorCode.NOTHING_DEPLOYED,
-            )
+        current = require_live(recovered(connection, store).ledger.entries, target.name)
         changed = any(
             run_parallel(lambda host: set_maintenance(host, page), list(store.hosts.values()))
         )

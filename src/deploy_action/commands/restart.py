@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import CHANGE_EXITS, ENVIRONMENT, RECORDED, Command
 from deploy_action.commands.deploy import recovered, registry_login
+from deploy_action.commands.live import require_live
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.platforms.connection import connect_platform
-from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.model import Kind
 from deploy_action.releases.secrets import available_secrets, fingerprints, required_secrets
 from deploy_action.rollout.deploy import Attempt, deploy_release, plan_release
@@ -85,14 +84,7 @@ def _anew(
 ) -> Release:
     """Return the live release as one that none of the present replicas belongs to."""
     target = connection.environment
-    current = current_deployment(seen.ledger.entries)
-    if current is None:
-        raise BadInput(
-            f"{target.name}: nothing is live there",
-            remedy=f"deploy-action deploy -e {target.name}",
-            code=ErrorCode.NOTHING_DEPLOYED,
-        )
-    release = current.release
+    release = require_live(seen.ledger.entries, target.name).release
     own = {name: secrets[name] for name in release.configuration.secrets if name in secrets}
     return dataclasses.replace(
         release, restart=connection.id, secrets=fingerprints(own, key) or release.secrets

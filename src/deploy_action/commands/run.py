@@ -10,6 +10,7 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Arguments, Command, option
+from deploy_action.commands.live import require_live
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, ErrorCode
@@ -17,7 +18,6 @@ from deploy_action.inputs import Secret
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.replicas import of_release, task_spec
 from deploy_action.platforms.docker.volumes import discard
-from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.results.reports import TaskRun
 
@@ -81,14 +81,7 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
         platform, clock = connection.platform, connection.clock
         seen = platform.observe()
         # What a host records itself: another one does not decide what runs on it.
-        current = current_deployment(seen.ledger.of(platform.hosts[0]))
-        if current is None:
-            raise BadInput(
-                f"{target.name}: nothing was ever deployed there",
-                remedy=f"deploy-action deploy -e {target.name}",
-                code=ErrorCode.NOTHING_DEPLOYED,
-            )
-        release = current.release
+        release = require_live(seen.ledger.of(platform.hosts[0]), target.name).release
         spec = task_spec(
             platform.placement,
             release,
