@@ -104,7 +104,12 @@ def _stages(plan: Plan, seen: DockerObservation) -> Iterator[Stage]:
     yield _stage(
         "clean-up",
         [
-            CleanUp(host=host, keep=configuration.retain, standby=plan.leaves_standby)
+            CleanUp(
+                host=host,
+                keep=configuration.retain,
+                standby=plan.leaves_standby,
+                first=plan.previous is None,
+            )
             for host in plan.hosts
         ],
     )

@@ -24,10 +24,13 @@ class CleanUp:
     host: str
     keep: int
     standby: bool = False
+    first: bool = False
 
     def describe(self) -> str:
         releases = "release" if self.keep == 1 else "releases"
         kept = f"keep the last {self.keep} {releases}"
+        if self.first:
+            return "remove what earlier attempts left"
         if self.standby:
             return f"drain the old replicas and leave them running on standby; {kept}"
         return f"drain and stop the old replicas; {kept}"
