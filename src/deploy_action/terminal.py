@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import selectors
 import signal
 import socket
+import ssl
 import sys
 import termios
+import threading
 import tty
 from collections.abc import Callable, Iterator
 
@@ -32,55 +33,42 @@ def relay(stream: socket.socket, *, terminal: bool, resize: Callable[[int, int],
         terminal: the container has a terminal; keys such as Ctrl-C are its own then.
         resize: told rows and columns at first and whenever the window changes.
     """
+    # A thread of its own: a program that stops reading must not keep its output from being read.
+    threading.Thread(target=_send_input, args=(stream,), daemon=True).start()
     if not terminal:
-        _copy(stream, framed=True)
+        _receive(stream, framed=True, begun=lambda: None)
         return
     with _raw_mode(resize) as measure:
-        _copy(stream, framed=False, begun=measure)
+        _receive(stream, framed=False, begun=measure)
 
 
-def _copy(stream: socket.socket, *, framed: bool, begun: Callable[[], None] = lambda: None) -> None:
-    """Copy both ways.
+def _receive(stream: socket.socket, *, framed: bool, begun: Callable[[], None]) -> None:
+    """Write the output to its end.
 
     Args:
         begun: called at the first output: before it the command may not have begun.
     """
     pending, first = bytearray(), True
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        # A file is always readable, and epoll refuses it.
-        with contextlib.suppress(ValueError, OSError):
-            selector.register(0, selectors.EVENT_READ)
-        if len(selector.get_map()) == 1 and sys.stdin is not None:
-            _send_file(stream)
-        while True:
-            for key, _ in selector.select():
-                if key.fileobj is stream:
-                    data = stream.recv(_CHUNK_BYTES)
-                    if not data:
-                        return
-                    if first:
-                        first = False
-                        begun()
-                    pending += data
-                    _write_all(pending, framed=framed)
-                elif data := os.read(0, _CHUNK_BYTES):
-                    stream.sendall(data)
-                else:
-                    selector.unregister(0)
-                    _end_input(stream)
+    while data := stream.recv(_CHUNK_BYTES):
+        if first:
+            first = False
+            begun()
+        pending += data
+        _write_all(pending, framed=framed)
 
 
-def _send_file(stream: socket.socket) -> None:
+def _send_input(stream: socket.socket) -> None:
+    sent = False
     with contextlib.suppress(OSError):
         while data := os.read(0, _CHUNK_BYTES):
             stream.sendall(data)
-    _end_input(stream)
-
-
-def _end_input(stream: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        stream.shutdown(socket.SHUT_WR)
+            sent = True
+        if not isinstance(stream, ssl.SSLSocket):
+            stream.shutdown(socket.SHUT_WR)
+        elif sent:
+            # TLS cannot end one direction alone here: the other one would end, too.
+            note = "the end of the input is not passed on to an engine behind TLS; Ctrl-C ends it"
+            _write(_STDERR, f"deploy-action: {note}\n".encode())
 
 
 def _write_all(pending: bytearray, *, framed: bool) -> None:
@@ -108,17 +96,23 @@ def _raw_mode(resize: Callable[[int, int], None]) -> Iterator[Callable[[], None]
 
     Yields what passes the present size on.
     """
+    changed = threading.Event()
 
-    def changed(*_: object) -> None:
-        size = os.get_terminal_size(1)
-        resize(size.lines, size.columns)
+    def follow() -> None:
+        # Not in the signal's handler: a slow host must not hold up what is typed.
+        while True:
+            changed.wait()
+            changed.clear()
+            size = os.get_terminal_size(1)
+            resize(size.lines, size.columns)
 
     before = termios.tcgetattr(0)
-    previous = signal.signal(signal.SIGWINCH, changed)
+    previous = signal.signal(signal.SIGWINCH, lambda *_: changed.set())
+    threading.Thread(target=follow, daemon=True).start()
     try:
-        changed()
+        changed.set()
         tty.setraw(0)
-        yield changed
+        yield changed.set
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
         signal.signal(signal.SIGWINCH, previous)

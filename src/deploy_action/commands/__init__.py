@@ -114,9 +114,12 @@ def describe(name: str) -> Command:
         BadInput: there is no such command.
     """
     if name in _INSTINCT:
+        hint = _INSTINCT[name]
+        meant = hint.partition(" ")[0]
         raise BadInput(
-            f"there is no command {name!r}: {_INSTINCT[name]}",
-            remedy="deploy-action --help",
+            f"there is no command {name!r}",
+            cause=hint,
+            remedy=f"deploy-action {f'{meant} ' if meant in NAMES else ''}--help",
             code=ErrorCode.UNKNOWN_COMMAND,
         )
     if name not in NAMES:

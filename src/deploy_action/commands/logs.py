@@ -34,7 +34,8 @@ COMMAND = Command(
     description=(
         "Shows the logs of every replica of the live release, on all hosts. With several replicas"
         " each line begins with the one that it comes from. `--all` also shows the replicas that are"
-        " kept and those of a deployment that is running."
+        " kept and those of a deployment that is running. `--follow` ends with the replicas that serve"
+        " now: after a deployment, start it again."
     ),
     examples=(
         ("deploy-action logs -e production --tail 100", "the last hundred lines of each"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
@@ -109,8 +109,12 @@ def _table(table: view.Table, style: Style, width: int) -> list[str]:
         if any(row.tone is Tone.GOOD for row in rows):
             lines.append(f"{_mark(Tone.GOOD, style)} {printable(table.title)}")
         rows = tuple(row for row in rows if row.tone is not Tone.GOOD)
-    head = [] if table.marked else [tuple(label.upper() for label in table.head)]
-    aligned = columns([*head, *(row.cells for row in rows)])
+    used = [i for i in range(len(table.head)) if any(row.cells[i] for row in rows)]
+    head = [] if table.marked else [tuple(table.head[i].upper() for i in used)]
+    cells = [tuple(row.cells[i] for i in used) for row in rows]
+    aligned = columns([*head, *cells])
+    if head and max(map(len, aligned), default=0) > width:
+        return [*lines, *_stacked(table, rows, style, width)]
     lines += [style.strong(line) for line in aligned[: len(head)]]
     for row, line in zip(rows, aligned[len(head) :], strict=True):
         lines.append(f"{_mark(row.tone, style)} {line}" if table.marked else line)
@@ -119,6 +123,23 @@ def _table(table: view.Table, style: Style, width: int) -> list[str]:
         lines += indent(_details(row.details, width - 4), "    ")
         lines += indent(show_problems(row.problems, {}, style, width - 4), "    ")
     return lines
+
+
+def _stacked(
+    table: view.Table, rows: Sequence[view.Row], style: Style, width: int
+) -> Iterator[str]:
+    """Yield a table that is too wide for the terminal row by row, each cell after its label."""
+    for row in rows:
+        first, *rest = row.cells
+        named = [
+            f"{label} {printable(cell)}"
+            for label, cell in zip(table.head[1:], rest, strict=True)
+            if cell
+        ]
+        yield _paint(row.tone, printable(first), style)
+        yield from indent(wrap(", ".join(named), width - 4), "    ")
+        yield from indent(_details(row.details, width - 4), "    ")
+        yield from indent(show_problems(row.problems, {}, style, width - 4), "    ")
 
 
 def _details(details: Sequence[tuple[str, str]], width: int) -> list[str]:

@@ -169,8 +169,8 @@ def test_what_other_tools_have_is_explained(word: str) -> None:
     with pytest.raises(BadInput) as raised:
         describe(word)
     assert raised.value.code is ErrorCode.UNKNOWN_COMMAND
-    named = [name for name in NAMES if name in raised.value.what.split(": ", 1)[1].split()]
-    assert named or "deploy.yaml" in raised.value.what
+    named = [name for name in NAMES if name in raised.value.cause.split()]
+    assert named or "deploy.yaml" in raised.value.cause
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -121,9 +121,11 @@ def test_status_shows_each_host_and_names_the_one_that_is_silent() -> None:
   deploying   Bob, since 12:01
   restorable  1.4.1
 
-  HOST  REPLICA    VERSION  STAGE    STATE    HEALTH   UP SINCE              RESTARTS  TRAFFIC
-  a     shop-1     1.4.2    serving  running  healthy  2026-05-01 12:00:03Z  2
-  b     no answer
+  a
+      replica shop-1, version 1.4.2, stage serving, state running, health
+      healthy, up since 2026-05-01 12:00:03Z, restarts 2
+  b
+      replica no answer
       cause  ssh: connection refused"""
     )
 

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from deploy_action.errors import DeploymentFailed
+from deploy_action.errors import DeployActionError, DeploymentFailed
 from deploy_action.platforms.docker.engine.calls import DockerCalls
 from deploy_action.platforms.docker.engine.protocol import Execution, Interaction
 
@@ -75,7 +75,7 @@ class DockerStreams(DockerCalls):
 
     def resize(self, interaction: Interaction, rows: int, columns: int) -> None:
         # The command may not have begun, or may have ended: its terminal keeps the size it has.
-        with contextlib.suppress(DeploymentFailed), self._errors("resize a terminal"):
+        with contextlib.suppress(DeployActionError), self._errors("resize a terminal"):
             self._api.post("exec", interaction.id, "resize", h=rows, w=columns)
 
     def exit_code(self, interaction: Interaction) -> int:
