@@ -18,6 +18,7 @@ from deploy_action.checks.health import (
 from deploy_action.checks.http import HttpRequest, send
 from deploy_action.checks.target import Target
 from deploy_action.errors import BadInput, DeployActionError, DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.listeners import explain_port
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Health
@@ -52,11 +53,16 @@ def await_healthy(host: Host, replica: Replica, health: Health, cancel: Cancel) 
             raise DeploymentFailed(
                 f"{host.name}: {replica.name} was not healthy within "
                 f"{health.deadline_seconds:g} s: {why}",
-                cause=read_answer(host, replica, health),
+                cause=read_answer(host, replica, health) or _why_no_answer(host, replica, health),
                 remedy="look at its log below; a slow starter needs a longer health.deadline",
                 code=ErrorCode.REPLICA_UNHEALTHY,
             )
         host.clock.sleep(watch.pause_seconds(watched))
+
+
+def _why_no_answer(host: Host, replica: Replica, health: Health) -> str:
+    asked = health_check(health).source is HealthSource.EDGE and replica.port
+    return explain_port(host, replica) if asked else ""
 
 
 def read_answer(host: Host, replica: Replica, health: Health) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from deploy_action.clock import Clock
 from deploy_action.config.model import EdgeOptions
@@ -31,6 +31,7 @@ __all__ = [
     "ensure_network",
     "free_addresses",
     "lock_spec",
+    "look_at_network",
     "reader_argv",
     "renew_edge",
 ]
@@ -111,24 +112,35 @@ def ensure_network(engine: Engine, options: EdgeOptions) -> str:
 def _host_routes(engine: Engine, options: EdgeOptions) -> tuple[HostRoute, ...]:
     """Ask the host for its routes; an engine that gives no container the host's network has none
     that it would tell (user namespaces)."""
+    return read_routes(look_at_network(engine, options, "host", ROUTES_ARGV))
+
+
+def look_at_network(
+    engine: Engine, options: EdgeOptions, network_mode: str, argv: Sequence[str]
+) -> str:
+    """Return what a command prints in a network, by a container of the edge's image that is gone
+    afterwards; empty where the engine does not give it that network.
+
+    Args:
+        network_mode: "host", or "container:ID" for a container's own.
+    """
     created = engine.create(
         ContainerSpec(
-            name=f"{options.name}-routes-{os.urandom(6).hex()}",
+            name=f"{options.name}-look-{os.urandom(6).hex()}",
             image=edge_image(options),
             entrypoint=("sleep",),
             command=(str(LEASE_SECONDS),),
-            labels={"deploy-action.edge": options.name, "deploy-action.kind": "routes"},
-            network_mode="host",
+            labels={"deploy-action.edge": options.name, "deploy-action.kind": "look"},
+            network_mode=network_mode,
         )
     )
     try:
         engine.start(created)
-        shown = engine.execute(created, ROUTES_ARGV, timeout_seconds=_ROUTES_SECONDS)
+        return engine.execute(created, argv, timeout_seconds=_ROUTES_SECONDS).output
     except DeploymentFailed:
-        return ()
+        return ""
     finally:
         engine.remove(created)
-    return read_routes(shown.output)
 
 
 def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:

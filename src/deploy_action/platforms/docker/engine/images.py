@@ -38,6 +38,11 @@ class DockerImages(DockerCalls):
             healthcheck=bool(healthcheck) and healthcheck[0] != "NONE",
             labels=config.get("Labels") or {},
             volumes=tuple(sorted(config.get("Volumes") or ())),
+            ports=tuple(
+                int(number)
+                for number, _, kind in (p.partition("/") for p in config.get("ExposedPorts") or ())
+                if kind in ("", "tcp") and number.isdigit()
+            ),
         )
 
     def image_names(self) -> frozenset[str]:

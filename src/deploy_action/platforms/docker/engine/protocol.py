@@ -66,6 +66,8 @@ class Image:
     tags: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     """Paths of the VOLUMEs that it declares."""
+    ports: tuple[int, ...] = ()
+    """TCP ports that it exposes."""
     architecture: str
     healthcheck: bool
     labels: Mapping[str, str]
@@ -136,7 +138,8 @@ class ContainerSpec:
     entrypoint: tuple[str, ...] | None = None
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     networks: tuple[NetworkSpec, ...] = ()
-    network_mode: Literal["host", "none"] | None = None
+    network_mode: str | None = None
+    """``host``, ``none`` or ``container:ID``; None is that of `networks`."""
     publish: Mapping[int, int] = field(default_factory=dict)
     binds: tuple[str, ...] = ()
     restart: Literal["no", "unless-stopped"] = "no"
