@@ -82,6 +82,7 @@ class ErrorCode(StrEnum):
     EDGE_STATE_UNREADABLE = "edge-state-unreadable"
     ENTRYPOINT_NOT_EXECUTABLE = "entrypoint-not-executable"
     ENTRYPOINT_NOT_FOUND = "entrypoint-not-found"
+    ENGINE_AMBIGUOUS = "engine-ambiguous"
     ENGINE_EPHEMERAL = "engine-ephemeral"
     ENVIRONMENT_NOT_NAMED = "environment-not-named"
     FILE_EXISTS = "file-exists"

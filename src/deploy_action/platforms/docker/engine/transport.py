@@ -7,6 +7,7 @@ call after the first shares the connection.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from deploy_action.errors import BadInput, HostUnreachable
+from deploy_action.errors import BadInput, ErrorCode, HostUnreachable
 
 __all__ = ["SshTunnel", "TlsEndpoint", "Transport", "UnixEndpoint", "open_transport"]
 
@@ -202,7 +203,7 @@ def open_transport(host: str) -> Transport:
         HostUnreachable: ssh could not connect.
     """
     if host == "local":
-        host = os.environ.get("DOCKER_HOST") or f"unix://{_REMOTE_SOCKET}"
+        host = _local_engine()
     parts = urlsplit(host)
     match parts.scheme:
         case "unix":
@@ -216,6 +217,37 @@ def open_transport(host: str) -> Transport:
                 f"{host}: not an address of a Docker host",
                 remedy="write local, unix:///path, tcp://host:port or ssh://user@host",
             )
+
+
+def _local_engine() -> str:
+    """Return the engine that `docker` itself uses here: DOCKER_HOST, else this machine's socket.
+
+    Raises:
+        BadInput: docker's current context is another engine; which one is meant cannot be guessed.
+    """
+    # The order is that of the Docker command line.
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"]
+    context = os.environ.get("DOCKER_CONTEXT") or _current_context()
+    if context not in ("", "default"):
+        raise BadInput(
+            f"local: docker uses the context {context} here, which is another engine than this "
+            "machine's",
+            remedy="name the engine: hosts: [ssh://user@host] in deploy.yaml, or use this machine's: "
+            "DOCKER_CONTEXT=default",
+            code=ErrorCode.ENGINE_AMBIGUOUS,
+        )
+    return f"unix://{_REMOTE_SOCKET}"
+
+
+def _current_context() -> str:
+    """Return what `docker context use` has chosen; empty where nobody chose."""
+    directory = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
+    try:
+        known = json.loads(Path(directory, "config.json").read_text("utf-8"))
+        return str(known.get("currentContext", ""))
+    except (OSError, ValueError, AttributeError, RuntimeError):
+        return ""
 
 
 def _tcp(host: str, name: str, port: int | None) -> TlsEndpoint:

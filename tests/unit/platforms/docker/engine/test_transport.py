@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.errors import HostUnreachable
-from deploy_action.platforms.docker.engine.transport import SshTunnel
+from deploy_action.errors import BadInput, ErrorCode, HostUnreachable
+from deploy_action.platforms.docker.engine.transport import (
+    SshTunnel,
+    UnixEndpoint,
+    open_transport,
+)
 
 # Does what `ssh -L` does, with a pause between `bind` and `listen` that ends when it is told to.
 LATE = """
@@ -63,3 +67,40 @@ def test_a_tunnel_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     assert refused.value.cause == "the host refuses the key"
     assert made.process is None
     assert not made.directory.exists()
+
+
+@pytest.mark.parametrize(
+    ("environ", "config", "meant"),
+    [
+        ({}, None, "unix:///var/run/docker.sock"),
+        ({}, "{}", "unix:///var/run/docker.sock"),
+        ({}, "no JSON", "unix:///var/run/docker.sock"),
+        ({}, '{"currentContext": "default"}', "unix:///var/run/docker.sock"),
+        ({"DOCKER_CONTEXT": "default"}, '{"currentContext": "far"}', "unix:///var/run/docker.sock"),
+        ({"DOCKER_HOST": "unix:///x"}, '{"currentContext": "far"}', "unix:///x"),
+        ({}, '{"currentContext": "far"}', ""),
+        ({"DOCKER_CONTEXT": "far"}, None, ""),
+    ],
+)
+def test_local_is_what_docker_uses_here_or_a_question(
+    environ: dict[str, str],
+    config: str | None,
+    meant: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another context than this machine's is refused: a deployment must not go elsewhere in silence."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    if config is not None:
+        (tmp_path / "config.json").write_text(config)
+    if meant:
+        assert open_transport("local") == UnixEndpoint(path=meant.removeprefix("unix://"))
+    else:
+        with pytest.raises(BadInput) as raised:
+            open_transport("local")
+        assert raised.value.code is ErrorCode.ENGINE_AMBIGUOUS
+        assert "far" in raised.value.what
