@@ -164,8 +164,8 @@ def test_a_lock_excludes_and_names_its_holder(bench: PlatformBench) -> None:
             with pytest.raises(LockHeld, match="ada"), second.lock(holder("grace")):
                 pass
             assert bench.state() == before
-        with second.lock(holder("grace")) as store:
-            store.require_held()
+    with bench.connect() as third, third.lock(holder("grace")) as store:
+        store.require_held()
 
 
 def test_a_store_without_its_lock_says_so(bench: PlatformBench) -> None:
