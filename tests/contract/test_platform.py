@@ -158,12 +158,11 @@ class Sabotaged:
 
 def test_a_lock_excludes_and_names_its_holder(bench: PlatformBench) -> None:
     """Whoever is refused changes nothing; afterwards the lock is free."""
-    with bench.connect() as first, bench.connect() as second:
-        with first.lock(holder("ada")):
-            before = bench.state()
-            with pytest.raises(LockHeld, match="ada"), second.lock(holder("grace")):
-                pass
-            assert bench.state() == before
+    with bench.connect() as first, bench.connect() as second, first.lock(holder("ada")):
+        before = bench.state()
+        with pytest.raises(LockHeld, match="ada"), second.lock(holder("grace")):
+            pass
+        assert bench.state() == before
     with bench.connect() as third, third.lock(holder("grace")) as store:
         store.require_held()
 
