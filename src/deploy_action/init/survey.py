@@ -28,6 +28,8 @@ _USUAL_PORT = 8080
 _MOST_NAMED = 6
 _FIRST_ROUTE = 8081
 _CREDENTIALS = re.compile(r"DATABASE_URL|_DSN$|REDIS_URL|^KEY$|_KEY$|KEY_BASE$|^SALT$")
+_RUN_MOUNT = re.compile(r"(?:-v|--volume)[ =][\"']?[^\s:\"']+:(/[^\s:\"'`\\]+)")
+_SUPPORT = re.compile(r"postgres|mysql|mariadb|redis|valkey|mongo|rabbitmq|elasticsearch|minio")
 _SECRET_FILE = re.compile(r"(?:^|/)(?:docker\.sock|[\w.-]*\.(?:conf|ya?ml|json|toml|hjson|ini))$")
 # What images of the public registries listen on, if nothing else is said.
 _BASES = (
@@ -225,6 +227,11 @@ class _Reader:
             yield "port", f"{port.value} is {port.source}"
         if health and not health.sure:
             yield "health", health.source
+        compose = self._run_by()
+        mounts = [*(self.kamal.volumes if self.kamal else ()), *(compose.mounts if compose else ())]
+        known = {*self.chosen.container.volumes, *(target for _, target in mounts)}
+        if told := [path for path in self._documented_mounts() if path not in known]:
+            yield "volumes", f"README.md mounts {', '.join(told)} in its docker run"
 
     def _not_in_context(self) -> str:
         """Return the first thing that the Dockerfile copies and the repository does not have."""
@@ -341,7 +348,7 @@ class _Reader:
                 continue
             own = _NAME.sub("-", source.lower()).strip("-") if "/" not in source else ""
             volumes[target] = own.removeprefix(f"{name}-") or self._called(target)
-        for path in self.chosen.container.volumes:
+        for path in (*self.chosen.container.volumes, *self._documented_mounts()):
             volumes.setdefault(path, self._called(path))
         tmpfs = compose.tmpfs if compose else ()
         taken: dict[str, str] = {}
@@ -351,6 +358,14 @@ class _Reader:
             free = wanted if wanted not in taken else _NAME.sub("-", path.lower()).strip("-")
             taken[free] = path
         return tuple(taken.items()), tmpfs
+
+    def _documented_mounts(self) -> tuple[str, ...]:
+        """Return what the `docker run` of a README mounts: nothing else may say where data is kept."""
+        text = read_text(self.root / "README.md")
+        runs = re.findall(r"docker run(?:[^\n]*\\\n)*[^\n]*", text)
+        own = (run for run in runs if not _SUPPORT.search(run))
+        targets = [target.rstrip("/") for run in own for target in _RUN_MOUNT.findall(run)]
+        return tuple(t for t in dict.fromkeys(targets) if t and not _SECRET_FILE.search(t))
 
     def _called(self, path: str) -> str:
         return _NAME.sub("-", path.rpartition("/")[2].lower()).strip("-") or "data"

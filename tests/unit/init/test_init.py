@@ -490,6 +490,21 @@ def test_volumes_are_proposed_for_each_environment(repository: Repository) -> No
     assert loaded.environments["staging"].strategy.order == "stop-first"
 
 
+def test_what_a_readme_mounts_is_asked(repository: Repository) -> None:
+    """Nothing else may say where data is kept; a database's own command is not the application's."""
+    readme = (
+        "```sh\ndocker run -d -v pg:/var/lib/postgresql/data postgres\n"
+        "docker run -d \\\n  -p 80:80 \\\n  -v chat:/app/storage/ \\\n"
+        "  -v ./a.conf:/etc/a.conf chat\n```\n"
+    )
+    root = repository({"Dockerfile": 'FROM x\nEXPOSE 80\nCMD ["x"]\n', "README.md": readme})
+    initialise(root)
+    assert "volumes" in _confirm(root / "deploy.yaml")
+    loaded = _loads(root / "deploy.yaml")
+    for environment in loaded.environments.values():
+        assert [volume.target for volume in environment.volumes] == ["/app/storage"]
+
+
 def test_compose_gives_environment_and_networks(repository: Repository) -> None:
     """Values with their defaults become env, secrets stay names, databases stay in Compose."""
     root = repository(COMPOSE)
