@@ -98,21 +98,23 @@ def _raw_mode(resize: Callable[[int, int], None]) -> Iterator[Callable[[], None]
     """
     changed = threading.Event()
 
+    def measure() -> None:
+        size = os.get_terminal_size(1)
+        resize(size.lines, size.columns)
+
     def follow() -> None:
         # Not in the signal's handler: a slow host must not hold up what is typed.
-        while True:
-            changed.wait()
+        while changed.wait():
             changed.clear()
-            size = os.get_terminal_size(1)
-            resize(size.lines, size.columns)
+            measure()
 
     before = termios.tcgetattr(0)
     previous = signal.signal(signal.SIGWINCH, lambda *_: changed.set())
     threading.Thread(target=follow, daemon=True).start()
     try:
-        changed.set()
+        measure()
         tty.setraw(0)
-        yield changed.set
+        yield measure
     finally:
         termios.tcsetattr(0, termios.TCSADRAIN, before)
         signal.signal(signal.SIGWINCH, previous)

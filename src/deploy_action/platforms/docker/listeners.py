@@ -49,6 +49,8 @@ def explain_port(host: Host, replica: Replica) -> str:
         text = look_at_network(
             host.engine, host.placement.edge, f"container:{replica.container.id}", _ARGV
         )
+        if text and not read_listeners(text):
+            return "nothing listens in its container yet: it may still be starting"
         image = host.engine.image(replica.image)
         return describe(replica.port, read_listeners(text), () if image is None else image.ports)
     return ""
