@@ -16,7 +16,7 @@ Ask = Callable[[str, int, float], int | None]
 """(address, port, time) → HTTP status, None where the connection is refused."""
 
 _SERVER = re.compile(r"  server (\S+) ([\d.]+):(\d+) weight (\d+)(.*)")
-_PROOF = re.compile(r"-Served-By (\S+)/%\[srv_name\] if \{ var\(txn.token\) -m str (\w+)")
+_TOKEN = re.compile(r"var\(txn.token\) -m str (\w+)")
 _COLUMNS = (
     *("pxname", "svname", "status", "weight", "scur", "stot", "hrsp_5xx", "econ", "eresp"),
     *("rtime", "check_status", "check_desc", "last_chk"),
@@ -105,13 +105,11 @@ class FakeHaproxy:
     backends: dict[str, dict[str, FakeServer]] = field(default_factory=dict)
     http: dict[str, bool] = field(default_factory=dict)
     frontends: dict[int, str] = field(default_factory=dict)
-    """The backend that gets a GET, by port."""
-    proofs: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """What a backend says of itself, and to whom: (name, token)."""
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def load(self, text: str) -> None:
         """Take a configuration: what was known of servers is forgotten, as by a reload."""
-        self.backends, self.http, self.frontends, self.proofs = {}, {}, {}, {}
+        self.backends, self.http, self.frontends, self.tokens = {}, {}, {}, {}
         where = ""
         port = 0
         for line in text.splitlines():
@@ -124,8 +122,8 @@ class FakeHaproxy:
                 continue
             elif port and line.startswith(("  use_backend ", "  default_backend ")):
                 self.frontends.setdefault(port, line.split()[1])
-            elif found := _PROOF.search(line):
-                self.proofs[where] = (found[1], found[2])
+            elif found := _TOKEN.search(line):
+                self.tokens[where] = found[1]
             elif line == "  option httpchk":
                 self.http[where] = True
             elif found := _SERVER.fullmatch(line):

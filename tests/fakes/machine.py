@@ -245,48 +245,38 @@ class FakeMachine:
                 if volume.haproxy is None or port not in volume.haproxy.frontends:
                     continue
                 backend = volume.haproxy.frontends[port]
-                name, token = volume.haproxy.proofs.get(backend, (backend, ""))
+                token = volume.haproxy.tokens.get(backend, "")
                 for server in volume.haproxy.eligible(backend):
                     # A refused connection is tried again on the next server.
                     reply = self.reply(server.address, server.port)
                     if reply is not None:
-                        served_by = f"{name}/{server.name}"
+                        served_by = f"{backend}/{server.name}"
                         return dataclasses.replace(reply, token=token, served_by=served_by)
-                return Reply(status=503, version="none", token=token, served_by=f"{name}/")
+                return Reply(status=503, version="none", token=token, served_by=f"{backend}/")
             return None
 
     def unserved(self, backend: str) -> str:
         """Say why a request could be lost now; empty when all is well."""
-        for haproxy, sections in self._serving(backend):
-            for section in sections:
-                servers = haproxy.eligible(section)
-                now = self.clock.monotonic()
-                said = {s.name: self._ask(s.address, s.port, now) for s in servers}
-                bad = [name for name, status in said.items() if status not in (200, None)]
-                if bad:
-                    return f"{', '.join(bad)} has traffic and does not answer"
-                if all(status is None for status in said.values()):
-                    return f"no server of {section} can answer: {sorted(said)}"
+        for volume in self.volumes.values():
+            if volume.haproxy is None or backend not in volume.haproxy.backends:
+                continue
+            servers = volume.haproxy.eligible(backend)
+            now = self.clock.monotonic()
+            said = {s.name: self._ask(s.address, s.port, now) for s in servers}
+            bad = [name for name, status in said.items() if status not in (200, None)]
+            if bad:
+                return f"{', '.join(bad)} has traffic and does not answer"
+            if all(status is None for status in said.values()):
+                return f"no server of {backend} can answer: {sorted(said)}"
             return ""
         return f"there is no edge with {backend}"
 
     def weights(self, backend: str) -> dict[str, int]:
-        """Return the weights in the running edge, where all backends of a service have the same."""
-        for haproxy, sections in self._serving(backend):
-            first, *others = (
-                {name: server.weight for name, server in haproxy.backends[section].items()}
-                for section in sections
-            )
-            assert all(other == first for other in others), (first, others)
-            return first
-        return {}
-
-    def _serving(self, backend: str) -> Iterator[tuple[FakeHaproxy, list[str]]]:
+        """Return the weights in the running edge."""
         for volume in self.volumes.values():
-            haproxy = volume.haproxy
-            if haproxy is not None and backend in haproxy.backends:
-                names = (backend, f"{backend}.kept")
-                yield haproxy, [name for name in names if name in haproxy.backends]
+            if volume.haproxy is not None and backend in volume.haproxy.backends:
+                return {n: s.weight for n, s in volume.haproxy.backends[backend].items()}
+        return {}
 
     def files(self, start: str) -> dict[str, bytes]:
         """Return the files of all volumes below a path."""

@@ -86,7 +86,7 @@ def test_monitor_notices_that_something_else_answers(world: World) -> None:
     assert route.passed
     for volume in world.machines["local"].volumes.values():
         assert volume.haproxy is not None
-        volume.haproxy.proofs.clear()
+        volume.haproxy.tokens.clear()
     report = world.run("monitor")
     assert isinstance(report, Monitoring)
     [route] = [check for check in report.checks if check.name == "route"]

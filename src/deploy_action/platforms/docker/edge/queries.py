@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from deploy_action.platforms.docker.edge.render import parse
-from deploy_action.platforms.docker.edge.state import EdgeState, ServerStatus, kept_name
+from deploy_action.platforms.docker.edge.state import EdgeState, ServerStatus
 from deploy_action.session.queries import Query, get, haproxy, old_workers
 
 __all__ = ["old_worker_sessions", "server_statuses", "written_state"]
@@ -25,16 +24,9 @@ def written_state() -> Query[EdgeState]:
 
 def server_statuses(backend: str) -> Query[dict[str, ServerStatus]]:
     """Query the running edge for the servers of a backend; an unknown backend has none."""
-
-    def read(tables: str) -> dict[str, ServerStatus]:
-        statuses: dict[str, ServerStatus] = {}
-        for row in _rows(tables):
-            status = _status(row)
-            other = statuses.get(status.name)
-            statuses[status.name] = status if other is None else _joined(other, status)
-        return statuses
-
-    return haproxy("; ".join(_show_stat(backend)) + "\n").map(read)
+    return haproxy(_show_stat(backend)).map(
+        lambda table: {row["svname"]: _status(row) for row in _rows(table)}
+    )
 
 
 def old_worker_sessions(backend: str) -> Query[Mapping[str, int]]:
@@ -47,39 +39,24 @@ def old_worker_sessions(backend: str) -> Query[Mapping[str, int]]:
 
     def count(tables: str) -> Mapping[str, int]:
         sessions: Counter[str] = Counter()
-        for row in _rows(tables):
-            if row["pxname"] in (backend, kept_name(backend)):
-                sessions[row["svname"]] += int(row["scur"] or 0)
+        # Every worker answers with a table.
+        for table in tables.split(_TABLE)[1:]:
+            for row in _rows(_TABLE + table):
+                if row["pxname"] == backend:
+                    sessions[row["svname"]] += int(row["scur"] or 0)
         return sessions
 
-    return old_workers("\n".join(_show_stat(backend)) + "\n").map(count)
+    return old_workers(_show_stat(backend)).map(count)
 
 
-def _show_stat(backend: str) -> list[str]:
+def _show_stat(backend: str) -> str:
     # 4: servers only; -1: all of them.
-    return [f"show stat {section} 4 -1" for section in (backend, kept_name(backend))]
+    return f"show stat {backend} 4 -1\n"
 
 
-def _rows(tables: str) -> Iterator[dict[str, str]]:
-    """Read the tables of one or several workers and backends; an unknown backend has none."""
-    for table in tables.split(_TABLE)[1:]:
-        rows = csv.DictReader(io.StringIO(f"{_TABLE}{table}".lstrip("# ")))
-        yield from (row for row in rows if row.get("svname"))
-
-
-def _joined(one: ServerStatus, other: ServerStatus) -> ServerStatus:
-    """Join what the two backends of a service say of a server: it takes traffic where both agree."""
-    worse = min((one, other), key=lambda status: (status.up, status.checked))
-    requests = one.requests + other.requests
-    milliseconds = sum(s.response_milliseconds * s.requests for s in (one, other))
-    return dataclasses.replace(
-        worse,
-        sessions=one.sessions + other.sessions,
-        requests=requests,
-        errors_5xx=one.errors_5xx + other.errors_5xx,
-        unanswered=one.unanswered + other.unanswered,
-        response_milliseconds=round(milliseconds / requests) if requests else 0,
-    )
+def _rows(table: str) -> list[dict[str, str]]:
+    rows = csv.DictReader(io.StringIO(table.lstrip("# ")))
+    return [row for row in rows if row.get("svname")]
 
 
 def _status(row: dict[str, str]) -> ServerStatus:
@@ -92,10 +69,6 @@ def _status(row: dict[str, str]) -> ServerStatus:
     unanswered = sum(int(row.get(name) or 0) for name in ("econ", "eresp", "wretr", "wredis"))
     # stot counts attempts at their start; a TCP server has nothing else.
     answered = row.get("req_tot") or ""
-    if answered:
-        # One request that was repeated after an empty answer is in eresp once and in wretr twice.
-        started = int(row["stot"] or 0) - int(row["scur"] or 0)
-        unanswered = min(unanswered, max(0, started - int(answered)))
     return ServerStatus(
         name=row["svname"],
         up=row["status"].startswith("UP") or row["status"] == "no check",

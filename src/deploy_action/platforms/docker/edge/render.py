@@ -12,10 +12,10 @@ from collections.abc import Collection, Iterator
 
 from deploy_action.platforms.docker.edge.state import (
     Backend,
+    Check,
     EdgeState,
     Server,
     decode_backends,
-    kept_name,
     plain_socket,
 )
 
@@ -48,6 +48,7 @@ defaults
   mode http
   option dontlognull
   option redispatch 1
+  option http-server-close
   option idle-close-on-response
   retries 3
   retry-on conn-failure empty-response
@@ -60,31 +61,6 @@ defaults
   timeout queue 30s
   timeout tunnel 1h
 """
-
-# What may be sent twice on a shared connection. Not HEAD: an application that answers it with a body
-# would leave that on the connection, where it looks like the next answer.
-_REPEATABLE = (
-    "  acl get method GET",
-    "  acl special req.hdr(Upgrade) -m found",
-    "  acl special req.hdr(Content-Length) -m found",
-    "  acl special req.hdr(Transfer-Encoding) -m found",
-)
-# A replica that dies loses the requests that it was processing. A proxy may repeat only idempotent
-# ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
-_CLOSED = (
-    "  option http-server-close",
-    "  http-request disable-l7-retry unless METH_GET",
-)
-# HAProxy shares connections whose server name (SNI) is the same, also where no TLS sends it, and
-# evaluates the name at each attempt. It is 0 at the first one and a number of the request's own at
-# others: a repetition gets a new connection, because all kept ones may be closing at that moment.
-_KEPT = (
-    "  http-reuse always",
-    "  retry-on conn-failure empty-response junk-response",
-    "  http-request set-var(txn.own) rand(2147483647),add(1)",
-    "  http-request set-var(txn.attempt) int(0),sub(txn.own)",
-)
-_KEPT_CONNECTIONS = " pool-purge-delay 250ms sni var(txn.attempt),add(txn.own),set-var(txn.attempt)"
 
 
 def render(state: EdgeState) -> str:
@@ -100,13 +76,11 @@ def render(state: EdgeState) -> str:
         lines += ["listen idle", "  bind unix@/state/run/idle.sock"]
     for backend in backends:
         lines += _backend(backend)
-        if backend.protocol == "http":
-            lines += _backend(backend, kept=True)
     for port in sorted(
         {b.port for b in backends if b.protocol == "http"} | _plain_port(redirected)
     ):
         # By the PROXY protocol the present worker learns who the client is.
-        lines += [f"backend handover-{port}", "  option http-server-close"]
+        lines += [f"backend handover-{port}"]
         lines += [f"  server next unix@{_handover_socket(port)} send-proxy-v2"]
     if redirected:
         # 308 keeps the method and the body (RFC 9110, 15.4.9).
@@ -179,7 +153,6 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     # A connection that is kept open stays with its worker over a reload; later requests on it go to
     # the present worker, which knows the present servers.
     yield f"  use_backend handover-{port} if {{ stopping }}"
-    yield from _REPEATABLE
     # The most specific route first: a named host before any host, a longer path before a shorter
     # one, and a service before a redirect.
     routes = [(b, b.name) for b in backends] + [(b, "redirect") for b in redirected]
@@ -219,21 +192,12 @@ def _route(backend: Backend, target: str) -> Iterator[str]:
         yield f"  acl path-{backend.name} path {_argument(path)}"
         yield f"  acl path-{backend.name} path_beg {_argument(f'{path}/')}"
         conditions.append(f"path-{backend.name}")
-    if target == backend.name:
-        yield f"  use_backend {kept_name(target)} if {' '.join(conditions)} get !special"
     condition = f" if {' '.join(conditions)}" if conditions else ""
     yield f"  use_backend {target}{condition}"
 
 
-def _backend(backend: Backend, *, kept: bool = False) -> Iterator[str]:
-    """Write one of HAProxy's backends for a service.
-
-    Args:
-        kept: for requests that may be repeated: connections to replicas are kept and shared. All
-            other requests get a connection of their own, because a replica may close a kept one
-            at the very moment in which a request is sent on it.
-    """
-    yield f"backend {kept_name(backend.name) if kept else backend.name}"
+def _backend(backend: Backend) -> Iterator[str]:
+    yield f"backend {backend.name}"
     # A hash keeps a client on its server while weights change, except for the shifted share; clients
     # without the cookie or header are spread by round robin (configuration manual, balance hash).
     yield (
@@ -246,7 +210,9 @@ def _backend(backend: Backend, *, kept: bool = False) -> Iterator[str]:
         yield "  mode tcp"
     else:
         yield from _forwarded(backend.trusted_proxies)
-        yield from _KEPT if kept else _CLOSED
+        # A replica that dies loses the requests that it was processing. A proxy may repeat only
+        # idempotent ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
+        yield "  http-request disable-l7-retry unless METH_GET"
         yield from _proof(backend)
     if backend.maintenance and backend.protocol == "http":
         yield (
@@ -265,7 +231,7 @@ def _backend(backend: Backend, *, kept: bool = False) -> Iterator[str]:
     for server in backend.servers:
         yield (
             f"  server {server.name} {server.address}:{server.port} weight {server.weight}"
-            f"{server_options(backend, server, kept=kept)}"
+            f"{server_options(server, backend.check)}"
         )
 
 
@@ -283,28 +249,22 @@ def _proof(backend: Backend) -> Iterator[str]:
         yield f"  http-after-response set-header {SERVED_BY_HEADER} {value} if {known}"
 
 
-def server_options(backend: Backend, server: Server, *, kept: bool) -> str:
-    """Write a server's options, for the file and for the runtime API.
+def server_options(server: Server, check: Check) -> str:
+    """Write how a server is checked, for the file and for the runtime API.
 
     A server that is down is checked every 25 ms and one that is about to change its state every
     50 ms, or every `interval` where that is shorter; one that is up every second or `interval`.
     """
-    options = " proto h2" if server.h2 else ""
-    if backend.sticky:
-        # By default the key is a number that HAProxy assigns: it differs between workers.
-        options += " hash-key addr-port"
-    if kept:
-        options += _KEPT_CONNECTIONS
+    protocol = " proto h2" if server.h2 else ""
     if server.backup:
-        return f" backup{options}"
+        return f" backup{protocol}"
     if not server.check:
-        return options
-    check = backend.check
+        return protocol
     up = max(_UP_INTERVAL, check.interval)
     changing, down = min(check.interval, _CHANGING_INTERVAL), min(check.interval, _DOWN_INTERVAL)
     return (
         f" check inter {up} fastinter {changing} downinter {down}"
-        f" rise {check.successes} fall {check.failures}{options}"
+        f" rise {check.successes} fall {check.failures}{protocol}"
     )
 
 

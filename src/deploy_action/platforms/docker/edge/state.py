@@ -21,7 +21,6 @@ __all__ = [
     "as_backup",
     "backend_name",
     "decode_backends",
-    "kept_name",
     "owner_of",
     "plain_socket",
     "sorted_servers",
@@ -150,11 +149,6 @@ class Backend:
             maintenance=self.maintenance or old.maintenance,
             probe_token=self.probe_token or old.probe_token,
         )
-
-    @property
-    def sections(self) -> tuple[str, ...]:
-        """Names of HAProxy's backends that serve it; each has all servers."""
-        return (self.name, kept_name(self.name)) if self.protocol == "http" else (self.name,)
 
     @property
     def place(self) -> tuple[int, str, str]:
@@ -302,14 +296,6 @@ def backend_name(service: str, environment: str) -> str:
     Neither name has an underscore, so that no two pairs make the same one.
     """
     return f"{service}_{environment}"
-
-
-def kept_name(backend: str) -> str:
-    """Return the name of the HAProxy backend that keeps its connections to the same servers.
-
-    Names of services and environments have no dot.
-    """
-    return f"{backend}.kept"
 
 
 def owner_of(backend: str) -> tuple[str, str]:

@@ -33,22 +33,3 @@ def test_a_tcp_server_has_connections_only() -> None:
     """Its columns of requests are empty."""
     refusing = status("0,10,,,0,0,0,10")
     assert (refusing.requests, refusing.unanswered) == (10, 10)
-
-
-def test_both_backends_of_a_service_count() -> None:
-    """Their requests add up, an answer's time is that of all, and a server is up where it is in both."""
-    tables = (
-        f"{HEAD}check_status,\nb,one,UP,100,1,101,100,3,0,0,0,0,40,L7OK,\n\n"
-        f"{HEAD}check_status,\nb.kept,one,DOWN,100,2,302,300,1,0,0,0,0,20,L7OK,\n"
-    )
-    answer = Response(status="ok", content=tables.encode())
-    one = server_statuses("b").read([answer])["one"]
-    assert (one.sessions, one.requests, one.errors_5xx) == (3, 400, 4)
-    assert one.response_milliseconds == 25
-    assert not one.up
-
-
-def test_a_request_that_was_repeated_on_another_connection_failed_once() -> None:
-    """By experiment: HAProxy counts an empty answer in eresp once and in wretr twice."""
-    repeated = status("0,5553,5430,0,0,123,246,0")
-    assert (repeated.requests, repeated.unanswered) == (5553, 123)
