@@ -268,6 +268,7 @@ def test_a_release_that_dies_during_the_bake_costs_no_request(box: Sandbox) -> N
     assert "-backup" not in docker("exec", box.edge, "cat", "/state/edge/haproxy.cfg")
 
 
+@pytest.mark.long
 def test_nobody_waits_for_an_old_release_that_does_not_end(box: Sandbox) -> None:
     """It has no traffic any more; its engine kills it when its time is up. A rollback waits."""
     box.configure(env={"IGNORE_SIGTERM": "1"}, stop={"timeout": "4s", "drain": "0s"})

@@ -200,7 +200,7 @@ def _assert_nothing_lost(seen: ProbeResult, app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=_LONG if name == "httpbin" else ()) for name in APPS]
+    "name", [pytest.param(name, marks=_LONG if name != "verdaccio" else ()) for name in APPS]
 )
 def test_a_real_application_is_upgraded_broken_and_rolled_back_with_nothing_lost(
     name: str, tmp_path: Path

@@ -124,6 +124,7 @@ def test_a_standby_whose_health_is_seen_in_another_way_is_not_known_to_the_edge(
     assert box.run("drift").exit_code == 0
 
 
+@pytest.mark.long
 def test_clients_that_stay_are_moved_when_the_drain_is_over(box: Sandbox) -> None:
     """A websocket does not keep its client with the old release only because that still runs."""
     box.configure(strategy={"standby": True}, stop={"drain": "1s", "timeout": "3s"})
