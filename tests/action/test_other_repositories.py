@@ -149,6 +149,7 @@ def released(tmp_path: Path) -> Iterator[Path]:
         docker("rmi", "-f", image)
 
 
+@pytest.mark.long
 def test_single_steps_of_a_release_are_actions_of_their_own(
     released: Path, tmp_path: Path, edge: str, ports: tuple[int, int]
 ) -> None:
