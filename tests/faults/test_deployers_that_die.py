@@ -8,51 +8,67 @@ import subprocess
 import time
 
 import pytest
-from tests.support.sandbox import Finished, Sandbox, docker, kill_group, until
+from tests.support.sandbox import (
+    Finished,
+    Sandbox,
+    await_event,
+    await_step,
+    docker,
+    kill_group,
+    until,
+)
+
+from deploy_action.rollout.step import StepId
 
 pytestmark = pytest.mark.docker
 
 LONG = pytest.mark.faults
 
-# Each is printed when a step begins; "" is before the first.
+# When a step begins, for the first or second time; None is before the first step.
 STEPS = [
-    pytest.param("", id="begin", marks=LONG),
-    pytest.param("start replica 1", id="start-1", marks=LONG),
-    pytest.param("start replica 2", id="start-2"),
-    pytest.param("wait until replica", id="verify", marks=LONG),
-    pytest.param("run 1 smoke test against replica", id="smoke", marks=LONG),
-    pytest.param("shift 100 %", id="switch"),
-    pytest.param("through the edge", id="smoke-edge", marks=LONG),
-    pytest.param("drain and stop the old replicas", id="retire"),
+    pytest.param(None, 1, id="begin", marks=LONG),
+    pytest.param(StepId.START, 1, id="start-1", marks=LONG),
+    pytest.param(StepId.START, 2, id="start-2"),
+    pytest.param(StepId.VERIFY, 1, id="verify", marks=LONG),
+    pytest.param(StepId.CHECK_REPLICA, 1, id="smoke", marks=LONG),
+    pytest.param(StepId.SHIFT_TRAFFIC, 1, id="switch"),
+    pytest.param(StepId.CHECK_EDGE, 1, id="smoke-edge", marks=LONG),
+    pytest.param(StepId.CLEAN_UP, 1, id="retire"),
 ]
 
 
-def _kill_after(shop: Sandbox, words: str, *argv: str) -> None:
-    """Start a command, a deployment of 2.0.0 by default; kill it as soon as a step was reported."""
+def _kill_when_locked(shop: Sandbox) -> None:
     assert shop.lock_is_free()
-    process = shop.start(*(argv or ("deploy", "--version", "2.0.0")))
-    assert process.stderr is not None
-    if words:
-        for line in process.stderr:
-            if words in line:
-                break
-        else:
-            pytest.fail(f"{words!r} was never said")
-    else:
-        until(shop.lock_is_taken, "the lock is taken")
+    process = shop.start("deploy", "--version", "2.0.0")
+    until(shop.lock_is_taken, "the lock is taken")
+    _kill(process)
+
+
+def _kill_at(shop: Sandbox, step: StepId, *argv: str, times: int = 1) -> None:
+    """Start a command, and kill it as soon as a step began for the given time."""
+    assert shop.lock_is_free()
+    process = shop.start(argv[0], "--progress-json", *argv[1:])
+    await_step(process, step, times=times)
+    _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
     kill_group(process)
     process.communicate()
 
 
-@pytest.mark.parametrize("words", STEPS)
+@pytest.mark.parametrize(("step", "times"), STEPS)
 def test_a_deployer_killed_at_any_step_leaves_a_release_that_serves(
-    shop: Sandbox, words: str
+    shop: Sandbox, step: StepId | None, times: int
 ) -> None:
     """Row 16: traffic is unbroken, the lock frees itself, and the next command settles it."""
     shop.configure(replicas=2)
     shop.deployed("1.0.0")
     with shop.load() as stop:
-        _kill_after(shop, words)
+        if step is None:
+            _kill_when_locked(shop)
+        else:
+            _kill_at(shop, step, "deploy", "--version", "2.0.0", times=times)
         until(shop.lock_is_free, "the lock frees itself", 5)
         assert shop.serving() in ("1.0.0", "2.0.0")
         done = shop.deploy("2.0.0")
@@ -87,14 +103,12 @@ def test_a_deployer_killed_at_any_time_leaves_a_release_that_serves(
 
 
 @LONG
-@pytest.mark.parametrize(
-    "words", ["start replica 1", "shift 100 %", "drain and stop the old replicas"]
-)
-def test_a_killed_rollback_is_finished_by_the_next_one(shop: Sandbox, words: str) -> None:
+@pytest.mark.parametrize("step", [StepId.START, StepId.SHIFT_TRAFFIC, StepId.CLEAN_UP])
+def test_a_killed_rollback_is_finished_by_the_next_one(shop: Sandbox, step: StepId) -> None:
     """Row 16: what is killed may be a rollback, too."""
     shop.deployed("2.0.0")
     with shop.load() as stop:
-        _kill_after(shop, words, "rollback")
+        _kill_at(shop, step, "rollback")
         until(shop.lock_is_free, "the lock frees itself", 5)
         done = shop.run("rollback", "--to", "1.0.0")
         seen = stop()
@@ -108,7 +122,10 @@ def test_a_killed_rollback_is_finished_by_the_next_one(shop: Sandbox, words: str
 def test_a_way_back_that_is_killed_is_gone_again(shop: Sandbox) -> None:
     """Row 16: the release is broken and the deployer dies while it undoes it."""
     with shop.load() as stop:
-        _kill_after(shop, "going back", "deploy", "--version", "3.0.0-broken")
+        assert shop.lock_is_free()
+        process = shop.start("deploy", "--progress-json", "--version", "3.0.0-broken")
+        await_event(process, "undo-started")
+        _kill(process)
         until(shop.lock_is_free, "the lock frees itself", 5)
         assert shop.serving() == "1.0.0"
         done = shop.deploy("2.0.0")
@@ -124,11 +141,8 @@ def test_a_cancelled_workflow_is_consistent_within_ten_seconds(shop: Sandbox) ->
     """Row 17: SIGINT undoes all; the SIGTERM that GitHub sends later finds nothing to disturb."""
     shop.configure(bake="60s")
     with shop.load() as stop:
-        process = shop.start("deploy", "--json", "--version", "2.0.0")
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "bake:" in line:
-                break
+        process = shop.start("deploy", "--progress-json", "--json", "--version", "2.0.0")
+        await_step(process, StepId.BAKE)
         begun = time.monotonic()
         process.send_signal(signal.SIGINT)
         try:
@@ -154,11 +168,8 @@ def test_a_deployer_told_to_end_while_it_waits_undoes_at_once(shop: Sandbox, num
     """Row 17: a minute of waiting is left, and the candidate is gone within seconds."""
     shop.configure(env={"READY_AFTER": "60"}, health={"path": "/healthz", "deadline": "120s"})
     with shop.load() as stop:
-        process = shop.start("deploy", "--json", "--version", "2.0.0")
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "wait until replica 1" in line:
-                break
+        process = shop.start("deploy", "--progress-json", "--json", "--version", "2.0.0")
+        await_step(process, StepId.VERIFY)
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
         seen = stop()
@@ -211,11 +222,8 @@ def test_a_forced_unlock_is_recorded_and_stops_the_one_that_had_the_lock(shop: S
     """Rows 28 and 29: whoever lost the lock cannot change anything any more."""
     shop.configure(bake="60s")
     with shop.unbroken():
-        process = shop.start("deploy", "--json", "--version", "2.0.0")
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "bake:" in line:
-                break
+        process = shop.start("deploy", "--progress-json", "--json", "--version", "2.0.0")
+        await_step(process, StepId.BAKE)
         refused = shop.run("unlock")
         assert refused.exit_code == 6, refused.text
         done = shop.run("unlock", "--force", "--reason", "the runner was lost", "--actor", "grace")
@@ -236,11 +244,8 @@ def test_a_stopped_deployer_that_wakes_up_later_is_fenced_off(shop: Sandbox) -> 
     """Row 29: its lease ran out, somebody else deployed, and it can only give up."""
     shop.configure(bake="90s")
     with shop.unbroken():
-        process = shop.start("deploy", "--json", "--version", "2.0.0")
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "bake:" in line:
-                break
+        process = shop.start("deploy", "--progress-json", "--json", "--version", "2.0.0")
+        await_step(process, StepId.BAKE)
         kill_group(process, signal.SIGSTOP)
         until(shop.lock_is_free, "the lease runs out", 45)
         shop.configure(bake=None)
@@ -271,7 +276,7 @@ def test_the_target_of_a_rollback_is_the_last_stable_release(shop: Sandbox) -> N
         shop.deployed("2.0.0")
         for _ in range(2):
             assert shop.deploy("3.0.0-broken").exit_code == 4
-        _kill_after(shop, "")
+        _kill_when_locked(shop)
         assert shop.serving() == "2.0.0"
         done = shop.run("rollback")
         assert done.exit_code == 0, done.text

@@ -7,7 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.sandbox import Sandbox, docker, kill_group, until
+from tests.support.sandbox import Sandbox, await_step, docker, kill_group, until
+
+from deploy_action.rollout.step import StepId
 
 pytestmark = pytest.mark.docker
 
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.docker
 JUMP = """\
 import time
 from datetime import timedelta
+from deploy_action.rollout.step import StepId
 from deploy_action.clock import SystemClock
 
 begun, now, wall = time.monotonic(), SystemClock.now, time.time
@@ -30,11 +33,8 @@ time.time = lambda: wall() + jumped()
 def test_a_release_that_was_never_finished_is_no_target_of_a_rollback(shop: Sandbox) -> None:
     """Row 31: another release over an unfinished one goes back to what was stable before both."""
     shop.configure(bake="60s")
-    process = shop.start("deploy", "--version", "2.0.0")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "bake:" in line:
-            break
+    process = shop.start("deploy", "--progress-json", "--version", "2.0.0")
+    await_step(process, StepId.BAKE)
     kill_group(process)
     process.communicate()
     until(shop.lock_is_free, "the lock frees itself", 5)

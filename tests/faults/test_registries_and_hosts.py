@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 from tests.support.registry import Registry, registry
-from tests.support.sandbox import Finished, Sandbox, docker, free_port, sandbox
+from tests.support.sandbox import Finished, Sandbox, await_step, docker, free_port, sandbox
+
+from deploy_action.rollout.step import StepId
 
 # Side by side they would each start what the module shares.
 pytestmark = [pytest.mark.docker, pytest.mark.xdist_group("registries")]
@@ -373,11 +375,8 @@ def test_no_room_for_the_ledger_refuses_before_the_switch(tmp_path: Path) -> Non
 def test_an_old_release_that_vanishes_meanwhile_is_made_anew(shop: Sandbox) -> None:
     """The way back does not depend on the old container, only on its image."""
     shop.configure(env={"HEALTH": "500"}, health={"path": "/healthz", "deadline": "4s"})
-    process = shop.start("deploy", "--json", "--version", "2.0.0")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "wait until replica" in line:
-            break
+    process = shop.start("deploy", "--progress-json", "--json", "--version", "2.0.0")
+    await_step(process, StepId.VERIFY)
     old = next(name for name in shop.containers() if "1.0.0" in name)
     docker("rm", "-f", old)
     out, err = process.communicate(timeout=60)
@@ -395,11 +394,8 @@ def test_when_the_way_back_fails_too_a_person_is_called_once(tmp_path: Path) -> 
     with sandbox(tmp_path, image=image, health={"path": "/healthz", "deadline": "4s"}) as box:
         box.deployed("1")
         box.configure(env={"HEALTH": "500"})
-        process = box.start("deploy", "--json", "--version", "2")
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "wait until replica" in line:
-                break
+        process = box.start("deploy", "--progress-json", "--json", "--version", "2")
+        await_step(process, StepId.VERIFY)
         docker("rm", "-f", *[name for name in box.containers() if "_1_1" in name])
         docker("rmi", "-f", docker("images", "-q", f"{image}:1").strip())
         out, err = process.communicate(timeout=60)

@@ -7,19 +7,18 @@ import subprocess
 from collections import defaultdict
 
 import pytest
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import Sandbox, await_step
+
+from deploy_action.rollout.step import StepId
 
 pytestmark = pytest.mark.docker
 
 
-def _at_the_canary(box: Sandbox, version: str, percent: int) -> subprocess.Popen[str]:
+def _at_the_canary(box: Sandbox, version: str) -> subprocess.Popen[str]:
     """Start a deployment and return when the canary gets its share."""
-    process = box.start("deploy", "--json", "--version", version)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if f"watch the canary at {percent} %" in line:
-            return process
-    pytest.fail(f"there was no canary: {process.communicate()[0]}")
+    process = box.start("deploy", "--progress-json", "--json", "--version", version)
+    await_step(process, StepId.WATCH_CANARY)
+    return process
 
 
 def _ask_as(box: Sandbox, client: str) -> str:
@@ -39,7 +38,7 @@ def test_a_client_stays_with_one_release_and_the_share_is_true(box: Sandbox) -> 
     box.configure(strategy={"canary": [30], "pause": "60s", "sticky": {"cookie": "session"}})
     box.deployed("1.0.0")
     with box.unbroken():
-        process = _at_the_canary(box, "2.0.0", 30)
+        process = _at_the_canary(box, "2.0.0")
         seen: defaultdict[int, set[str]] = defaultdict(set)
         for _ in range(2):
             for number in range(80):
@@ -65,7 +64,7 @@ def test_a_person_promotes_or_aborts_a_canary_from_elsewhere(box: Sandbox) -> No
     assert nothing.json["error"]["code"] == "nothing-deployed"
     box.configure(strategy={"canary": [10, 50], "pause": "120s"})
     with box.unbroken():
-        process = _at_the_canary(box, "2.0.0", 10)
+        process = _at_the_canary(box, "2.0.0")
         who = ("--actor", "octocat", "--reason", "checkout fails")
         assert box.run("canary", "abort", *who).json["result"] == "signalled"
         out, err = process.communicate(timeout=30)
@@ -74,7 +73,7 @@ def test_a_person_promotes_or_aborts_a_canary_from_elsewhere(box: Sandbox) -> No
         cause = box.history()[0]["cause"]
         assert "octocat" in cause
         assert "checkout fails" in cause
-        process = _at_the_canary(box, "2.0.0", 10)
+        process = _at_the_canary(box, "2.0.0")
         assert box.run("canary", "promote", "--actor", "octocat").exit_code == 0
         out, err = process.communicate(timeout=30)
         assert process.returncode == 0, out + err

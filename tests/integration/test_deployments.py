@@ -9,7 +9,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.support.sandbox import Sandbox, docker, free_port, sandbox
+from tests.support.sandbox import Sandbox, await_step, docker, free_port, sandbox
+
+from deploy_action.rollout.step import StepId
 
 pytestmark = pytest.mark.docker
 
@@ -212,11 +214,8 @@ def test_a_canarys_share_is_true_and_a_bad_one_is_taken_back(box: Sandbox) -> No
     box.deployed("1.0.0")
     box.configure(strategy={"canary": [10], "pause": "3s"})
     with box.load(keep_alive=0, new=6, post=0, rate=300.0) as stop:
-        process = box.start("deploy", "--json", "--version", "2.0.0")
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "watch the canary at 10 %" in line:
-                break
+        process = box.start("deploy", "--progress-json", "--json", "--version", "2.0.0")
+        await_step(process, StepId.WATCH_CANARY)
         answered = [box.serving() for _ in range(200)]
         out, err = process.communicate()
         assert process.returncode == 0, out + err

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import yaml
 from tests.support.hosts import Hosts, hosts
-from tests.support.sandbox import Finished, Sandbox, sandbox, until
+from tests.support.sandbox import Finished, Sandbox, await_step, sandbox, until
 
 from deploy_action.platforms.docker.edge import artifact
+from deploy_action.rollout.step import StepId
 
 pytestmark = pytest.mark.docker
 
@@ -50,13 +51,8 @@ def _assert_went_back(done: Finished, pair: Hosts, box: Sandbox) -> None:
 def _deploy_until_a_death(pair: Hosts, box: Sandbox) -> Finished:
     """Deploy 2.0.0, and kill it on the second host when the first has switched."""
     second = pair.hosts[1]
-    process = box.start("deploy", "--json", "--version", "2.0.0")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if second.url in line and "shift 100 %" in line:
-            break
-    else:
-        pytest.fail(f"the first host never switched: {process.communicate()[0]}")
+    process = box.start("deploy", "--progress-json", "--json", "--version", "2.0.0")
+    await_step(process, StepId.SHIFT_TRAFFIC, host=second.url)
     names = second.run("ps", "--format", "{{.Names}}").split()
     second.run("kill", *[name for name in names if "_2.0.0_" in name])
     out, err = process.communicate(timeout=60)

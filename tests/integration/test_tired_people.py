@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.support.hosts import hosts
-from tests.support.sandbox import Sandbox, kill_group, sandbox, until
+from tests.support.sandbox import Sandbox, await_event, await_step, kill_group, sandbox, until
 
 from deploy_action.platforms.docker.edge import artifact
+from deploy_action.rollout.step import StepId
 
 pytestmark = pytest.mark.docker
 
@@ -69,14 +70,11 @@ def test_a_kept_container_removed_by_hand_does_not_matter(shop: Sandbox) -> None
 
 def test_impatience_twice_is_no_worse_than_once(shop: Sandbox) -> None:
     """Ctrl-C, and again while it goes back: the way back is finished."""
-    process = shop.start("deploy", "--json", "--version", "1.0.0")
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "smoke test" in line:
-            kill_group(process, signal.SIGINT)
-        if "going back" in line:
-            kill_group(process, signal.SIGINT)
-            break
+    process = shop.start("deploy", "--progress-json", "--json", "--version", "1.0.0")
+    await_step(process, StepId.CHECK_REPLICA)
+    kill_group(process, signal.SIGINT)
+    await_event(process, "undo-started")
+    kill_group(process, signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 4
     assert shop.serving() == "2.0.0"

@@ -18,12 +18,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 import yaml
 from tests.load_probe import Load, Probe, ProbeResult
+
+from deploy_action.rollout.step import StepId
 
 __all__ = [
     "Finished",
     "Sandbox",
+    "await_event",
+    "await_step",
     "counting",
     "docker",
     "free_port",
@@ -325,6 +330,33 @@ def kill_group(process: subprocess.Popen[str], number: int = signal.SIGKILL) -> 
     """Send a signal to a started command and all that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
+
+
+def await_event(
+    process: subprocess.Popen[str], event: str, *, times: int = 1, **fields: str
+) -> None:
+    """Read the progress of a command started with `--progress-json` up to an event.
+
+    Args:
+        times: which of the events that have these fields is meant.
+    """
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        happened = json.loads(line)
+        if {"event": event, **fields}.items() <= happened.items():
+            times -= 1
+            if times == 0:
+                return
+    pytest.fail(f"{event} {fields} did not happen:\n{''.join(said)}\n{process.communicate()[0]}")
+
+
+def await_step(
+    process: subprocess.Popen[str], step: StepId, *, times: int = 1, **fields: str
+) -> None:
+    """Read the progress up to the beginning of a step."""
+    await_event(process, "step-started", step=step, times=times, **fields)
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:

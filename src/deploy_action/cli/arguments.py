@@ -19,6 +19,7 @@ __all__ = ["COMMON", "Call", "Help", "OutputOptions", "VersionAsked", "parse"]
 COMMON = (
     option("-c --config", "FILE", "the configuration file (default: deploy.yaml)", kind="path"),
     option("--json", "", "print one JSON document instead of text"),
+    option("--progress-json", "", "write the progress as one JSON object a line"),
     option("-v --verbose", "", "show the time of day, and tracebacks of internal errors"),
     option("--no-color", "", "no colours; NO_COLOR=1 does the same"),
     option("-h --help", "", "show this help"),
@@ -32,6 +33,7 @@ class OutputOptions:
 
     json: bool = False
     no_color: bool = False
+    progress_json: bool = False
     verbose: bool = False
 
 
@@ -122,7 +124,7 @@ def _parse_command(
     values = {**before, **vars(namespace)}
     values |= _arguments(called, values, after_dashes)
     del values["help"]
-    names = [name for name in ("json", "no_color", "verbose") if name in values]
+    names = [name for name in ("json", "no_color", "progress_json", "verbose") if name in values]
     output = OutputOptions(**{name: values.pop(name) for name in names})
     return Call(command=called, fields=values, output=output)
 

@@ -12,6 +12,7 @@ from deploy_action.events.model import (
     Output,
     QuotedOutput,
     StepStarted,
+    UndoStarted,
     WarningMessage,
 )
 from deploy_action.render.text import Style, printable
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from deploy_action.events.model import Event
     from deploy_action.results.notes import Note
 
-__all__ = ["Console"]
+__all__ = ["Console", "pass_on"]
 
 
 class Console:
@@ -60,13 +61,15 @@ class Console:
             case WarningMessage():
                 text = self._style.warning(f"warning: {printable(event.text)}")
                 self._write([self._line(text, event.host)])
+            case UndoStarted():
+                self._write([self._line(self._style.warning(printable(event.text)), "")])
             case QuotedOutput():
                 # The bar shows that the text is not ours.
                 bar = self._style.quiet("        │ ")
                 quoted = [bar + printable(line.rstrip("\r\n")) for line in event.lines]
                 self._write([self._line(f"{printable(event.title)}:", ""), *quoted])
             case Output():
-                _pass_on(self._stream if event.error else self._output, event.content)
+                pass_on(self._stream if event.error else self._output, event.content)
             case _:
                 pass
 
@@ -89,7 +92,7 @@ class Console:
             self._stream.flush()
 
 
-def _pass_on(stream: TextIO, content: bytes) -> None:
+def pass_on(stream: TextIO, content: bytes) -> None:
     """Write bytes as they are, where the stream takes bytes."""
     binary = getattr(stream, "buffer", None)
     with contextlib.suppress(OSError):

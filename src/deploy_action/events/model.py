@@ -19,6 +19,7 @@ __all__ = [
     "QuotedOutput",
     "StepFinished",
     "StepStarted",
+    "UndoStarted",
     "WarningMessage",
 ]
 
@@ -67,6 +68,14 @@ class StepFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UndoStarted:
+    """A rollout failed, and its hosts go back; `code` identifies the failure, `text` tells it."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One line about what is being done or waited for."""
 
@@ -104,6 +113,7 @@ Event = (
     | DeploymentStarted
     | StepStarted
     | StepFinished
+    | UndoStarted
     | Message
     | WarningMessage
     | QuotedOutput

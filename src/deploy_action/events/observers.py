@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from deploy_action.clock import SystemClock
 from deploy_action.events.console import Console
 from deploy_action.events.github import reporter
+from deploy_action.events.json_lines import JsonLines
 from deploy_action.events.stream import InBackground, Observer
 
 if TYPE_CHECKING:
@@ -26,16 +28,25 @@ class ObserverContext:
         log: where people read along; stderr, or the step's log.
         output: where the output of users' programs goes; None is the log.
         verbose: show the time of day.
+        json_lines: write the log for programs, one JSON object a line.
     """
 
     inputs: Inputs
     log: TextIO
     style: Style
     verbose: bool = False
+    json_lines: bool = False
     output: TextIO | None = None
 
 
+def _now() -> str:
+    return SystemClock().now().isoformat(timespec="milliseconds")
+
+
 def _console(context: ObserverContext) -> Observer:
+    if context.json_lines:
+        output = context.output or context.log
+        return JsonLines(context.log, output=output, now=_now)
     time_of_day = (lambda: time.strftime("%H:%M:%S")) if context.verbose else None
     return Console(context.log, context.style, output=context.output, time_of_day=time_of_day)
 

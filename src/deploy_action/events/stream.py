@@ -20,6 +20,7 @@ from deploy_action.events.model import (
     QuotedOutput,
     StepFinished,
     StepStarted,
+    UndoStarted,
     WarningMessage,
 )
 from deploy_action.results.notes import Note, NoteCode
@@ -102,6 +103,10 @@ class EventStream:
     def step_finished(self, step: str, seconds: float, *, host: str = "") -> None:
         """Publish that a step of the plan is done."""
         self.publish(StepFinished(step=step, seconds=seconds, host=host))
+
+    def undo_started(self, code: str, text: str) -> None:
+        """Publish that a rollout failed and its hosts go back."""
+        self.publish(UndoStarted(code=code, text=text))
 
 
 class InBackground:

@@ -78,7 +78,9 @@ def undo(
     context.cancel.set()
     store.require_held()
     _redact(error, log.redact)
-    context.events.warn(f"failed: {first_line(error)}; going back to the previous release")
+    code = error.code if isinstance(error, DeployActionError) else ErrorCode.BUG
+    text = f"failed: {first_line(error)}; going back to the previous release"
+    context.events.undo_started(code, text)
     log.logs |= platform.last_logs(plan.release)
     # A fresh cancellation: what stopped the rollout must not stop its undo.
     context.cancel = Cancel(threading.Event())
