@@ -95,6 +95,7 @@ class ErrorCode(StrEnum):
     INVALID_VERSION = "invalid-version"
     NAME_TAKEN = "name-taken"
     NOT_CONFIRMED = "not-confirmed"
+    NOTHING_TO_BUILD = "nothing-to-build"
     NOTHING_DEPLOYED = "nothing-deployed"
     NOTHING_TO_DEPLOY = "nothing-to-deploy"
     NOT_PASSED_BEFORE = "not-passed-before"

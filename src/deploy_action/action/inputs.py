@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from deploy_action.commands import describe
-from deploy_action.errors import BadInput
+from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.github.context import Context
 from deploy_action.github.publishing import PublishOptions
 from deploy_action.suggest import suggestion
@@ -129,6 +129,7 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
             raise BadInput(
                 f"input {name}: the command {command} does not take it",
                 remedy=f"leave it out, or use one of: {', '.join(able)}",
+                code=ErrorCode.INVALID_ARGUMENT,
             )
         if value:
             argv.append(f"--{name}" if name in _SWITCHES else f"--{name}={value}")
@@ -178,6 +179,7 @@ def _words(command: str, text: str) -> list[str]:
         raise BadInput(
             f"input arguments: the command {command} does not take it",
             remedy=f"leave it out, or use one of: {', '.join(able)}",
+            code=ErrorCode.INVALID_ARGUMENT,
         )
     if takes is None or not text:
         return []

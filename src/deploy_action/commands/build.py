@@ -8,7 +8,7 @@ from deploy_action.clock import SystemClock
 from deploy_action.commands.command import COMMIT, ENVIRONMENT, IMAGE, READ_EXITS, VERSION, Command
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
-from deploy_action.errors import BadInput
+from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.images.build import build_image
 from deploy_action.images.build_once import pushed_before
 from deploy_action.images.checkout import read_checkout, require_own_version
@@ -54,6 +54,7 @@ def run(inputs: Inputs, events: EventStream) -> Built:
             f"{config.file} has no build:",
             cause="an image that is built elsewhere is deployed by its version or digest",
             remedy="add build: {push: true} there, or do not run this command",
+            code=ErrorCode.NOTHING_TO_BUILD,
         )
     name = requested_image(environment, inputs)
     clock = SystemClock()

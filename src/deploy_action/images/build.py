@@ -124,5 +124,6 @@ def _digest(output: str, reference: str) -> str:
         raise DeploymentFailed(
             f"docker push of {reference} did not say which digest the registry has",
             remedy=f"docker buildx imagetools inspect {reference}, then --digest",
+            code=ErrorCode.BUILD_FAILED,
         )
     return str(digests[-1])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.support.errors import fails_with
 
 from deploy_action.commands import check, docs, doctor, perform, plan, validate
-from deploy_action.errors import BadInput, ConfigError
+from deploy_action.errors import ConfigError, ErrorCode
 from deploy_action.events.stream import EventStream
 from deploy_action.gates.result import Broken, Findings, NotRun, Passed
 from deploy_action.inputs import Inputs
@@ -86,7 +87,7 @@ def test_check_refuses_what_a_gate_refuses(root: Path, source: str, kind: type) 
 def test_check_knows_the_environments(root: Path) -> None:
     """An unknown one is refused before any gate runs."""
     write(root)
-    with pytest.raises(BadInput, match="production"):
+    with fails_with(ErrorCode.UNKNOWN_ENVIRONMENT):
         check.run(Inputs(environment="prodution"), EventStream())
 
 
@@ -112,7 +113,7 @@ def test_docs_of_a_wrong_file_or_to_a_wrong_place_is_bad_input(root: Path) -> No
     with pytest.raises(ConfigError):
         docs.run(Inputs(), EventStream())
     write(root)
-    with pytest.raises(BadInput, match="cannot be written"):
+    with fails_with(ErrorCode.FILE_NOT_WRITABLE):
         docs.run(Inputs(output=root / "no" / "PAGE.md"), EventStream())
 
 
@@ -202,5 +203,5 @@ def test_a_plan_without_a_host_is_refused_by_what_would_refuse_the_deployment(ro
     asked = Inputs(environment="staging", version="1.0.0", offline=True)
     assert plan.run(asked, EventStream()).result is Result.REFUSED
     write(root)
-    with pytest.raises(BadInput, match="which version"):
+    with fails_with(ErrorCode.INVALID_VERSION):
         plan.run(Inputs(environment="staging", offline=True), EventStream())

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.support.errors import fails_with
 from tests.unit.config.mutations import mutations
 
 from deploy_action.config import check, deserialize, load, select_environment, serialize
-from deploy_action.errors import BadInput, ConfigError, ExitCode
+from deploy_action.errors import BadInput, ConfigError, ErrorCode, ExitCode
 from deploy_action.problem import Problem, Severity
 
 Write = Callable[[str | bytes], Path]
@@ -71,7 +72,7 @@ def test_an_environment_is_chosen_by_name(write: Write) -> None:
     assert select_environment(config, None).name == "production"
     several = load(write(SHOP + "environments: {staging: {route: {port: 81}}, production: {}}\n"))
     assert select_environment(several, "staging").name == "staging"
-    with pytest.raises(BadInput, match="several environments"):
+    with fails_with(ErrorCode.ENVIRONMENT_NOT_NAMED):
         select_environment(several, None)
     with pytest.raises(BadInput) as caught:
         select_environment(several, "prodcution")

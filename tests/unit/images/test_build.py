@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.errors import fails_with
 
 from deploy_action.commands import build as operation
 from deploy_action.config.model import Build
-from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.events.stream import EventStream
 from deploy_action.images import build as building
 from deploy_action.images.build import build_image, build_steps
@@ -116,7 +117,7 @@ def test_a_failed_build_shows_its_last_lines(answers: list[Any]) -> None:
 def test_a_push_without_a_digest_is_not_taken_for_one(answers: list[Any]) -> None:
     """Nothing would hold the deployments to what was built."""
     answers += [(0, "", ""), (0, "pushed\n", "")]
-    with pytest.raises(DeploymentFailed, match="did not say which digest"):
+    with fails_with(ErrorCode.BUILD_FAILED):
         build_image(Build(push=True), "h/shop:1", Path(), Said(), None)
 
 
@@ -152,7 +153,7 @@ def test_environments_that_build_differently_are_built_by_name(
     tmp_path: Path, answers: list[Any]
 ) -> None:
     """One digest for both would be the wrong one for one of them."""
-    with pytest.raises(BadInput, match="several environments"):
+    with fails_with(ErrorCode.ENVIRONMENT_NOT_NAMED):
         run(tmp_path, DIFFERENT)
     answers.append((0, "", ""))
     done = run(tmp_path, DIFFERENT, environment="staging")
@@ -162,5 +163,5 @@ def test_environments_that_build_differently_are_built_by_name(
 
 def test_without_a_build_there_is_nothing_to_do(tmp_path: Path) -> None:
     """The message says how such an image is deployed."""
-    with pytest.raises(BadInput, match="has no build"):
+    with fails_with(ErrorCode.NOTHING_TO_BUILD):
         run(tmp_path, "environments: {production: {}}\n")

@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.support.errors import fails_with
 
-from deploy_action.errors import DeploymentFailed, SessionLost
+from deploy_action.errors import ErrorCode, SessionLost
 from deploy_action.session.client import Session
 from deploy_action.session.queries import get, optional, pair, ping, put, recent, reserve, sequence
 
@@ -90,7 +91,7 @@ def test_a_refusal_leaves_no_answer_behind() -> None:
         session.answer("ok", b"mine")
 
     with talking(script) as (client, _):
-        with pytest.raises(DeploymentFailed, match="No space left"):
+        with fails_with(ErrorCode.DISK_FULL):
             client.ask(sequence(ping(), reserve(), put("a", b"")))
         assert client.get("b") == b"mine"
 
