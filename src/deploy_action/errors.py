@@ -104,6 +104,7 @@ class ErrorCode(StrEnum):
     OUT_OF_MEMORY = "out-of-memory"
     NOT_RESTORED = "not-restored"
     PORT_TAKEN = "port-taken"
+    ROUTE_NOT_SERVED = "route-not-served"
     ROUTE_TAKEN = "route-taken"
     REGISTRY_UNREACHABLE = "registry-unreachable"
     RELEASE_UNSTABLE = "release-unstable"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 from collections.abc import Callable
@@ -58,20 +59,26 @@ class Reply:
 
     Attributes:
         token, served_by: the edge says who answered a request that carries the token.
+        redirects_to: what stands before the path in its Location.
     """
 
     status: int
     version: str
     token: str = ""
     served_by: str = ""
+    redirects_to: str = ""
 
 
-def serve(connection: socket.socket, ask: Callable[[], Reply | None]) -> None:
-    """Answer one HTTP request on a connection in a thread; None closes it without an answer."""
+def serve(connection: socket.socket, ask: Callable[[str], Reply | None]) -> None:
+    """Answer one HTTP request on a connection in a thread; None closes it without an answer.
+
+    Args:
+        ask: gets the host name that the request is for.
+    """
     threading.Thread(target=_serve, args=(connection, ask), daemon=True).start()
 
 
-def _serve(connection: socket.socket, ask: Callable[[], Reply | None]) -> None:
+def _serve(connection: socket.socket, ask: Callable[[str], Reply | None]) -> None:
     with connection, contextlib.suppress(OSError):
         head = b""
         while b"\r\n\r\n" not in head:
@@ -79,11 +86,14 @@ def _serve(connection: socket.socket, ask: Callable[[], Reply | None]) -> None:
             if not more:
                 return
             head += more
-        reply = ask()
+        name = re.search(rb"\r\nhost: *([^:\r]+)", head, re.IGNORECASE)
+        reply = ask(name[1].decode() if name else "")
         if reply is not None:
             body = f"version {reply.version}\n"
             asked = f"{PROBE_HEADER}: {reply.token}\r\n".encode() in head
             proof = f"{SERVED_BY_HEADER}: {reply.served_by}\r\n" if reply.token and asked else ""
+            if reply.redirects_to:
+                proof += f"Location: {reply.redirects_to}{head.split()[1].decode()}\r\n"
             connection.sendall(
                 f"HTTP/1.1 {reply.status} Said\r\nX-Version: {reply.version}\r\n{proof}"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()

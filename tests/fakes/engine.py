@@ -488,10 +488,10 @@ def _connect(machine: FakeMachine, stream: socket.socket, where: str) -> None:
         address, number = where.removeprefix("TCP:").split(",")[0].split(":")
         port = int(number)
 
-        def ask() -> Reply | None:
+        def ask(host: str) -> Reply | None:
             edge = address == "127.0.0.1"
-            return machine.through_edge(port) if edge else machine.reply(address, port)
+            return machine.through_edge(port, host) if edge else machine.reply(address, port)
 
-        if ask() is not None:
+        if ask("") is not None:
             undo.pop_all()
             serve(stream, ask)

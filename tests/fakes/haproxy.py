@@ -17,6 +17,9 @@ Ask = Callable[[str, int, float], int | None]
 
 _SERVER = re.compile(r"  server (\S+) ([\d.]+):(\d+) weight (\d+)(.*)")
 _TOKEN = re.compile(r"var\(txn.token\) -m str (\w+)")
+_ROUTE = re.compile(r"  (?:use|default)_backend (\S+)(?: if .*)?")
+_NAMES = re.compile(r"req\.hdr\(host\),host_only -i( -m end)? (\S+)")
+_REDIRECT = re.compile(r"  http-request redirect prefix '(\S+)' code (\d+)")
 _COLUMNS = (
     *("pxname", "svname", "status", "weight", "scur", "stot", "hrsp_5xx", "econ", "eresp"),
     *("rtime", "check_status", "check_desc", "last_chk"),
@@ -96,6 +99,19 @@ class FakeServer:
         self.next_check += wait / 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FakeRoute:
+    """Where requests for a host name go; every one for an empty name, and below one with a dot."""
+
+    name: str
+    backend: str
+
+    def takes(self, host: str) -> bool:
+        """Tell whether it is for this name; somebody who names none takes the first route."""
+        below = self.name.startswith(".") and host.endswith(self.name)
+        return not self.name or not host or below or host == self.name
+
+
 @dataclass(slots=True, kw_only=True)
 class FakeHaproxy:
     """One running edge."""
@@ -104,12 +120,14 @@ class FakeHaproxy:
     now: Callable[[], float]
     backends: dict[str, dict[str, FakeServer]] = field(default_factory=dict)
     http: dict[str, bool] = field(default_factory=dict)
-    frontends: dict[int, str] = field(default_factory=dict)
+    frontends: dict[int, list[FakeRoute]] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
 
     def load(self, text: str) -> None:
         """Take a configuration: what was known of servers is forgotten, as by a reload."""
-        self.backends, self.http, self.frontends, self.tokens = {}, {}, {}, {}
+        self.backends, self.http, self.frontends = {}, {}, {}
+        self.tokens, self.redirects = {}, {}
         where = ""
         port = 0
         for line in text.splitlines():
@@ -120,8 +138,13 @@ class FakeHaproxy:
                 port = int(line.split()[1][1:])
             elif line.endswith("{ stopping }"):
                 continue
-            elif port and line.startswith(("  use_backend ", "  default_backend ")):
-                self.frontends.setdefault(port, line.split()[1])
+            elif port and (found := _ROUTE.fullmatch(line)):
+                names = _NAMES.search(line)
+                name = names[2].strip("'") if names else ""
+                route = FakeRoute(name=name, backend=found[1])
+                self.frontends.setdefault(port, []).append(route)
+            elif found := _REDIRECT.fullmatch(line):
+                self.redirects[where] = found[1]
             elif found := _TOKEN.search(line):
                 self.tokens[where] = found[1]
             elif line == "  option httpchk":

@@ -237,15 +237,24 @@ class FakeMachine:
             age = self.clock.monotonic() - container.started
             return Reply(status=app.status(age), version=app.says_version or app.version)
 
-    def through_edge(self, port: int) -> Reply | None:
+    def through_edge(self, port: int, host: str = "") -> Reply | None:
         """Answer a request as the edge does on one of its ports."""
         with self.guard:
             self.catch_up()
             for volume in self.volumes.values():
                 if volume.haproxy is None or port not in volume.haproxy.frontends:
                     continue
-                backend = volume.haproxy.frontends[port]
+                routes = volume.haproxy.frontends[port]
+                backend = next(r.backend for r in routes if r.takes(host))
                 token = volume.haproxy.tokens.get(backend, "")
+                if backend in volume.haproxy.redirects:
+                    return Reply(
+                        status=308,
+                        version="none",
+                        token=token,
+                        served_by=f"{backend.removesuffix('.redirect')}/",
+                        redirects_to=volume.haproxy.redirects[backend],
+                    )
                 for server in volume.haproxy.eligible(backend):
                     # A refused connection is tried again on the next server.
                     reply = self.reply(server.address, server.port)

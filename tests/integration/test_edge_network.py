@@ -22,6 +22,7 @@ from deploy_action.checks.http import http_connection
 from deploy_action.config.model import Timeouts
 from deploy_action.platforms.docker.edge.edge import Edge
 from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
+from deploy_action.platforms.docker.edge.render import PROBE_HEADER, SERVED_BY_HEADER
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server
 from deploy_action.platforms.docker.lock import acquire
 
@@ -200,6 +201,32 @@ def test_an_ipv6_address_and_a_trailing_dot_are_host_names(site: Site) -> None:
         assert site.ask(Host=asked)[0] == 200
     assert site.ask(Host="b.test")[0] == 404
     site.become(host="")
+
+
+def test_every_name_leads_to_the_service_or_is_redirected(site: Site) -> None:
+    """308 keeps path and query, and proves who redirects; other names lead nowhere."""
+    site.become(
+        host="a.test",
+        hosts=("b.test", "*.b.test"),
+        redirect_from=("www.a.test", "*.c.test"),
+        redirect_to="https://a.test:8443/100%",
+        path="/x",
+    )
+    for host in ("a.test", "B.test:80", "x.b.test."):
+        assert site.ask("/x/y", Host=host)[0] == 200
+    assert site.ask("/x", Host="c.test")[0] == 404
+    assert site.ask("/", Host="www.a.test")[0] == 404
+    token = site.edge.state().backends[NAME].probe_token
+    for host in ("www.a.test", "WWW.a.test.:80", "y.c.test"):
+        for target in ("/x/y?z=%2F&q='", f"http://{host}/x/y?z=%2F&q='"):
+            client = http.client.HTTPConnection("127.0.0.1", site.backend.port, timeout=10)
+            client.request("POST", target, b"body", {"Host": host, PROBE_HEADER: token})
+            answer = client.getresponse()
+            client.close()
+            assert answer.status == 308
+            assert answer.getheader("Location") == "https://a.test:8443/100%/x/y?z=%2F&q='"
+            assert answer.getheader(SERVED_BY_HEADER) == f"{NAME}/"
+    site.become(host="", hosts=(), redirect_from=(), path="/")
 
 
 def test_a_path_with_a_quote_is_routed(site: Site) -> None:

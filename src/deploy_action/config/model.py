@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from deploy_action.config.urls import Place, Url, parse_url, place_of
+
 _WATCH_SECONDS = 3.0
 """Short enough to wait for, long enough for a process that dies of its first work."""
 
@@ -330,12 +332,28 @@ class Route:
 
     `host` empty matches every host name. `port` is where the edge listens on the host.
     For a TCP service the port alone decides.
+
+    Attributes:
+        hosts: more names at which the service answers.
+        redirect_from: names whose requests are sent to the first one.
     """
 
     host: str = ""
     path: str = "/"
     port: int = 80
     certificate: Certificate | None = None
+    hosts: tuple[str, ...] = ()
+    redirect_from: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every host name of the route; one empty name matches all."""
+        return (self.host, *self.hosts, *self.redirect_from)
+
+    @property
+    def places(self) -> frozenset[Place]:
+        """The places of its port that nobody else can have."""
+        return frozenset(place_of(name, self.path) for name in self.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -412,6 +430,25 @@ class Environment:
     labels: Mapping[str, str] = field(default_factory=dict)
     retain: int = 5
     edge: EdgeOptions = field(default_factory=EdgeOptions)
+
+    @property
+    def origin(self) -> str:
+        """What stands before the path where people are to reach it: ``https://shop.example.com``.
+
+        The url says it, except where it names somebody else; empty without a name.
+        """
+        route = self.route
+        if route is None or not route.host:
+            return ""
+        try:
+            url = parse_url(self.url or "")
+        except ValueError:
+            url = Url()
+        known = place_of(url.host, "") == place_of(route.host, "")
+        tls = route.certificate is not None or (known and url.scheme == "https")
+        scheme, default = ("https", 443) if tls else ("http", 80)
+        port = url.port if known else route.port
+        return f"{scheme}://{route.host}" + ("" if port in (None, default) else f":{port}")
 
     @property
     def watched_seconds(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from deploy_action.config import model
 from deploy_action.config.merge import Section, merge, shared_settings
-from deploy_action.config.urls import Url, parse_url
+from deploy_action.config.urls import Url, parse_url, without_dot
 from deploy_action.gates.registry import read_options
 from deploy_action.units import parse_duration, parse_share, parse_size
 
@@ -257,9 +257,22 @@ def _route(section: Section) -> model.Route:
         port = _whole(route.get("port", url.port or section["port"]))
         return model.Route(port=port, certificate=certificate)
     default = _HTTP_PORT if certificate is None else _HTTPS_PORT
+    host, *hosts = _names(route, url) or [""]
     return model.Route(
-        host=route.get("host", url.host).lower(),
+        host=host,
+        hosts=tuple(hosts),
+        redirect_from=tuple(map(without_dot, route.get("redirect_from", ()))),
         path=route.get("path", url.path or "/"),
         port=_whole(route.get("port", url.port or default)),
         certificate=certificate,
     )
+
+
+def _names(route: Section, url: Url) -> list[str]:
+    """Return the names at which a service answers: first the one that people are to use."""
+    given = [*([route["host"]] if "host" in route else []), *route.get("hosts", ())]
+    names = list(dict.fromkeys(map(without_dot, given)))
+    public = without_dot(url.host)
+    if public and ("host" not in route or public in names):
+        return list(dict.fromkeys([public, *names]))
+    return names

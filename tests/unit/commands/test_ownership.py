@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.haproxy import FakeHaproxy
 from tests.fakes.world import World, make_world
 
 from deploy_action.checks.result import CheckFailureKind
@@ -36,6 +37,7 @@ def state(world: World) -> tuple[Any, ...]:
     [
         ({"port": 8088}, ErrorCode.ROUTE_TAKEN),
         ({"port": 8088, "path": "/"}, ErrorCode.ROUTE_TAKEN),
+        ({"port": 8088, "redirect_from": ["www.example.com"], "hosts": ["other.test"]}, None),
         ({"port": 8088, "path": "/api"}, None),
         ({"port": 8088, "host": "other.example.com"}, None),
         ({"port": 8089}, None),
@@ -91,3 +93,48 @@ def test_monitor_notices_that_something_else_answers(world: World) -> None:
     assert isinstance(report, Monitoring)
     [route] = [check for check in report.checks if check.name == "route"]
     assert route.failure_kinds == (CheckFailureKind.SERVED_ELSEWHERE,)
+
+
+NAMES = {"port": 8088, "hosts": ["a.test", "b.test"], "redirect_from": ["www.a.test"]}
+
+
+def test_every_name_is_proven_and_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment asks for each once; monitor says at which one somebody else answers."""
+    world = make_world(tmp_path, monkeypatch, route=NAMES)
+    world.deployed("1.0.0")
+    report = world.run("monitor")
+    assert isinstance(report, Monitoring)
+    assert [c.passed for c in report.checks if c.name == "route"] == [True] * 3
+    for volume in world.machines["local"].volumes.values():
+        assert volume.haproxy is not None
+        volume.haproxy.redirects["shop_production.redirect"] = "https://evil.test"
+        routes = volume.haproxy.frontends[8088]
+        routes[:] = [route for route in routes if route.name != "b.test"]
+    report = world.run("monitor")
+    assert isinstance(report, Monitoring)
+    failed = {c.where: c.failure_kinds for c in report.checks if not c.passed}
+    assert failed == {
+        "edge of local, b.test": (CheckFailureKind.SERVED_ELSEWHERE,),
+        "edge of local, www.a.test": (CheckFailureKind.WRONG_STATUS,),
+    }
+
+
+def test_a_name_that_leads_elsewhere_is_not_called_live(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The release is undone, and what served serves."""
+    load = FakeHaproxy.load
+
+    def without_b(haproxy: FakeHaproxy, text: str) -> None:
+        load(haproxy, text.replace("'b.test' 'b.test.'", "'c.test'"))
+
+    monkeypatch.setattr(FakeHaproxy, "load", without_b)
+    world.configure(route=NAMES)
+    done = world.deploy("2.0.0")
+    assert done.error is not None
+    assert done.error.code is ErrorCode.ROUTE_NOT_SERVED
+    assert "b.test" in done.error.what
+    reply = world.machines["local"].through_edge(8088)
+    assert reply is not None
+    assert reply.version == "1.0.0"
+    assert list(world.troubles()) == []

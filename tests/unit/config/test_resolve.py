@@ -113,6 +113,40 @@ def test_the_route_follows_from_url_and_route(text: str, expected: Route | None)
     assert only(yaml.safe_dump({"image": "shop", **yaml.safe_load(text)})).route == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "names", "origin"),
+    [
+        (
+            "url: https://a.test/x, route: {hosts: [b.test, A.test]}",
+            ["a.test", "b.test"],
+            "https://a.test",
+        ),
+        ("route: {hosts: [b.test, a.test], port: 81}", ["b.test", "a.test"], "http://b.test:81"),
+        (
+            "url: http://b.test:82, route: {host: a.test, hosts: [b.test]}",
+            ["b.test", "a.test"],
+            "http://b.test:82",
+        ),
+        ("url: https://x.test, route: {host: a.test}", ["a.test"], "http://a.test"),
+        (
+            "url: http://a.test, route: {certificate: {secret: S}}",
+            ["a.test"],
+            "https://a.test",
+        ),
+        ("url: 'http://[2001:db8::1]:82'", ["[2001:db8::1]"], "http://[2001:db8::1]:82"),
+        ("route: {port: 81}", [""], ""),
+    ],
+)
+def test_the_first_name_is_the_one_that_people_use(
+    text: str, names: list[str], origin: str
+) -> None:
+    """The url's, where the route has it; redirects lead there, with its scheme and port."""
+    environment = only(f"{{image: shop, port: 8080, {text}}}")
+    assert environment.route is not None
+    assert [environment.route.host, *environment.route.hosts] == names
+    assert environment.origin == origin
+
+
 def test_a_certificate_moves_the_route_to_443() -> None:
     """With a certificate the edge itself speaks TLS, on the port that people expect."""
     route = only(

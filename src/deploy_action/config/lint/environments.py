@@ -130,12 +130,12 @@ def _same_place(first: Scope, second: Scope) -> Iterator[Finding]:
             at_key=True,
         )
         return
-    same_route = (one.route.host, one.route.path) == (two.route.host, two.route.path)
-    if not whole_port and not same_route:
+    places = sorted(one.route.places & two.route.places)
+    if not whole_port and not places:
         return
     place = f"port {two.route.port} of {shared[0]}"
     if not whole_port:
-        place = f"{two.route.host or 'every host name'}, path {two.route.path}, {place}"
+        place = f"{places[0][0] or 'every host name'}, path {two.route.path}, {place}"
     why = "two edges cannot listen on one port" if not same_edge else "they would mix"
     yield error(
         "shared-route",

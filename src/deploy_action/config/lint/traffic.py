@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, seconds, warning, zero
-from deploy_action.config.urls import parse_url
+from deploy_action.config.urls import parse_url, without_dot
 
 __all__ = ["RULES"]
 
@@ -196,13 +196,46 @@ def _route(scope: Scope) -> Iterator[Finding]:
         )
     # A port or a path may differ where another proxy stands in front; the name is kept.
     host = scope.valid.get("route", {}).get("host", url.host)
-    if host.lower() != url.host:
+    if without_dot(url.host) not in (environment.route.host, *environment.route.hosts):
         yield warning(
             "route-contradicts-url",
             ("route", "host"),
             f"the route is for {host}, but the url says {url.host}",
             "write the same in both, or remove it from the route",
         )
+
+
+def _names(scope: Scope) -> Iterator[Finding]:
+    environment, route = scope.environment, scope.environment.route
+    if route is None or scope.broken("route", "url", "protocol"):
+        return
+    if environment.protocol == "tcp":
+        for key in ("host", "hosts", "path", "redirect_from"):
+            if scope.gives("route", key):
+                yield warning(
+                    "route-without-http",
+                    ("route", key),
+                    f"{key} has no effect: of a TCP service the edge knows only the port",
+                    f"remove {key}",
+                    at_key=True,
+                )
+        return
+    if route.redirect_from and (not route.host or route.host.startswith("*.")):
+        yield error(
+            "redirect-without-name",
+            ("route", "redirect_from"),
+            "there is no host name to send the requests to",
+            "write the name that people are to use: url: https://shop.example.com",
+            at_key=True,
+        )
+    for index, name in enumerate(route.redirect_from):
+        if name in (route.host, *route.hosts):
+            yield error(
+                "redirect-to-itself",
+                ("route", "redirect_from", index),
+                f"{name} cannot both be answered and be sent to {route.host}",
+                "remove it here, or from url, host or hosts",
+            )
 
 
 def _certificate(scope: Scope) -> Iterator[Finding]:
@@ -228,6 +261,7 @@ def _certificate(scope: Scope) -> Iterator[Finding]:
 
 RULES: tuple[Rule, ...] = (
     _certificate,
+    _names,
     _worker_with_traffic,
     _canary,
     _standby,

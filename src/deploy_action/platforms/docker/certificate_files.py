@@ -26,7 +26,7 @@ def certificate_of(environment: Environment, inputs: Inputs) -> Bundle | None:
         return None
     from deploy_action.platforms.docker.edge import certificates
 
-    return certificates.read_bundle(route.certificate, inputs, host=route.host)
+    return certificates.read_bundle(route.certificate, inputs, hosts=route.names)
 
 
 def missing_certificate(

@@ -334,4 +334,5 @@ def backend_for(
         servers=servers,
         trusted_proxies=configuration.edge.trusted_proxies,
         timeouts=configuration.timeouts,
+        redirect_to=configuration.origin if route.redirect_from else "",
     )

@@ -54,4 +54,5 @@ def _why_silent(host: Host, release: Release) -> str:
     if backend is not None and backend.maintenance:
         return ""
     runner = SmokeRunner(host=host, release=release, configuration=configuration, secrets={})
-    return "; ".join(result.detail for result in runner.route() if not result.passed)
+    failed = [result.detail for result in runner.route() if not result.passed]
+    return "; ".join(dict.fromkeys(failed))

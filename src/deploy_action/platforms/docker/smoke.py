@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy_action.checks.attempt import ONCE
 from deploy_action.checks.health import edge_path
 from deploy_action.checks.identity import IdentityExpectation, check_identity
 from deploy_action.checks.result import CheckFailureKind
@@ -19,7 +20,7 @@ from deploy_action.redaction import Redactor
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
     from deploy_action.checks.served_by import ServedBy
-    from deploy_action.config.model import Environment
+    from deploy_action.config.model import Environment, Retry
     from deploy_action.inputs import Secret
     from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.replicas import Replica
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from deploy_action.releases.model import Release
     from deploy_action.rollout.log import RolloutLog
 
-__all__ = ["SmokeRunner", "require_passed"]
+__all__ = ["SmokeRunner", "require_passed", "require_reached"]
 
 _LOOK = "look at the log of the new release below, fix it, and deploy again"
 _SAYS_OTHERWISE = (
@@ -86,13 +87,34 @@ class SmokeRunner:
             clock=self.host.clock,
         )
 
-    def route(self) -> tuple[CheckResult, ...]:
-        """Ask once through the edge, whatever the answer is, and tell whether ours answered."""
-        target = self._edge_target(alone=True)
-        if target.served_by is None:
+    def route(self, *, retry: Retry = ONCE, others: bool = False) -> tuple[CheckResult, ...]:
+        """Ask for each host name through the edge, whatever the answer is, and tell whether ours
+        answered; a name that is redirected has to be.
+
+        Args:
+            others: leave out the first name, for which the smoke tests and the probe ask.
+        """
+        route, clock = self.configuration.route, self.host.clock
+        if route is None or self._served_by(alone=True) is None:
             return ()
-        path = edge_path(self.configuration)
-        return (check_route(target, path, self.host.clock),)
+        path, origin = edge_path(self.configuration), self.configuration.origin
+        names = [] if others else [route.host]
+        return (
+            *(
+                check_route(self._edge_target(alone=True, name=name), path, clock, retry=retry)
+                for name in (*names, *route.hosts)
+            ),
+            *(
+                check_route(
+                    self._edge_target(alone=True, name=name),
+                    path,
+                    clock,
+                    redirect_to=origin,
+                    retry=retry,
+                )
+                for name in route.redirect_from
+            ),
+        )
 
     def identity(self, replica: Replica) -> tuple[CheckResult, ...]:
         """Ask the application itself which version it is, where deploy.yaml says how."""
@@ -120,22 +142,24 @@ class SmokeRunner:
             run_command=run_command,
         )
 
-    def _edge_target(self, *, alone: bool) -> Target:
+    def _edge_target(self, *, alone: bool, name: str | None = None) -> Target:
         route = self.configuration.route
+        asked = f", {name}" if route is not None and name not in (None, route.host) else ""
         return Target(
-            where=f"edge of {self.host.name}",
+            where=f"edge of {self.host.name}{asked}",
             dialer=self.host.dialer,
             address="" if route is None else self.host.edge_address(route),
             port=0 if route is None else route.port,
-            host_header=self._host_header(),
-            served_by=self._served_by(alone=alone),
+            host_header=name or self._host_header(),
+            served_by=self._served_by(alone=alone, name=name),
             route_path="/" if route is None else route.path,
         )
 
-    def _served_by(self, *, alone: bool) -> ServedBy | None:
+    def _served_by(self, *, alone: bool, name: str | None = None) -> ServedBy | None:
         state = self.host.cache.state or self.host.edge.state()
         backend = state.backends.get(self.host.backend)
-        return None if backend is None else served_by(backend, self.release.id if alone else "")
+        release = self.release.id if alone else ""
+        return None if backend is None else served_by(backend, release, name=name)
 
     def _host_header(self) -> str:
         route = self.configuration.route
@@ -163,3 +187,19 @@ def require_passed(results: Sequence[CheckResult], log: RolloutLog) -> None:
         remedy=_SAYS_OTHERWISE if wrong_release else _LOOK,
         code=ErrorCode.WRONG_RELEASE if wrong_release else ErrorCode.SMOKE_TEST_FAILED,
     )
+
+
+def require_reached(results: Sequence[CheckResult]) -> None:
+    """Make sure that the release answers at every host name that was asked for.
+
+    Raises:
+        DeploymentFailed: something else answers at one, or nobody.
+    """
+    for result in results:
+        if not result.passed:
+            raise DeploymentFailed(
+                f"{result.where}: {result.detail}",
+                cause="a host name of deploy.yaml does not lead to the new release",
+                remedy="deploy-action drift, then deploy again",
+                code=ErrorCode.ROUTE_NOT_SERVED,
+            )

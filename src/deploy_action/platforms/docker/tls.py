@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from deploy_action.config.urls import without_dot
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.certificates import (
     install,
@@ -16,6 +17,8 @@ from deploy_action.platforms.docker.edge.certificates import (
 from deploy_action.platforms.docker.edge.upgrade import remove_ended
 
 if TYPE_CHECKING:
+    import socket
+
     from deploy_action.config.model import Route
     from deploy_action.platforms.docker.edge.certificates import Bundle
     from deploy_action.platforms.docker.edge.state import Backend
@@ -46,20 +49,26 @@ def with_certificate(backend: Backend | None, certificate: str) -> Backend | Non
     return dataclasses.replace(backend, certificate=certificate)
 
 
-def verify_served_certificate(host: Host, route: Route | None, bundle: Bundle) -> str:
-    """Shake hands with the edge as a client does and compare the certificate.
+def verify_served_certificate(host: Host, route: Route | None, bundle: Bundle) -> Iterator[str]:
+    """Shake hands with the edge as a client does, for each host name, and compare the certificate.
 
-    Returns a note where another service of this host name answers with its own certificate.
+    Yields a note where another service of a host name answers with its own certificate.
 
     Raises:
         DeploymentFailed: another certificate is answered, or none.
     """
-    if route is None or route.certificate is None:
-        return ""
+    if route is not None and route.certificate is not None:
+        for name in route.names:
+            note = _verify_served(host, route.port, name, bundle)
+            if note:
+                yield note
+
+
+def _verify_served(host: Host, port: int, name: str, bundle: Bundle) -> str:
     deadline = host.clock.monotonic() + _PROOF_SECONDS
     while True:
         # A reload hands the port over; until then an old worker may still answer.
-        seen = _served(host, route)
+        seen = _served(host, port, name)
         if seen == bundle.fingerprint:
             return ""
         if host.clock.monotonic() >= deadline:
@@ -69,43 +78,46 @@ def verify_served_certificate(host: Host, route: Route | None, bundle: Bundle) -
         backend.name
         for backend in host.edge.state().backends.values()
         if backend.name != host.backend
-        and (backend.port, backend.host) == (route.port, route.host)
+        and backend.port == port
         and backend.certificate
+        and without_dot(name) in map(without_dot, backend.names)
     ]
     if others:
         return (
-            f"{route.host or 'every host name'} is answered with the certificate that "
+            f"{name or 'every host name'} is answered with the certificate that "
             f"{', '.join(others)} brought: deploy it with the new one too"
         )
     raise DeploymentFailed(
-        f"{host.name}: the edge does not answer with the new certificate on port {route.port}: its "
-        f"SHA-256 is {bundle.fingerprint[:16]}…, but {seen[:80]}",
-        remedy=f"openssl s_client -connect HOST:{route.port} -servername {route.host or 'NAME'}",
+        f"{host.name}: the edge does not answer with the new certificate on port {port} for "
+        f"{name or 'every host name'}: its SHA-256 is {bundle.fingerprint[:16]}…, but {seen[:80]}",
+        remedy=f"openssl s_client -connect HOST:{port} -servername {name or 'NAME'}",
         code=ErrorCode.CERTIFICATE_NOT_SERVED,
     )
 
 
-def _served(host: Host, route: Route) -> str:
+def _served(host: Host, port: int, name: str) -> str:
     """Return the fingerprint that a client is shown, or in words why it is shown none."""
     try:
-        connection = host.dialer.dial(host.public_address(), route.port, _PROOF_SECONDS)
-        return served_fingerprint(connection, host=route.host)
+        connection = host.dialer.dial(host.public_address(), port, _PROOF_SECONDS)
+        return served_fingerprint(connection, host=name)
     except (DeploymentFailed, OSError) as error:
         return str(error)
 
 
 def certificate_expiry(host: Host, route: Route) -> float:
-    """Shake hands with the edge as a client does; return when its certificate expires.
+    """Shake hands with the edge as a client does, for each host name; return when the first
+    certificate expires.
 
     Returns seconds since the epoch.
 
     Raises:
         DeploymentFailed, OSError: the edge does not answer, or not with a valid certificate.
     """
-    return served_until(
-        lambda: host.dialer.dial(host.public_address(), route.port, _PROOF_SECONDS),
-        host=route.host,
-    )
+
+    def dial() -> socket.socket:
+        return host.dialer.dial(host.public_address(), route.port, _PROOF_SECONDS)
+
+    return min(served_until(dial, host=name) for name in route.names)
 
 
 def renew_certificate(host: Host, route: Route | None, bundle: Bundle | None) -> Iterator[str]:
@@ -114,10 +126,9 @@ def renew_certificate(host: Host, route: Route | None, bundle: Bundle | None) ->
     if bundle is None or backend is None or backend.certificate == bundle.path(host.backend):
         return
     host.edge.configure(host.backend, certificate=install(host.session, host.backend, bundle))
-    note = verify_served_certificate(host, route, bundle)
+    notes = tuple(verify_served_certificate(host, route, bundle))
     yield f"{host.name}: the edge answers with the new certificate"
-    if note:
-        yield f"{host.name}: {note}"
+    yield from (f"{host.name}: {note}" for note in notes)
     remove_unused(host, certificates=True)
 
 

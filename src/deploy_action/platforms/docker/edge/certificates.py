@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from deploy_action.errors import BadInput, DeploymentFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from deploy_action.config.model import Certificate
     from deploy_action.inputs import Inputs
@@ -53,11 +53,11 @@ class Bundle:
         return f"certs/{backend}/{hashlib.sha256(self.pem).hexdigest()[:16]}.pem"
 
 
-def read_bundle(certificate: Certificate, inputs: Inputs, *, host: str) -> Bundle:
+def read_bundle(certificate: Certificate, inputs: Inputs, *, hosts: Collection[str]) -> Bundle:
     """Read and verify the bundle that deploy.yaml names.
 
     Args:
-        host: the name that the certificate must be for; empty or a wildcard is not compared.
+        hosts: names that the certificate must be for; empty or a wildcard is not compared.
 
     Raises:
         BadInput: it is missing or unusable; the message never quotes it.
@@ -70,7 +70,7 @@ def read_bundle(certificate: Certificate, inputs: Inputs, *, host: str) -> Bundl
                 remedy="pass it in the environment of this command; in a workflow: "
                 f"env: {{{certificate.secret}: ${{{{ secrets.{certificate.secret} }}}}}}",
             )
-        return verify_bundle(value.reveal().encode(), where=certificate.secret, host=host)
+        return verify_bundle(value.reveal().encode(), where=certificate.secret, hosts=hosts)
     path = inputs.config.parent / (certificate.file or "")
     try:
         with path.open("rb") as stream:
@@ -80,15 +80,15 @@ def read_bundle(certificate: Certificate, inputs: Inputs, *, host: str) -> Bundl
             f"{path}: the certificate cannot be read: {error.strerror}",
             remedy="route.certificate.file is relative to deploy.yaml",
         ) from error
-    return verify_bundle(content, where=str(path), host=host)
+    return verify_bundle(content, where=str(path), hosts=hosts)
 
 
-def verify_bundle(pem: bytes, *, where: str, host: str) -> Bundle:
+def verify_bundle(pem: bytes, *, where: str, hosts: Collection[str]) -> Bundle:
     """Verify a bundle by a handshake in memory, in which a client checks validity and name.
 
     Raises:
         BadInput: it is no bundle, its key is another certificate's, it has expired, or it is not
-            for `host`.
+            for one of `hosts`.
     """
     blocks = _BLOCK.findall(pem)
     if not blocks or len(pem) > _MAX_BYTES:
@@ -100,12 +100,14 @@ def verify_bundle(pem: bytes, *, where: str, host: str) -> Bundle:
         raise BadInput(
             f"{where}: not a usable certificate with its key: {_reason(error)}", remedy=_CONTENT
         ) from error
-    problem = _refusal(server, blocks[0].decode("ascii"), "" if host.startswith("*") else host)
-    if problem:
-        raise BadInput(
-            f"{where}: clients would refuse this certificate: {problem}",
-            remedy="renew it, or correct route.host in deploy.yaml",
-        )
+    for host in {"" if name.startswith("*") else name: None for name in hosts} or ("",):
+        problem = _refusal(server, blocks[0].decode("ascii"), host)
+        if problem:
+            raise BadInput(
+                f"{where}: clients would refuse this certificate"
+                f"{f' for {host}' if host else ''}: {problem}",
+                remedy="renew it for every host name of the route, or correct route in deploy.yaml",
+            )
     return Bundle(pem=pem, fingerprint=hashlib.sha256(leaf).hexdigest())
 
 

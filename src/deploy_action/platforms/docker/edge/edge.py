@@ -236,7 +236,7 @@ class Edge:
             return place_taken(self.host, clash)
         if new.tls and not new.certificate:
             return DeploymentFailed(
-                f"{self.host}: there is no certificate for {new.address} on this host",
+                f"{self.host}: there is no certificate for {new.address()} on this host",
                 remedy="name it in deploy.yaml: route.certificate",
                 code=ErrorCode.CERTIFICATE_INVALID,
             )

@@ -9,11 +9,12 @@ from deploy_action.platforms.docker.edge.state import Backend
 __all__ = ["served_by"]
 
 
-def served_by(backend: Backend, release: str = "") -> ServedBy | None:
+def served_by(backend: Backend, release: str = "", *, name: str | None = None) -> ServedBy | None:
     """Return what shows that a backend answered; None where the edge does not speak HTTP.
 
     Args:
         release: id of the release one of whose replicas must answer; empty for any.
+        name: the host name that is asked; the backend's first where it is None.
     """
     if backend.protocol != "http" or not backend.probe_token:
         return None
@@ -22,5 +23,5 @@ def served_by(backend: Backend, release: str = "") -> ServedBy | None:
         answer_header=SERVED_BY_HEADER,
         backend=backend.name,
         servers=frozenset(s.name for s in backend.servers if release and s.release == release),
-        place=backend.address,
+        place=backend.address(name),
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 
+from deploy_action.config.urls import without_dot
 from deploy_action.platforms.docker.edge.state import (
     Backend,
     Check,
@@ -32,6 +34,7 @@ _DOWN_INTERVAL = 25
 _CHANGING_INTERVAL = 50
 _HTTP = 80
 _HTTPS = 443
+_TO_HTTPS = "redirect"
 _RETRY_AFTER_SECONDS = 60
 _FORWARDED = "^(x[-_]forwarded([-_].*)?|x[-_]real[-_]ip|forwarded)$"
 """Headers that name a client. CGI and WSGI make one variable of both spellings (RFC 3875, 4.1.18)."""
@@ -76,6 +79,7 @@ def render(state: EdgeState) -> str:
         lines += ["listen idle", "  bind unix@/state/run/idle.sock"]
     for backend in backends:
         lines += _backend(backend)
+        lines += _redirect(backend) if backend.redirect_from else ()
     for port in sorted(
         {b.port for b in backends if b.protocol == "http"} | _plain_port(redirected)
     ):
@@ -83,8 +87,7 @@ def render(state: EdgeState) -> str:
         lines += [f"backend handover-{port}"]
         lines += [f"  server next unix@{_handover_socket(port)} send-proxy-v2"]
     if redirected:
-        # 308 keeps the method and the body (RFC 9110, 15.4.9).
-        lines += ["backend redirect", "  http-request redirect scheme https code 308"]
+        lines += [f"backend {_TO_HTTPS}", "  http-request redirect scheme https code 308"]
     lines += ["backend none", "  http-request return status 404 content-type text/plain string"]
     lines[-1] += ' "No service is routed here.\\n"'
     text = "\n".join(lines) + "\n"
@@ -153,19 +156,45 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     # A connection that is kept open stays with its worker over a reload; later requests on it go to
     # the present worker, which knows the present servers.
     yield f"  use_backend handover-{port} if {{ stopping }}"
-    # The most specific route first: a named host before any host, a longer path before a shorter
-    # one, and a service before a redirect.
-    routes = [(b, b.name) for b in backends] + [(b, "redirect") for b in redirected]
-    for backend, target in sorted(
-        routes,
-        key=lambda r: (*_breadth(r[0]), r[1] == "redirect", r[1]),
-    ):
-        yield from _route(backend, target)
+    for backend in (*backends, *redirected):
+        if path := backend.path.rstrip("/"):
+            yield f"  acl path-{backend.name} path {_argument(path)}"
+            yield f"  acl path-{backend.name} path_beg {_argument(f'{path}/')}"
+    routes = [
+        *(route for backend in backends for route in _routes(backend, backend.name)),
+        *(route for backend in redirected for route in _routes(backend, _TO_HTTPS)),
+    ]
+    for route in sorted(routes, key=lambda route: (*_breadth(route), route.target)):
+        yield _use_backend(route)
     yield "  default_backend none"
 
 
-def _breadth(backend: Backend) -> tuple[bool, bool, int]:
-    return not backend.host, backend.host.startswith("*."), -len(backend.path)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Route:
+    """Where a frontend sends the requests for one host name of a backend; `secondary` if another
+    service may have them."""
+
+    backend: Backend
+    name: str
+    target: str
+    secondary: bool
+
+
+def _routes(backend: Backend, target: str) -> Iterator[_Route]:
+    for names, to in (
+        ((backend.host, *backend.hosts), target),
+        (backend.redirect_from, _canonical(backend)),
+    ):
+        for name in names:
+            yield _Route(backend=backend, name=name, target=to, secondary=target == _TO_HTTPS)
+
+
+def _breadth(route: _Route) -> tuple[object, ...]:
+    """Sort the most specific route first: a name before a wildcard before any host, a longer path
+    before a shorter one, and a service before a redirect to https."""
+    wildcard = len(route.name) if route.name.startswith("*.") else 0
+    path = len(route.backend.path.rstrip("/"))
+    return not route.name, wildcard > 0, -wildcard, -path, route.secondary
 
 
 def _plain_port(redirected: list[Backend]) -> set[int]:
@@ -179,21 +208,29 @@ def _tls_options(backends: list[Backend], *, alpn: bool) -> str:
     return f" ssl {files}{protocols} ssl-min-ver TLSv1.2"
 
 
-def _route(backend: Backend, target: str) -> Iterator[str]:
+def _use_backend(route: _Route) -> str:
     conditions = []
-    if backend.host:
-        # A name with the dot of the root is the same name (RFC 3986, 3.2.2).
-        how = "-i -m end" if backend.host.startswith("*.") else "-i"
-        name = backend.host.lower().removeprefix("*")
+    if route.name:
+        how = "-i -m end" if route.name.startswith("*.") else "-i"
+        name = without_dot(route.name).removeprefix("*")
         names = f"{_argument(name)} {_argument(f'{name}.')}"
         conditions.append(f"{{ req.hdr(host),host_only {how} {names} }}")
-    if backend.path.rstrip("/"):
-        path = backend.path.rstrip("/")
-        yield f"  acl path-{backend.name} path {_argument(path)}"
-        yield f"  acl path-{backend.name} path_beg {_argument(f'{path}/')}"
-        conditions.append(f"path-{backend.name}")
+    if route.backend.path.rstrip("/"):
+        conditions.append(f"path-{route.backend.name}")
     condition = f" if {' '.join(conditions)}" if conditions else ""
-    yield f"  use_backend {target}{condition}"
+    return f"  use_backend {route.target}{condition}"
+
+
+def _canonical(backend: Backend) -> str:
+    """Return the name of the backend that redirects; no service or environment has a dot."""
+    return f"{backend.name}.redirect"
+
+
+def _redirect(backend: Backend) -> Iterator[str]:
+    yield f"backend {_canonical(backend)}"
+    yield from _proof(backend, "")
+    # 308 keeps the method and the body (RFC 9110, 15.4.9); a prefix keeps path and query.
+    yield f"  http-request redirect prefix {_format(backend.redirect_to)} code 308"
 
 
 def _backend(backend: Backend) -> Iterator[str]:
@@ -213,7 +250,7 @@ def _backend(backend: Backend) -> Iterator[str]:
         # A replica that dies loses the requests that it was processing. A proxy may repeat only
         # idempotent ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
         yield "  http-request disable-l7-retry unless METH_GET"
-        yield from _proof(backend)
+        yield from _proof(backend, "%[srv_name]")
     if backend.maintenance and backend.protocol == "http":
         yield (
             "  http-request return status 503 content-type text/html "
@@ -235,7 +272,7 @@ def _backend(backend: Backend) -> Iterator[str]:
         )
 
 
-def _proof(backend: Backend) -> Iterator[str]:
+def _proof(backend: Backend, server: str) -> Iterator[str]:
     """Write who answered into the answer to a request with the token, and to no other one.
 
     The application gets no token, so that nothing but this backend can give the answer.
@@ -245,7 +282,7 @@ def _proof(backend: Backend) -> Iterator[str]:
     yield f"  http-request del-header {PROBE_HEADER}"
     yield f"  http-after-response del-header {SERVED_BY_HEADER}"
     if backend.probe_token:
-        value = f"{backend.name}/%[srv_name]"
+        value = f"{backend.name}/{server}"
         yield f"  http-after-response set-header {SERVED_BY_HEADER} {value} if {known}"
 
 

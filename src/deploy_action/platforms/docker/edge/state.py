@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from deploy_action.config.model import Health, Route, Sticky, Timeouts
+from deploy_action.config.urls import Place, place_of
 from deploy_action.errors import DeploymentFailed, ErrorCode
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 _FORMAT = 1
+_TUPLES = ("trusted_proxies", "hosts", "redirect_from")
 _BACKUP = "-backup"
 _FETCHES = {"cookie": "cook", "header": "hdr"}
 
@@ -96,6 +98,8 @@ class Backend:
         maintenance: path of the page that is served instead of the service; empty while it is open.
         probe_token: a request that carries it is answered with the name of the server that answered.
         trusted_proxies: networks of proxies in front of the edge, whose word on the client counts.
+        hosts: more names at which it answers.
+        redirect_from: names whose requests are sent to `redirect_to`, scheme and name.
     """
 
     name: str
@@ -112,6 +116,9 @@ class Backend:
     probe_token: str = field(default="", repr=False, compare=False)
     trusted_proxies: tuple[str, ...] = ()
     timeouts: Timeouts = field(default_factory=Timeouts)
+    hosts: tuple[str, ...] = ()
+    redirect_from: tuple[str, ...] = ()
+    redirect_to: str = ""
 
     @classmethod
     def of(
@@ -133,6 +140,8 @@ class Backend:
             check=check,
             sticky=fetch,
             tls=route.certificate is not None,
+            hosts=route.hosts,
+            redirect_from=route.redirect_from,
         )
 
     def keeping(self, old: Backend | None) -> Backend:
@@ -151,14 +160,19 @@ class Backend:
         )
 
     @property
-    def place(self) -> tuple[int, str, str]:
-        """Where requests reach it: port, host name and path, each in one way of writing."""
-        return self.port, self.host.lower().rstrip("."), self.path.rstrip("/")
+    def names(self) -> tuple[str, ...]:
+        """Every host name whose requests it gets or redirects; one empty name is every one."""
+        return (self.host, *self.hosts, *self.redirect_from)
 
     @property
-    def address(self) -> str:
-        """The place as people write it: ``shop.example.com:443/api``."""
-        return f"{self.host or '*'}:{self.port}{self.path.rstrip('/') or '/'}"
+    def places(self) -> frozenset[Place]:
+        """Where requests of its port reach it."""
+        return frozenset(place_of(name, self.path) for name in self.names)
+
+    def address(self, name: str | None = None) -> str:
+        """Return one of its places as people write it: ``shop.example.com:443/api``."""
+        host = self.host if name is None else name
+        return f"{host or '*'}:{self.port}{self.path.rstrip('/') or '/'}"
 
     @property
     def topology(self) -> Backend:
@@ -219,8 +233,9 @@ class EdgeState:
             if "tcp" in (other.protocol, backend.protocol):
                 reason = f"{holder} has port {other.port} already"
                 return Clash(code=ErrorCode.PORT_TAKEN, holder=other.name, reason=reason)
-            if other.place == backend.place:
-                reason = f"{holder} serves {backend.address} already"
+            shared = sorted(name for name, _ in other.places & backend.places)
+            if shared:
+                reason = f"{holder} serves {backend.address(shared[0])} already"
                 return Clash(code=ErrorCode.ROUTE_TAKEN, holder=other.name, reason=reason)
         return None
 
@@ -246,7 +261,7 @@ def decode_backends(text: str) -> dict[str, Backend]:
                 | {
                     "check": Check(**entry["check"]),
                     "timeouts": Timeouts(**entry.get("timeouts", {})),
-                    "trusted_proxies": tuple(entry.get("trusted_proxies", ())),
+                    **{key: tuple(entry.get(key, ())) for key in _TUPLES},
                     "servers": tuple(Server(**server) for server in entry["servers"]),
                 }
             )

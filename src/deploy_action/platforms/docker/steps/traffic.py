@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from deploy_action.config.model import Retry
 from deploy_action.errors import DeploymentFailed
+from deploy_action.platforms.docker.smoke import SmokeRunner, require_reached
 from deploy_action.platforms.docker.tls import verify_served_certificate
 from deploy_action.platforms.docker.traffic import shift_traffic
 from deploy_action.rollout.step import StepId
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.runtime import DockerContext
 
 __all__ = ["ShiftTraffic"]
+
+_RELOADING = Retry(deadline_seconds=5.0, interval_seconds=0.05)
+"""Until a reload has handed the port over, an old worker may still answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +47,10 @@ class ShiftTraffic:
             return shift_traffic(host.placement, configuration, old, names, self.percent)
 
         host.edge.change(host.backend, move)
-        if self.percent >= 100 and runtime.certificate is not None:
+        if self.percent < 100:
+            return
+        if runtime.certificate is not None:
             route = context.plan.configuration.route
-            note = verify_served_certificate(host, route, runtime.certificate)
-            if note:
+            for note in verify_served_certificate(host, route, runtime.certificate):
                 context.events.warn(note, host=host.name)
+        require_reached(SmokeRunner.of(context, host).route(retry=_RELOADING, others=True))

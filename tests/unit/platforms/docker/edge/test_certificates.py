@@ -58,14 +58,20 @@ def good(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("host", [HOST, "", "*.shop.test"])
 def test_a_good_bundle_is_known_by_its_certificate(good: Path, host: str) -> None:
     """The fingerprint is the leaf's SHA-256, whatever key and chain stand beside it."""
-    found = verify_bundle(good.read_bytes(), where="x", host=host)
+    found = verify_bundle(good.read_bytes(), where="x", hosts=[host])
     leaf = ssl.PEM_cert_to_DER_cert(good.with_suffix(".crt").read_text())
     assert found.fingerprint == hashlib.sha256(leaf).hexdigest()
 
 
+def test_a_certificate_has_to_be_for_every_name(good: Path) -> None:
+    """The refusal says for which one it is not."""
+    with pytest.raises(BadInput, match=r"for www\.shop\.test: "):
+        verify_bundle(good.read_bytes(), where="x", hosts=[HOST, "www.shop.test"])
+
+
 def test_the_key_is_not_shown(good: Path) -> None:
     """A bundle in a message, a log or a traceback does not show what it holds."""
-    assert "PRIVATE" not in repr(verify_bundle(good.read_bytes(), where="x", host=HOST))
+    assert "PRIVATE" not in repr(verify_bundle(good.read_bytes(), where="x", hosts=[HOST]))
 
 
 def test_what_clients_would_refuse_is_refused(tmp_path: Path, good: Path) -> None:
@@ -82,7 +88,7 @@ def test_what_clients_would_refuse_is_refused(tmp_path: Path, good: Path) -> Non
     }
     for words, content in cases.items():
         with pytest.raises(BadInput) as caught:
-            verify_bundle(content, where="certs/shop.pem", host=HOST)
+            verify_bundle(content, where="certs/shop.pem", hosts=[HOST])
         assert words.lower() in str(caught.value).lower()
         assert "certs/shop.pem" in caught.value.what
         assert "BEGIN" not in str(caught.value)
@@ -101,7 +107,7 @@ def test_an_encrypted_key_is_refused_instead_of_asked_for(good: Path, tmp_path: 
     )
     with pytest.raises(BadInput, match="encrypted"):
         verify_bundle(
-            good.with_suffix(".crt").read_bytes() + locked.read_bytes(), where="x", host=HOST
+            good.with_suffix(".crt").read_bytes() + locked.read_bytes(), where="x", hosts=[HOST]
         )
 
 
@@ -110,10 +116,10 @@ def test_a_bundle_comes_from_a_file_beside_the_configuration_or_from_a_variable(
 ) -> None:
     """Both ways lead to the same bundle."""
     config = tmp_path / "deploy.yaml"
-    by_file = read_bundle(Certificate(file="good.pem"), Inputs(config=config), host=HOST)
+    by_file = read_bundle(Certificate(file="good.pem"), Inputs(config=config), hosts=[HOST])
     environ = {"PEM": good.read_text()}
     by_secret = read_bundle(
-        Certificate(secret="PEM"), Inputs(config=config, environ=environ), host=HOST
+        Certificate(secret="PEM"), Inputs(config=config, environ=environ), hosts=[HOST]
     )
     assert by_file == by_secret
 
@@ -125,14 +131,14 @@ def test_a_bundle_comes_from_a_file_beside_the_configuration_or_from_a_variable(
 def test_a_missing_bundle_is_named(certificate: Certificate, words: str, tmp_path: Path) -> None:
     """The message says which file or variable is missing."""
     with pytest.raises(BadInput, match=words):
-        read_bundle(certificate, Inputs(config=tmp_path / "deploy.yaml"), host=HOST)
+        read_bundle(certificate, Inputs(config=tmp_path / "deploy.yaml"), hosts=[HOST])
 
 
 def test_a_new_content_has_a_new_name_and_the_old_one_is_swept(tmp_path: Path) -> None:
     """A renewal never overwrites what the running edge has read; the same is written once."""
     volume = Volume()
-    first = verify_bundle(bundle(tmp_path, "a").read_bytes(), where="x", host=HOST)
-    second = verify_bundle(bundle(tmp_path, "b").read_bytes(), where="x", host=HOST)
+    first = verify_bundle(bundle(tmp_path, "a").read_bytes(), where="x", hosts=[HOST])
+    second = verify_bundle(bundle(tmp_path, "b").read_bytes(), where="x", hosts=[HOST])
     paths = [install(volume, "shop-a", b) for b in (first, first, second)]  # type: ignore[arg-type]
     assert paths[0] == paths[1] != paths[2]
     assert volume.written == [paths[0], paths[2]]
@@ -143,7 +149,7 @@ def test_a_new_content_has_a_new_name_and_the_old_one_is_swept(tmp_path: Path) -
 
 def test_the_served_certificate_is_seen_by_a_handshake(good: Path) -> None:
     """What a server on a socket answers with is what is compared, by nobody's authority."""
-    proved = verify_bundle(good.read_bytes(), where="x", host=HOST)
+    proved = verify_bundle(good.read_bytes(), where="x", hosts=[HOST])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(good)
     ours, theirs = socket.socketpair()

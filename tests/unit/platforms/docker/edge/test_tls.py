@@ -199,4 +199,44 @@ def test_two_ways_of_writing_one_place_are_one() -> None:
     """A slash at the end, a dot at the end, capital letters."""
     one = dataclasses.replace(backend("a"), host="shop.example.com", path="/api")
     other = dataclasses.replace(backend("b"), host="Shop.Example.com.", path="/api/")
-    assert one.place == other.place
+    assert one.places == other.places
+
+
+def test_every_name_of_a_service_leads_to_it() -> None:
+    """Names and wildcards of one service stand at their own rank among those of the others."""
+    a = plain("a", hosts=("b.test", "*.shop.test", "*.eu.shop.test"), path="/api/")
+    found = section(lines(a, plain("b", host="*.test")), "frontend http-80")
+    assert routes(found) == [
+        "use_backend a if { req.hdr(host),host_only -i 'shop.test' 'shop.test.' } path-a",
+        "use_backend a if { req.hdr(host),host_only -i 'b.test' 'b.test.' } path-a",
+        "use_backend a if { req.hdr(host),host_only -i -m end '.eu.shop.test' '.eu.shop.test.' } path-a",
+        "use_backend a if { req.hdr(host),host_only -i -m end '.shop.test' '.shop.test.' } path-a",
+        "use_backend b if { req.hdr(host),host_only -i -m end '.test' '.test.' }",
+    ]
+    assert found.count("acl path-a path_beg '/api/'") == 1
+
+
+def test_other_names_are_redirected_to_the_first_one() -> None:
+    """On the port of the service, and at once from plain requests to https."""
+    moved = backend("a", redirect_from=("www.shop.test",))
+    moved = dataclasses.replace(moved, redirect_to="https://shop.test")
+    rendered = lines(moved)
+    rule = (
+        "use_backend a.redirect if { req.hdr(host),host_only -i 'www.shop.test' 'www.shop.test.' }"
+    )
+    assert rule in section(rendered, "frontend https-443")
+    assert rule in section(rendered, "frontend http-80")
+    redirect = section(rendered, "backend a.redirect")
+    assert redirect[-1] == "http-request redirect prefix 'https://shop.test' code 308"
+
+
+@pytest.mark.parametrize("key", ["hosts", "redirect_from"])
+def test_every_name_of_a_service_is_its_own(key: str) -> None:
+    """A name that is only redirected is taken too; the refusal says which one."""
+    held = EdgeState(backends={"b_x": plain("b_x", **{key: ("b.test", "c.test.")})})
+    clash = held.clash(plain("a", host="a.test", hosts=("C.test",)))
+    assert clash is not None
+    assert (clash.code, clash.holder) == (ErrorCode.ROUTE_TAKEN, "b_x")
+    assert "c.test:80/" in clash.reason
+    assert held.clash(plain("a", host="a.test")) is None
+    assert parse(render(held)).backends == held.backends
