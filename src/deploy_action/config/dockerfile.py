@@ -194,7 +194,8 @@ def _copied(text: str) -> Iterator[str]:
 def _with_health_check(container: Container, text: str) -> Container:
     if text.upper().startswith("NONE"):
         return replace(container, health_seconds=None, health_path=None, health_port=None)
-    path, port = local_url(text)
+    # What no ENV sets is empty, as the shell has it.
+    path, port = local_url(_VARIABLE.sub(lambda match: match[2] or "", text))
     times = dict(re.findall(r"--([a-z-]+)=(\S+)", text))
     # https://docs.docker.com/reference/dockerfile/#healthcheck has the defaults.
     interval, timeout = _duration(times, "interval"), _duration(times, "timeout")

@@ -21,7 +21,7 @@ _ROUTE = re.compile(
     r"(?:(\w+)(?:\(\))?\s*(?:\.|::|->)\s*)?"
     r"(?:@?\b(?:get|Get|GET|all|any|route|Route|resource|path|re_path|Handle|HandleFunc|HandlerFunc"
     r"|GetMapping|RequestMapping|HttpGet|MapGet|MapHealthChecks|UseHealthChecks|add_route"
-    r"|add_url_rule|scope)\b)"
+    r"|add_url_rule|scope|Heartbeat)\b)"
     rf"\s*[(\s]\s*(?:(?:path|value)\s*=\s*)?r?[\"'`](?:GET )?\^?{_PATH}\$?[\"'`]"
 )
 # "/health" => get(health), as in the tables of Rust, Ruby and PHP

@@ -157,13 +157,19 @@ def _health_path(
     """Choose a route; it is unsure where its router may be mounted below a prefix."""
     if not routes:
         return None
-    route, file = min(routes, key=lambda each: (each[0].rank, each[1].count("/"), each[1]))
+    route, file = min(routes, key=_generality)
     path = whole[0].rstrip("/") + route.path if len(set(whole)) == 1 else route.path
     source = f"{file}:{route.line}"
     if (route.mounted and parts) or len(set(whole)) > 1:
         source += f", without a prefix such as {(parts or whole)[0]} that its router may have"
         return Guess(value=path, source=source, sure=False)
     return Guess(value=path, source=source)
+
+
+def _generality(found: tuple[Route, str]) -> tuple[int, int, int, str]:
+    """Sort first what tells most, is nearest to the root, and is nobody's part."""
+    route, file = found
+    return route.rank, file.count("/"), route.path.count("/"), file
 
 
 def _line(text: str, match: re.Match[str]) -> int:

@@ -28,7 +28,7 @@ _USUAL_PORT = 8080
 _MOST_NAMED = 6
 _FIRST_ROUTE = 8081
 _CREDENTIALS = re.compile(r"DATABASE_URL|_DSN$|REDIS_URL|^KEY$|_KEY$|KEY_BASE$|^SALT$")
-_RUN_MOUNT = re.compile(r"(?:-v|--volume)[ =][\"']?[^\s:\"']+:(/[^\s:\"'`\\]+)")
+_RUN_MOUNT = re.compile(r"(?:-v[ =]?|--volume[ =])[\"']?[^\s:\"']+:(/[^\s:\"'`\\]+)")
 _SUPPORT = re.compile(r"postgres|mysql|mariadb|redis|valkey|mongo|rabbitmq|elasticsearch|minio")
 _SECRET_FILE = re.compile(r"(?:^|/)(?:docker\.sock|[\w.-]*\.(?:conf|ya?ml|json|toml|hjson|ini))$")
 # What images of the public registries listen on, if nothing else is said.

@@ -20,6 +20,7 @@ from deploy_action.gates.bandit import BanditOptions
 from deploy_action.gates.result import Findings, Passed
 from deploy_action.init import initialise, survey
 from deploy_action.init.render import ACTION
+from deploy_action.init.sources import Guess
 from deploy_action.inputs import Inputs
 from deploy_action.problem import Severity
 from deploy_action.process import run
@@ -456,6 +457,7 @@ def test_what_is_only_guessed_has_to_be_confirmed(
         ("a.rs", '    "/health" => get(health),', "/health"),
         ("src/app/api/health/route.ts", "export function GET() {}", "/api/health"),
         ("main.ts", 'app.setGlobalPrefix("api")\napp.get("/health", ok)', "/api/health"),
+        ("a.go", 'inner.Get("/system/ping", p)\n\tmiddleware.Heartbeat("/ping"),', "/ping"),
         ("a.py", 'requests.get(other + "/health")', None),
         ("a.py", 'values.get("up")', None),
         ("urls.py", 'path("status/", a)\npath("x/", include(y))', "/status?"),
@@ -472,6 +474,25 @@ def test_routes_have_the_prefixes_around_them(
     root = repository({"Dockerfile": "FROM a\nEXPOSE 80\n", file: text + "\n"})
     found = survey(root).health_path
     assert (found.value + "?" * (not found.sure) if found else None) == path
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "port"),
+    [
+        ("http://localhost:${PORT:-9090}/${BELOW}health", "/health", 9090),
+        ("http://localhost:8080/${BELOW:-shop/}health", "/shop/health", 8080),
+    ],
+)
+def test_variables_of_a_healthcheck_have_their_defaults(
+    repository: Repository, url: str, path: str, port: int
+) -> None:
+    """What nobody sets is empty, as the shell of the check has it."""
+    check = f"FROM a\nCMD x\nHEALTHCHECK CMD curl -f {url} || exit 1\n"
+    found = survey(repository({"Dockerfile": check}))
+    assert (found.health_path, found.port) == (
+        Guess(value=path, source="HEALTHCHECK in Dockerfile"),
+        Guess(value=port, source="HEALTHCHECK in Dockerfile"),
+    )
 
 
 def test_volumes_are_proposed_for_each_environment(repository: Repository) -> None:
@@ -495,14 +516,15 @@ def test_what_a_readme_mounts_is_asked(repository: Repository) -> None:
     readme = (
         "```sh\ndocker run -d -v pg:/var/lib/postgresql/data postgres\n"
         "docker run -d \\\n  -p 80:80 \\\n  -v chat:/app/storage/ \\\n"
-        "  -v ./a.conf:/etc/a.conf chat\n```\n"
+        "  -v ./a.conf:/etc/a.conf chat\n"
+        "docker run -v.:/data chat\n```\n"
     )
     root = repository({"Dockerfile": 'FROM x\nEXPOSE 80\nCMD ["x"]\n', "README.md": readme})
     initialise(root)
     assert "volumes" in _confirm(root / "deploy.yaml")
     loaded = _loads(root / "deploy.yaml")
     for environment in loaded.environments.values():
-        assert [volume.target for volume in environment.volumes] == ["/app/storage"]
+        assert [volume.target for volume in environment.volumes] == ["/app/storage", "/data"]
 
 
 def test_compose_gives_environment_and_networks(repository: Repository) -> None:
