@@ -102,9 +102,10 @@ def _remove(edge: str) -> None:
     ids = docker("ps", "-aq", "--filter", label).split()
     if ids:
         docker("rm", "-fv", *ids)
-    for kind in ("network", "volume"):
-        if edge in docker(kind, "ls", "--format", "{{.Name}}").split():
-            docker(kind, "rm", edge)
+    for network in docker("network", "ls", "-q", "--filter", label).split():
+        docker("network", "rm", network)
+    if edge in docker("volume", "ls", "--format", "{{.Name}}").split():
+        docker("volume", "rm", edge)
 
 
 if __name__ == "__main__":

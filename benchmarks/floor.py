@@ -36,7 +36,7 @@ frontend in
 backend out
   server one {address}:8080
 """
-_FAR_FROM_OURS = 200
+_FAR_FROM_OURS = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Floor:
 @contextmanager
 def floor(box: Sandbox) -> Iterator[Floor]:
     """Put the proxy up on the network of a sandbox that was deployed to."""
-    shown = box.docker("network", "inspect", box.edge, "-f", "{{(index .IPAM.Config 0).Subnet}}")
+    shown = box.docker("network", "inspect", box.network, "-f", "{{(index .IPAM.Config 0).Subnet}}")
     address = str(ipaddress.ip_network(shown.strip())[_FAR_FROM_OURS])
     port, proxy = free_port(), f"{box.edge}-floor-proxy"
     with ExitStack() as undo:
@@ -77,7 +77,7 @@ def floor(box: Sandbox) -> Iterator[Floor]:
         undo.callback(box.docker, "rm", "-f", proxy)
         wait_until(lambda: answers(port, status=503), "the floor's proxy")
         yield Floor(
-            network=box.edge, address=address, port=port, name=f"{box.edge}-floor-application"
+            network=box.network, address=address, port=port, name=f"{box.edge}-floor-application"
         )
 
 

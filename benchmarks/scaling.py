@@ -119,12 +119,6 @@ class Course:
     def _container(self, number: int) -> None:
         labels = {"edge": self.box.edge, "role": "replica", "service": f"other{number}"}
         argv = [f"--label=deploy-action.{name}={value}" for name, value in labels.items()]
-        shown = self.box.docker(
-            "network", "inspect", self.box.edge, "-f", "{{(index .IPAM.Config 0).Subnet}}"
-        )
-        first, second, third, _ = shown.split(".")
-        where = f"{first}.{second}.{int(third) + 2}.{number + 2}"
-        argv += [f"--network={self.box.edge}", f"--ip={where}"]
         self.box.docker("create", *argv, f"deploy-action-demo:{IMAGES[0]}")
 
     def have_releases(self, count: int) -> None:

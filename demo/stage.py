@@ -59,14 +59,15 @@ class Stage:
         )
 
     def clear(self) -> None:
-        """Remove what an earlier run left: containers, network, volume and folder."""
+        """Remove what an earlier run left: containers, networks, volume and folder."""
         label = f"label=deploy-action.edge={self.edge}"
         found = _docker("ps", "-aq", "--filter", label).split()
         if found:
             _docker("rm", "-fv", *found)
-        for kind in ("network", "volume"):
-            if self.edge in _docker(kind, "ls", "--format", "{{.Name}}").split():
-                _docker(kind, "rm", self.edge)
+        for network in _docker("network", "ls", "-q", "--filter", label).split():
+            _docker("network", "rm", network)
+        if self.edge in _docker("volume", "ls", "--format", "{{.Name}}").split():
+            _docker("volume", "rm", self.edge)
         # Only a folder that the demo created; --folder could name any.
         if (self.folder / _MARK).is_file():
             shutil.rmtree(self.folder)

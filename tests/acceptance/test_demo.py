@@ -33,7 +33,7 @@ def left(edge: str) -> dict[str, str]:
     label = f"label=deploy-action.edge={edge}"
     asked = {
         "containers": ["ps", "-aq", "--filter", label],
-        "networks": ["network", "ls", "-q", "--filter", f"name=^{edge}$"],
+        "networks": ["network", "ls", "-q", "--filter", label],
         "volumes": ["volume", "ls", "-q", "--filter", f"name=^{edge}$"],
     }
     found = {

@@ -43,9 +43,10 @@ def edge() -> Iterator[str]:
     found = docker("ps", "-aq", "--filter", label).split()
     if found:
         docker("rm", "-fv", *found)
-    for kind in ("network", "volume"):
-        if name in docker(kind, "ls", "--format", "{{.Name}}").split():
-            docker(kind, "rm", name)
+    for network in docker("network", "ls", "-q", "--filter", label).split():
+        docker("network", "rm", network)
+    if name in docker("volume", "ls", "--format", "{{.Name}}").split():
+        docker("volume", "rm", name)
 
 
 @pytest.fixture

@@ -18,7 +18,12 @@ from tests.fakes.process import Process
 from deploy_action.clock import Clock, SystemClock
 from deploy_action.config.model import EdgeOptions
 from deploy_action.platforms.docker.edge import artifact
-from deploy_action.platforms.docker.edge.host import ensure_image, ensure_network, free_addresses
+from deploy_action.platforms.docker.edge.host import (
+    ensure_image,
+    ensure_network,
+    free_addresses,
+    service_networks,
+)
 from deploy_action.platforms.docker.engine import Engine, connect
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec, NetworkSpec
 
@@ -102,7 +107,8 @@ class Bench:
         ]
         for container in labelled:
             self.engine.remove(container.id)
-        self.engine.remove_network(self.name)
+        for network in (self.name, *service_networks(self.engine, self.options)):
+            self.engine.remove_network(network)
         self.engine.remove_volume(self.name)
         self.engine.close()
 
@@ -137,5 +143,5 @@ def fake_bench() -> Iterator[Bench]:
 def with_network(bench: Bench) -> Bench:
     """Bring image and network of an edge."""
     ensure_image(bench.engine, bench.options)
-    ensure_network(bench.engine, bench.options)
+    ensure_network(bench.engine, bench.options, bench.name, {"deploy-action.edge": bench.name})
     return bench

@@ -207,9 +207,11 @@ def test_a_network_is_made_once_and_gives_fixed_addresses(bench: Bench) -> None:
     engine = with_network(bench).engine
     subnet = engine.networks()[bench.name]
     assert not engine.create_network(
-        bench.name, subnet="10.250.0.0/24", dynamic_range="10.250.0.0/25"
+        bench.name, subnet="10.250.0.0/24", dynamic_range="10.250.0.0/25", labels={}
     )
-    assert not engine.create_network(f"{bench.name}-2", subnet=subnet, dynamic_range=subnet)
+    assert not engine.create_network(
+        f"{bench.name}-2", subnet=subnet, dynamic_range=subnet, labels={}
+    )
     address = f"{subnet.rsplit('.', 1)[0]}.77"
     fixed = (NetworkSpec(name=bench.name, address=address),)
     made = bench.run("sleep 60", "a", networks=fixed)
@@ -234,6 +236,28 @@ def test_an_address_is_known_as_long_as_its_container_is_there(bench: Bench) -> 
     assert engine.addresses(bench.name) == {address}
     engine.remove(made)
     assert engine.addresses(bench.name) == frozenset()
+
+
+def test_a_container_joins_and_leaves_a_network_while_it_runs(bench: Bench) -> None:
+    """Both can be repeated; networks are found by their labels."""
+    engine = with_network(bench).engine
+    made = bench.run("sleep 60")
+
+    def networks() -> set[str]:
+        found = engine.container(made)
+        assert found is not None
+        return set(found.addresses)
+
+    before = networks()
+    for _ in range(2):
+        engine.connect_network(bench.name, made)
+    assert networks() == before | {bench.name}
+    for _ in range(2):
+        engine.disconnect_network(bench.name, made)
+    assert networks() == before
+    assert set(engine.networks({"deploy-action.edge": bench.name})) == {bench.name}
+    with pytest.raises(DeploymentFailed):
+        engine.connect_network(f"{bench.name}-none", made)
 
 
 def test_a_network_in_use_stays(bench: Bench) -> None:

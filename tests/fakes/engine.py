@@ -424,10 +424,15 @@ class FakeEngine:
 
     # Networks and volumes
 
-    def networks(self) -> Mapping[str, str]:
+    def networks(self, labels: Mapping[str, str] | None = None) -> Mapping[str, str]:
         """List names and subnets."""
         with self._call("networks") as machine:
-            return {"bridge": "172.17.0.0/16", **machine.networks}
+            everything = {"bridge": "172.17.0.0/16", **machine.networks}
+            return {
+                name: subnet
+                for name, subnet in everything.items()
+                if (labels or {}).items() <= machine.network_labels.get(name, {}).items()
+            }
 
     def addresses(self, network: str) -> frozenset[str]:
         """Walk the containers."""
@@ -435,13 +440,30 @@ class FakeEngine:
             everyone = machine.containers.values()
             return frozenset(c.addresses[network] for c in everyone if network in c.addresses)
 
-    def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
+    def create_network(
+        self, name: str, *, subnet: str, dynamic_range: str, labels: Mapping[str, str]
+    ) -> bool:
         """Create a network."""
         with self._call("create network", name) as machine:
             if name in machine.networks or subnet in machine.networks.values():
                 return False
-            machine.networks[name] = subnet
+            machine.networks[name], machine.network_labels[name] = subnet, dict(labels)
             return True
+
+    def connect_network(self, name: str, container_id: str) -> None:
+        """Connect a container to it."""
+        with self._call("connect network", name, self._words(container_id)) as machine:
+            if name not in machine.networks:
+                raise DeploymentFailed(f"{self.host}: network {name} not found")
+            found = self._must(container_id)
+            found.addresses.setdefault(name, f"10.128.14.{len(machine.containers)}")
+
+    def disconnect_network(self, name: str, container_id: str) -> None:
+        """Take a container off it."""
+        with self._call("disconnect network", name, self._words(container_id)) as machine:
+            found = machine.find(container_id)
+            if found is not None:
+                found.addresses.pop(name, None)
 
     def remove_network(self, name: str) -> None:
         """Remove a network that nothing uses."""

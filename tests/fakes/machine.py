@@ -133,6 +133,7 @@ class FakeMachine:
     images: dict[str, FakeImage] = field(default_factory=dict)
     containers: dict[str, FakeContainer] = field(default_factory=dict)
     networks: dict[str, str] = field(default_factory=dict)
+    network_labels: dict[str, dict[str, str]] = field(default_factory=dict)
     volumes: dict[str, FakeVolume] = field(default_factory=dict)
     disk_full: bool = False
     refuses_edge: str = ""

@@ -238,7 +238,9 @@ def test_the_network_takes_no_range_that_the_host_routes_elsewhere(
     try:
         with on(machine, tmp_path) as box:
             box.deployed("1.0.0")
-            shown = box.docker("network", "inspect", box.edge, "--format", "{{json .IPAM.Config}}")
+            shown = box.docker(
+                "network", "inspect", box.network, "--format", "{{json .IPAM.Config}}"
+            )
             taken = ipaddress.IPv4Network(json.loads(shown)[0]["Subnet"])
             assert not taken.overlaps(ipaddress.IPv4Network("10.128.0.0/9"))
             assert _network_row(box)["state"] == "ok"

@@ -165,7 +165,7 @@ def test_the_container_is_what_deploy_yaml_says(box: Sandbox, tmp_path: Path) ->
         assert "32768" in inside
         assert "writable" in inside
         assert f"{volume}:/data:ro" in host["Binds"]
-        assert set(found["NetworkSettings"]["Networks"]) == {box.edge, network}
+        assert set(found["NetworkSettings"]["Networks"]) == {box.network, network}
         assert config["Labels"]["team"] == "shop"
         assert host["RestartPolicy"]["Name"] == "unless-stopped"
         assert box.run("drift").exit_code == 0

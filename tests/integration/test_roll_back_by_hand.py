@@ -87,9 +87,12 @@ def stage(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stage]:
         listed = docker("ps", "-aq", "--filter", f"label=deploy-action.edge={edge}").split()
         if listed:
             docker("rm", "-f", "-v", *listed)
-        for kind in ("volume", "network"):
-            if edge in docker(kind, "ls", "--format", "{{.Name}}").split():
-                docker(kind, "rm", edge)
+        for network in docker(
+            "network", "ls", "-q", "--filter", f"label=deploy-action.edge={edge}"
+        ).split():
+            docker("network", "rm", network)
+        if edge in docker("volume", "ls", "--format", "{{.Name}}").split():
+            docker("volume", "rm", edge)
 
 
 def commands(page: str) -> str:

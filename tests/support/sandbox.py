@@ -94,6 +94,11 @@ class Sandbox:
         """Where production is reached."""
         return f"http://{self.where}:{self.port}"
 
+    @property
+    def network(self) -> str:
+        """Name of production's network."""
+        return f"{self.edge}_{self.config['service']}_production"
+
     def docker(self, *argv: str) -> str:
         """Run a docker command against this sandbox's engine."""
         return docker(*argv, host=self.engine)
@@ -214,16 +219,18 @@ class Sandbox:
         kept = [name for name in names if name.rpartition(":deploy-action-")[2] in listed]
         if kept:
             self.docker("rmi", *kept)
-        for kind in ("network", "volume"):
+        networks = ("network", "ls", "--format", "{{.Name}}", "--filter", label)
+        volumes = ("volume", "ls", "--format", "{{.Name}}", "--filter", f"name=^{self.edge}$")
+        for kind in (networks, volumes):
             # The engine lets go of them a moment after the last container.
-            until(functools.partial(self._without, kind), f"the {kind} is gone")
+            until(functools.partial(self._without, kind), f"what {kind} lists is gone")
 
-    def _without(self, kind: str) -> bool:
-        listed = ("ls", "--format", "{{.Name}}")
-        if self.edge in self.docker(kind, *listed).split():
+    def _without(self, listed: Sequence[str]) -> bool:
+        """Remove what a command lists; tell whether it lists nothing any more."""
+        for name in self.docker(*listed).split():
             with contextlib.suppress(subprocess.CalledProcessError):
-                self.docker(kind, "rm", self.edge)
-        return self.edge not in self.docker(kind, *listed).split()
+                self.docker(listed[0], "rm", name)
+        return not self.docker(*listed)
 
     def assert_survived(
         self,

@@ -84,6 +84,8 @@ def run(inputs: Inputs, events: EventStream) -> Outcome:
     with connect_platform(target, inputs, events) as connection:
         if inputs.dry_run or not inputs.force:
             return _plan(connection, target)
+        # The lock would leave a network for what was never there.
+        _last(connection.platform.observe(), target)
         with connection.platform.lock(connection.holder) as store:
             return _remove(connection, store, target)
 

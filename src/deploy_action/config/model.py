@@ -364,9 +364,17 @@ class EdgeOptions:
     network: Literal["host", "bridge"] = "host"
     image: str | None = None
     subnet: str | None = None
-    """Range of a network that has yet to be created; one that the host does not route to if None."""
+    """Range from which networks that have yet to be created get theirs; ranges that the host does
+    not route to if None."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose proxies may say who the client is."""
+
+    def network_of(self, service: str, environment: str) -> str:
+        """Return the name of the network that only an environment's containers and the edge use.
+
+        No name has an underscore of its own.
+        """
+        return f"{self.name}_{service}_{environment}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ def roll_back_by_hand(environment: Environment) -> list[str]:
     its name, its address and its release.
     """
     edge = environment.edge.name
+    network = environment.edge.network_of(environment.service, environment.name)
     lines = ["```sh", *_prefix(environment), *_list(environment)]
     if environment.route is None:
         return [*lines, *_worker(), "```"]
@@ -30,7 +31,7 @@ def roll_back_by_hand(environment: Environment) -> list[str]:
         'docker logs --tail 20 "$OLD"',
         "",
         "# 4. Put it into the edge's configuration in place of the new one, and reload.",
-        _reader("address", f'(index .NetworkSettings.Networks "{edge}").IPAddress'),
+        _reader("address", f'(index .NetworkSettings.Networks "{network}").IPAddress'),
         _reader("release", 'index .Config.Labels "deploy-action.release"'),
         'swap() { echo "s/\\b$1\\b/SWAPPED/g; s/\\b$2\\b/$1/g; s/SWAPPED/$2/g"; }',
         f"docker exec {edge} sed -i \\",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.engine import FakeEngine
 from tests.fakes.haproxy import FakeHaproxy
 from tests.fakes.world import World, make_world
 
 from deploy_action.checks.result import CheckFailureKind
 from deploy_action.errors import ErrorCode
+from deploy_action.platforms.docker.engine.protocol import ContainerSpec, NetworkSpec
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.results.reports import Monitoring
 
@@ -137,4 +140,48 @@ def test_a_name_that_leads_elsewhere_is_not_called_live(
     reply = world.machines["local"].through_edge(8088)
     assert reply is not None
     assert reply.version == "1.0.0"
+
+
+def test_each_service_has_a_network_of_its_own(world: World) -> None:
+    """Its replicas, hooks and tasks are on it, and on no other one; nor is the network's range."""
+    world.configure(
+        service="blog",
+        route={"port": 8089},
+        hooks={"pre_deploy": [{"name": "migrate", "run": ["sh", "-c", "exit 0"]}]},
+    )
+    seen: set[str] = set()
+    create = FakeEngine.create
+
+    def noting(engine: FakeEngine, spec: ContainerSpec) -> str:
+        if spec.labels.get("deploy-action.service") == "blog":
+            seen.update(network.name for network in spec.networks)
+        return create(engine, spec)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeEngine, "create", noting)
+        assert world.deploy("1.0.0").result is Result.DEPLOYED
+    assert seen == {"deploy-action_blog_production"}
+    machine = world.machines["local"]
+    assert machine.networks == {
+        "deploy-action_shop_production": "10.128.0.0/24",
+        "deploy-action_blog_production": "10.128.1.0/24",
+    }
+
+
+def test_replicas_from_before_stay_where_they_are(world: World) -> None:
+    """Once all services shared the edge's network: the edge reaches those until they are gone."""
+    machine = world.machines["local"]
+    machine.networks = {"deploy-action": "10.64.0.0/20"}
+    for container in machine.containers.values():
+        if container.spec.labels.get("deploy-action.kind") == "replica":
+            container.addresses = {"deploy-action": "10.64.0.2"}
+            container.spec = dataclasses.replace(
+                container.spec, networks=(NetworkSpec(name="deploy-action", address="10.64.0.2"),)
+            )
+            volume = machine.volumes["deploy-action"]
+            edge = "edge/haproxy.cfg"
+            volume.files[edge] = volume.files[edge].replace(b"10.128.0.2", b"10.64.0.2")
+    assert world.deploy("1.0.0").result is Result.UNCHANGED
+    assert world.deploy("2.0.0").result is Result.DEPLOYED
+    assert world.outcome("rollback").result is Result.ROLLED_BACK
     assert list(world.troubles()) == []

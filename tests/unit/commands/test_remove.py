@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.engine import FakeEngine
 from tests.fakes.process import Fault, Process
 from tests.fakes.world import World, make_world
 
+from deploy_action.config.model import EdgeOptions
 from deploy_action.errors import ErrorCode, ExitCode
+from deploy_action.platforms.docker.edge.host import lock_spec
+from deploy_action.platforms.docker.lock import acquire, lock_name
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.model import Kind, State
 from deploy_action.results.outcome import Outcome, Result
@@ -41,6 +45,7 @@ def state(world: World) -> Any:
         (
             sorted((c.spec.name, c.status, c.id) for c in machine.containers.values()),
             machine.files(""),
+            dict(machine.networks),
         )
         for machine in world.machines.values()
     ]
@@ -65,6 +70,7 @@ def assert_removed(world: World) -> None:
         assert reply is not None
         assert (reply.status, reply.version) == (200, "1.0.0")
         assert not [name for name in machine.files("certs/") if "shop" in name]
+        assert list(machine.networks) == ["deploy-action_blog_production"]
         assert current_deployment(world.ledger(host)) is None
     assert world.outages() == []
 
@@ -110,6 +116,39 @@ def test_after_a_removal_a_deployment_is_the_first_again(world: World) -> None:
     back = world.outcome("rollback")
     assert back.error is not None
     assert back.error.code is ErrorCode.NO_ROLLBACK_TARGET
+
+
+def test_a_network_of_a_user_or_with_a_users_container_stays(world: World) -> None:
+    """Only what a deployment made is removed, and only when nobody uses it."""
+    first, second = world.machines.values()
+    network = "deploy-action_shop_production"
+    first.network_labels[network] = {}
+    user = next(c for c in second.containers.values() if "blog" in c.spec.name)
+    user.addresses[network] = "10.128.1.99"
+    assert world.outcome("remove", force=True).result is Result.REMOVED
+    assert network in first.networks
+    assert network in second.networks
+
+
+def test_who_waited_for_a_removal_gets_a_network(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when the second command looked, and gone when it had the lock."""
+    holder = Process()
+    engine = FakeEngine(world.machines[HOSTS[0]], holder)
+    labels = {"deploy-action.actor": "grace", "deploy-action.deployment-id": "other"}
+    spec = lock_spec(EdgeOptions(), lock_name("deploy-action", "shop", "production"), labels)
+    held = acquire(engine, spec, wait_seconds=0, clock=world.clock)
+    sleep = world.clock.sleep
+
+    def removed_meanwhile(seconds: float) -> None:
+        world.machines[HOSTS[0]].networks.pop("deploy-action_shop_production", None)
+        held.release()
+        holder.ended()
+        sleep(seconds)
+
+    monkeypatch.setattr(world.clock, "sleep", removed_meanwhile)
+    assert world.deploy("3.0.0").result is Result.DEPLOYED
 
 
 def test_a_renamed_service_is_taken_away_by_its_old_name(world: World) -> None:

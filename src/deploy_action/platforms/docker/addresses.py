@@ -1,4 +1,4 @@
-"""Allocates the addresses of new replicas on the edge's network, also for many at once."""
+"""Allocates the addresses of new replicas on their environment's network, also for many at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class IpAllocator:
     """Allocates each address of a host once; an allocated one may not show in the engine yet.
 
     Attributes:
-        subnet: the one of the edge's network; empty where there is none.
+        subnet: the one of the environment's network; empty where there is none.
     """
 
     subnet: str = ""

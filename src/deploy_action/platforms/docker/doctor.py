@@ -11,6 +11,7 @@ from deploy_action.platforms.docker import engine as engines
 from deploy_action.platforms.docker.edge.subnets import (
     ROUTES_ARGV,
     crossing_routes,
+    is_part_of,
     read_routes,
 )
 from deploy_action.platforms.docker.edge.upgrade import is_older
@@ -85,8 +86,8 @@ def _through_edge(
 ) -> tuple[Check, ...]:
     found = engine.container(options.name)
     if found is None:
-        network = options.subnet or "a range that the host has no route to (edge.subnet sets one)"
-        detail = f"not there yet; the first deployment brings it, with a network in {network}"
+        network = options.subnet or "ranges that the host has no route to (edge.subnet sets one)"
+        detail = f"not there yet; the first deployment brings it, with networks in {network}"
         return (Check(host=host, subject="edge", state=CheckState.WARNING, detail=detail),)
     if "deploy-action.edge" not in found.labels:
         return (
@@ -183,21 +184,32 @@ def _volume(engine: Engine, host: str, edge: Container) -> Check:
 
 def _network(options: EdgeOptions) -> Look:
     def look(engine: Engine, host: str, edge: Container) -> Check:
-        subnet = engine.networks().get(options.name, "")
-        state, detail, remedy = CheckState.OK, f"{options.name} has {subnet}", ""
-        routes: tuple[str, ...] = ()
+        networks = engine.networks({"deploy-action.edge": options.name})
+        count = len(networks.keys() - {options.name})
+        state, remedy = CheckState.OK, ""
+        detail = f"{count} network{'s' * (count != 1)} of services"
+        shown = ""
         if options.network == "host":
-            shown = engine.execute(edge.id, ROUTES_ARGV, timeout_seconds=_SECONDS)
-            routes = crossing_routes(subnet, read_routes(shown.output)) if subnet else ()
-        if routes:
-            state = CheckState.WARNING
-            detail += f", and the host has routes to addresses of it: {', '.join(routes[:5])}"
-        elif options.subnet not in (None, subnet):
-            state, detail = CheckState.WARNING, f"{detail}, not edge.subnet {options.subnet}"
+            shown = engine.execute(edge.id, ROUTES_ARGV, timeout_seconds=_SECONDS).output
+        known = read_routes(shown)
+        for name, subnet in sorted(networks.items()):
+            if not subnet:
+                continue
+            routes = crossing_routes(subnet, known)
+            if routes:
+                state = CheckState.WARNING
+                detail = (
+                    f"{name} has {subnet}, and the host has routes to addresses of it: "
+                    f"{', '.join(routes[:5])}"
+                )
+                break
+            if options.subnet is not None and not is_part_of(subnet, options.subnet):
+                state = CheckState.WARNING
+                detail = f"{name} has {subnet}, which is not in edge.subnet {options.subnet}"
         if state is not CheckState.OK:
             remedy = (
-                "set edge.name and edge.subnet in deploy.yaml to another network; "
-                "deploy-action deploy creates it"
+                "set edge.name and edge.subnet in deploy.yaml to others; "
+                "deploy-action deploy creates the networks anew"
             )
         return Check(host=host, subject="network", state=state, detail=detail, remedy=remedy)
 

@@ -113,7 +113,7 @@ def _replica(
         ("process limit", limits.pids or 0, container.pids),
         (
             "networks",
-            ", ".join(sorted({placement.edge.name, *environment.networks})),
+            ", ".join(sorted({replica.network(placement), *environment.networks})),
             ", ".join(sorted(container.addresses)),
         ),
     ]

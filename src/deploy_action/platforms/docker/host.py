@@ -107,8 +107,13 @@ class Host:
         """Make sure that the edge runs and publishes the ports that a route needs."""
         # Beside https the edge listens for plain requests, to redirect them.
         redirects = route.certificate is not None and route.port == 443
-        ports = (route.port, 80) if redirects else (route.port,)
-        edge_host.ensure_edge(self.engine, self.placement.edge, ports, self.clock)
+        ports = {route.port, 80} if redirects else {route.port}
+        edge = self.placement.edge
+        if edge.network != "host":
+            ports |= {backend.port for backend in self.edge.state().backends.values()}
+        edge_host.ensure_edge(self.engine, edge, ports, self.clock)
+        if edge.network != "host":
+            self.engine.connect_network(self.placement.network, edge.name)
 
     def renew_edge(self) -> str:
         """Replace an edge that is older than ours without losing a request; say what was done."""
@@ -125,8 +130,8 @@ class Host:
         index: int,
         secrets: Mapping[str, Secret],
     ) -> Container:
-        """Create a replica that has yet to be started, at a free address of the edge's network."""
-        address = self.addresses.allocate(self.engine, self.placement.edge.name)
+        """Create a replica that has yet to be started, at a free address of its network."""
+        address = self.addresses.allocate(self.engine, self.placement.network)
         spec = replica_spec(
             self.placement,
             release,
@@ -143,7 +148,7 @@ class Host:
         """Start what `create_replica` made.
 
         Args:
-            recreate: creates it again at another address, where another service took this one's
+            recreate: creates it again at another address, where another container took this one's
                 between the look and the start.
 
         Returns the container that runs.
@@ -163,8 +168,8 @@ class Host:
                 return dataclasses.replace(created, status="running")
         self.engine.remove(created.id, volumes=True)
         raise DeploymentFailed(
-            f"{self.name}: other services take every address of {self.placement.edge.name} first",
-            remedy="deploy again when they are done",
+            f"{self.name}: other containers take every address of {self.placement.network} first",
+            remedy=f"docker network inspect {self.placement.network}",
             code=ErrorCode.ADDRESS_IN_USE,
         )
 
@@ -252,7 +257,7 @@ def open_reader(
         spec = edge_host.lock_spec(edge, f"{edge.name}-reader-{os.urandom(6).hex()}", {})
         carrier, stream = _start_reader(engine, spec)
     # Asked only where deploy.yaml says what it should be.
-    subnet = engine.networks().get(edge.name, "") if edge.subnet is not None else ""
+    subnet = engine.networks().get(placement.network, "") if edge.subnet is not None else ""
     with contextlib.closing(Session(engine.host, stream)) as session:
         yield Host(
             name=name,

@@ -54,6 +54,8 @@ class Lock:
 
     container_id: str
     session: Session
+    waited: bool = False
+    """Another command held it before, since this one began."""
     _released: threading.Event = field(default_factory=threading.Event)
 
     def keep(self) -> None:
@@ -124,11 +126,12 @@ def acquire(
     started = clock.monotonic()
     deadline = started + max(wait_seconds, _RELEASE_SECONDS)
     unstarted: dict[str, float] = {}
+    waited = False
     while True:
         try:
-            return _create(engine, spec)
+            return _create(engine, spec, waited=waited)
         except (NameTaken, SessionLost):
-            pass
+            waited = True
         if cancel is not None and cancel.is_set():
             raise Interrupted(f"{engine.host}: stopped while waiting for the lock")
         container = engine.container(spec.name)
@@ -170,7 +173,7 @@ def _require_lock(engine: Engine, container: Container) -> None:
         )
 
 
-def _create(engine: Engine, spec: ContainerSpec) -> Lock:
+def _create(engine: Engine, spec: ContainerSpec, *, waited: bool) -> Lock:
     with contextlib.ExitStack() as undo:
         # By name and deployment: the response to `create` may be what was lost.
         undo.callback(_remove_own, engine, spec)
@@ -184,7 +187,7 @@ def _create(engine: Engine, spec: ContainerSpec) -> Lock:
         session = undo.enter_context(contextlib.closing(Session(engine.host, stream)))
         session.ping()
         undo.pop_all()
-    lock = Lock(container_id=container_id, session=session)
+    lock = Lock(container_id=container_id, session=session, waited=waited)
     lock.keep()
     return lock
 

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.addresses import IpAllocator
 from deploy_action.platforms.docker.dialer import HostDialer
-from deploy_action.platforms.docker.edge.host import ensure_image, ensure_network, lock_spec
+from deploy_action.platforms.docker.edge.host import (
+    ensure_edge_network,
+    ensure_image,
+    ensure_network,
+    lock_spec,
+)
 from deploy_action.platforms.docker.engine.protocol import ImageMissing
 from deploy_action.platforms.docker.host import Host
 from deploy_action.platforms.docker.lock import Lock, acquire, lock_name
@@ -39,11 +44,14 @@ def lock_host(
     """
     edge = placement.edge
     spec = lock_spec(edge, lock_name(edge.name, placement.service, placement.environment), labels)
+
+    def provide_network() -> str:
+        return ensure_network(engine, edge, placement.network, placement.labels)
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="network") as beside:
-        network = beside.submit(ensure_network, engine, edge)
-        if edge.network != "host":
-            # The lock's own container will be in it.
-            network.result()
+        network = beside.submit(provide_network)
+        # The lock's own container will be in it.
+        ensure_edge_network(engine, edge)
         try:
             lock = acquire(
                 engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel.event
@@ -56,6 +64,10 @@ def lock_host(
                 engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel.event
             )
     try:
+        # A removal that was waited for took the network away.
+        subnet = provide_network() if lock.waited else network.result()
+        if edge.network != "host":
+            engine.connect_network(placement.network, lock.container_id)
         host = Host(
             name=name,
             engine=engine,
@@ -63,7 +75,7 @@ def lock_host(
             clock=clock,
             session=lock.session,
             dialer=HostDialer(engine=engine, container_id=lock.container_id),
-            addresses=IpAllocator(subnet=network.result()),
+            addresses=IpAllocator(subnet=subnet),
         )
     except BaseException:
         lock.release()

@@ -32,7 +32,7 @@ class HostObservation:
         servers: what the running edge says of the backend; None without an edge or a backend.
         edge: what the edge's configuration says of all services.
         fingerprint_key: the key of secret fingerprints; None where none was made yet.
-        subnet: of the edge's network; empty where it has yet to be created, None if not looked up.
+        subnet: of the environment's network; empty where it has yet to be created, None if not looked up.
         problem: why the host could not be observed; everything else is empty then.
     """
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.edge.edge import place_taken
+from deploy_action.platforms.docker.edge.subnets import is_part_of
 from deploy_action.platforms.docker.health import require_healthcheck
 from deploy_action.platforms.docker.replicas import (
     Placement,
@@ -29,7 +30,7 @@ from deploy_action.rollout.plan import Plan, Stage, draft_plan
 from deploy_action.rollout.steps.record import Record
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import EdgeOptions, Environment, Hook
+    from deploy_action.config.model import Environment, Hook
     from deploy_action.platforms.docker.observation import DockerObservation, HostObservation
     from deploy_action.releases.model import Kind, Release
     from deploy_action.rollout.step import Step
@@ -195,7 +196,7 @@ def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
     for text in disputes(seen.ledger):
         yield Note(NoteCode.LEDGER_DISPUTED, text)
     for host in seen.hosts:
-        yield from _network_notes(host, plan.configuration.edge)
+        yield from _network_notes(host, Placement.of(plan.configuration))
     if plan.unchanged:
         return
     configuration = plan.configuration
@@ -220,17 +221,19 @@ def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
         yield Note(NoteCode.FIRST_DEPLOYMENT, text)
 
 
-def _network_notes(host: HostObservation, edge: EdgeOptions) -> Iterator[Note]:
+def _network_notes(host: HostObservation, placement: Placement) -> Iterator[Note]:
+    network, wanted = placement.network, placement.edge.subnet
     if host.subnet == "":
-        subnet = edge.subnet or "a range that the host has no route to (edge.subnet sets one)"
-        text = f"{host.host}: the network {edge.name} will be created with {subnet}"
+        own = "a range that the host has no route to (edge.subnet sets one)"
+        subnet = f"a part of {wanted}" if wanted else own
+        text = f"{host.host}: the network {network} will be created with {subnet}"
         yield Note(NoteCode.EDGE_NETWORK, text)
-    elif host.subnet and edge.subnet and host.subnet != edge.subnet:
+    elif host.subnet and wanted and not is_part_of(host.subnet, wanted):
         yield Note(
             NoteCode.EDGE_NETWORK,
-            f"{host.host}: the network {edge.name} keeps {host.subnet}, not edge.subnet "
-            f"{edge.subnet}: a network that exists cannot change its range; another edge.name gets "
-            "one of its own",
+            f"{host.host}: the network {network} keeps {host.subnet}, which is not in edge.subnet "
+            f"{wanted}: a network that exists cannot change its range; deploy-action remove, or "
+            "another edge.name, makes a new one",
         )
 
 

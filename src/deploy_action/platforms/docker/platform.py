@@ -159,7 +159,7 @@ class DockerPlatform:
                 present = {image: found for image in images if (found := engine.image(image))}
                 return HostObservation(
                     host=name,
-                    subnet=engine.networks().get(self.placement.edge.name, ""),
+                    subnet=engine.networks().get(self.placement.network, ""),
                     image_ids={image: found.id for image, found in present.items()},
                     without_healthcheck=frozenset(
                         image for image, found in present.items() if not found.healthcheck

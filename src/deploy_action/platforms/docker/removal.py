@@ -26,7 +26,8 @@ def volumes_of(entries: Sequence[Deployment]) -> tuple[str, ...]:
 def remove_leftovers(
     host: Host, entries: Sequence[Deployment], *, delete_volumes: bool
 ) -> list[Note]:
-    """Remove tasks, hooks, tags of images, certificates and pages; and volumes, if asked to.
+    """Remove tasks, hooks, tags of images, certificates, pages and the network; and volumes, if
+    asked to.
 
     The ledger stays: it is the archive, and numbers go on from it.
 
@@ -41,6 +42,7 @@ def remove_leftovers(
             host.session.ping()
             note = discard(host.engine, container.id)
             notes += [note] if note is not None else []
+    _remove_network(host)
     release_images(host, {entry.release.id for entry in entries})
     for directory in (f"certs/{host.backend}", f"pages/{host.backend}"):
         for name in host.session.ask(names(directory)):
@@ -59,3 +61,15 @@ def remove_leftovers(
         )
         notes.append(Note(NoteCode.VOLUME_KEPT, text))
     return notes
+
+
+def _remove_network(host: Host) -> None:
+    """Remove the environment's network, unless it is a user's, or a user's container is on it."""
+    engine, placement = host.engine, host.placement
+    if placement.network not in engine.networks(placement.labels):
+        return
+    host.session.ping()
+    if placement.edge.network != "host":
+        for ours in (placement.edge.name, host.dialer.container_id):
+            engine.disconnect_network(placement.network, ours)
+    engine.remove_network(placement.network)

@@ -53,18 +53,27 @@ class Placement:
         return cls(service=environment.service, environment=environment.name, edge=environment.edge)
 
     @property
+    def network(self) -> str:
+        """Name of the network that only its containers and the edge are on."""
+        return self.edge.network_of(self.service, self.environment)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that say whose something is."""
+        return {
+            f"{_PREFIX}edge": self.edge.name,
+            f"{_PREFIX}service": self.service,
+            f"{_PREFIX}environment": self.environment,
+        }
+
+    @property
     def backend(self) -> str:
         """Name of the environment's backend in the edge."""
         return backend_name(self.service, self.environment)
 
     def selector(self, kind: Literal["replica", "hook", "task"] = "replica") -> dict[str, str]:
         """Return the labels by which the environment's containers are found."""
-        return {
-            f"{_PREFIX}edge": self.edge.name,
-            f"{_PREFIX}service": self.service,
-            f"{_PREFIX}environment": self.environment,
-            f"{_PREFIX}kind": kind,
-        }
+        return self.labels | {f"{_PREFIX}kind": kind}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +121,14 @@ class Replica:
         )
 
     def address(self, placement: Placement) -> str:
-        """Return its fixed address on the edge's network."""
-        return self.container.addresses.get(placement.edge.name, "")
+        """Return its fixed address on the network where the edge reaches it."""
+        return self.container.addresses.get(self.network(placement), "")
+
+    def network(self, placement: Placement) -> str:
+        """Return the network where the edge reaches it: once all services shared the edge's own."""
+        shared = placement.edge.name
+        is_old = placement.network not in self.container.addresses
+        return shared if is_old and shared in self.container.addresses else placement.network
 
 
 def name_of(placement: Placement, version: str, number: int, role: str, index: int) -> str:
@@ -144,11 +159,11 @@ def replica_spec(
     """Describe one replica of a release: a candidate, which the engine never restarts.
 
     Args:
-        address: fixed address on the edge's network.
+        address: fixed address on the environment's network.
         secrets: value of every declared secret.
     """
     configuration = release.configuration
-    first = NetworkSpec(name=placement.edge.name, address=address)
+    first = NetworkSpec(name=placement.network, address=address)
     role_in_name = "" if role == release.roles[0] else role.name
     return _spec(
         placement,
@@ -219,7 +234,7 @@ def task_spec(
 
 
 def _networks(placement: Placement, release: Release) -> tuple[NetworkSpec, ...]:
-    names = (placement.edge.name, *release.configuration.networks)
+    names = (placement.network, *release.configuration.networks)
     return tuple(NetworkSpec(name=name) for name in names)
 
 

@@ -19,8 +19,8 @@ def test_what_was_given_is_not_given_again(tmp_path: Path, monkeypatch: pytest.M
     world.deployed("1.0.0")
     had = {address for _, c in world.replicas() for address in c.addresses.values()}
     engine = world.connect("local")
-    addresses = IpAllocator(subnet=engine.networks()["deploy-action"])
-    given = {addresses.allocate(engine, "deploy-action") for _ in range(MANY)}
+    addresses = IpAllocator(subnet=engine.networks()["deploy-action_shop_production"])
+    given = {addresses.allocate(engine, "deploy-action_shop_production") for _ in range(MANY)}
     assert len(given) == MANY
     assert len(had) == 2
     assert not given & had

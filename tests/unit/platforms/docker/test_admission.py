@@ -26,7 +26,7 @@ def test_an_address_that_somebody_took_first_is_replaced_by_another(
     def taken_once(engine: FakeEngine, container_id: str) -> None:
         found = engine.machine.find(container_id)
         if found is not None and "2.0.0" in found.spec.name and not refused:
-            refused.append(found.addresses["deploy-action"])
+            refused.append(found.addresses["deploy-action_shop_production"])
             raise engine_error(engine.host, "start", "Address already in use")
         start(engine, container_id)
 
@@ -37,7 +37,7 @@ def test_an_address_that_somebody_took_first_is_replaced_by_another(
     world.settle()
     running = [c for _, c in world.replicas() if c.status == "running"]
     assert len(running) == replicas
-    assert refused[0] not in {c.addresses["deploy-action"] for c in running}
+    assert refused[0] not in {c.addresses["deploy-action_shop_production"] for c in running}
     assert list(world.troubles()) == []
     assert world.outages() == []
 

@@ -40,8 +40,9 @@ class FakeEngine:
     def container(self, id_or_name: str) -> Container | None:
         return self.edge
 
-    def networks(self) -> Mapping[str, str]:
-        return {"deploy-action": "10.128.0.0/20"}
+    def networks(self, labels: Mapping[str, str] | None = None) -> Mapping[str, str]:
+        assert labels == {"deploy-action.edge": "deploy-action"}
+        return {"deploy-action_shop_production": "10.128.0.0/20", "deploy-action_own_v6": ""}
 
     def execute(
         self, container_id: str, argv: Sequence[str], *, timeout_seconds: float

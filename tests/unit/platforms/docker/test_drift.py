@@ -35,7 +35,7 @@ CURRENT: dict[str, Any] = {
     "cpus": 0.5,
     "pids": 50,
     "env": {"LEVEL": "info", "TOKEN": "x"},
-    "addresses": {"deploy-action": "10.0.2.2", "backend": "10.1.0.2"},
+    "addresses": {"deploy-action_shop_production": "10.0.2.2", "backend": "10.1.0.2"},
 }
 STANDBY = replica(OLD, 1)
 
@@ -91,7 +91,7 @@ def test_what_is_as_recorded_is_no_drift() -> None:
         {"memory_bytes": 0},
         {"cpus": 2.0},
         {"pids": 0},
-        {"addresses": {"deploy-action": "10.0.2.2"}},
+        {"addresses": {"deploy-action_shop_production": "10.0.2.2"}},
         {"image_id": "sha256:2"},
         {"env": {"LEVEL": "debug", "TOKEN": "x"}},
         {"env": {"TOKEN": "x"}},

@@ -75,7 +75,7 @@ def replica(
             image_id="sha256:1",
             labels=made.labels,
             status="running" if running else "exited",
-            addresses={"deploy-action": f"10.128.0.{number + index}"},
+            addresses={"deploy-action_shop_production": f"10.128.0.{number + index}"},
         )
     )
 
@@ -119,7 +119,7 @@ def test_a_candidate_is_not_restarted_by_the_engine_and_has_all_that_was_configu
     assert (made.memory_bytes, made.cpus, made.pids) == (2**26, 0.5, 50)
     assert made.binds == ("data:/data:ro",)
     assert [(n.name, n.address) for n in made.networks] == [
-        ("deploy-action", "10.128.0.2"),
+        ("deploy-action_shop_production", "10.128.0.2"),
         ("backend", None),
     ]
     assert made.labels["team"] == "web"

@@ -15,6 +15,7 @@ from deploy_action.platforms.docker.edge.subnets import (
     HostRoute,
     dynamic_range,
     free_subnets,
+    parts_of,
     read_routes,
 )
 from deploy_action.platforms.docker.engine.protocol import (
@@ -27,6 +28,7 @@ from deploy_action.platforms.docker.engine.protocol import (
 __all__ = [
     "edge_image",
     "ensure_edge",
+    "ensure_edge_network",
     "ensure_image",
     "ensure_network",
     "free_addresses",
@@ -34,6 +36,7 @@ __all__ = [
     "look_at_network",
     "reader_argv",
     "renew_edge",
+    "service_networks",
 ]
 
 _SESSION = "/usr/local/bin/session"
@@ -79,27 +82,36 @@ def ensure_image(engine: Engine, options: EdgeOptions) -> None:
         engine.pull(options.image, None)
 
 
-def ensure_network(engine: Engine, options: EdgeOptions) -> str:
-    """Create the network of edge and replicas unless it exists, and return its subnet."""
-    name = options.name
+def ensure_network(
+    engine: Engine, options: EdgeOptions, name: str, labels: Mapping[str, str]
+) -> str:
+    """Create a network unless it exists, and return its subnet.
+
+    Args:
+        name: the one of a service and environment (`EdgeOptions.network_of`), or the edge's own.
+        labels: by which it is found again.
+    """
     networks = engine.networks()
     if name in networks:
         return networks[name]
     if options.subnet is not None:
-        candidates: Iterable[str] = (options.subnet,)
+        candidates: Iterable[str] = parts_of(options.subnet, networks.values())
     else:
         ensure_image(engine, options)
         candidates = free_subnets(networks.values(), _host_routes(engine, options))
     for subnet in candidates:
-        if engine.create_network(name, subnet=subnet, dynamic_range=dynamic_range(subnet)):
+        if engine.create_network(
+            name, subnet=subnet, dynamic_range=dynamic_range(subnet), labels=labels
+        ):
             return subnet
         if name in (networks := engine.networks()):
             return networks[name]
     if options.subnet is not None:
         raise DeploymentFailed(
-            f"{engine.host}: the network {name} cannot have edge.subnet {options.subnet}: another "
-            "network of Docker has addresses of it",
-            remedy="docker network inspect $(docker network ls -q) | grep Subnet",
+            f"{engine.host}: there is no range left in edge.subnet {options.subnet} for the network "
+            f"{name}: other networks of Docker have all of it",
+            remedy="docker network inspect $(docker network ls -q) | grep Subnet; a wider edge.subnet "
+            "has room for more",
             code=ErrorCode.ADDRESS_IN_USE,
         )
     raise DeploymentFailed(
@@ -107,6 +119,22 @@ def ensure_network(engine: Engine, options: EdgeOptions) -> str:
         remedy="set edge.subnet in deploy.yaml to a range of your own; ip route shows the others",
         code=ErrorCode.ADDRESS_IN_USE,
     )
+
+
+def ensure_edge_network(engine: Engine, options: EdgeOptions) -> None:
+    """Create the network at which an edge publishes its ports, where it is not the host's.
+
+    Docker publishes a container's ports at the network whose name sorts first, and the names of the
+    services' networks begin with this one: none of them disturbs the published ports.
+    """
+    if options.network != "host":
+        ensure_network(engine, options, options.name, {"deploy-action.edge": options.name})
+
+
+def service_networks(engine: Engine, options: EdgeOptions) -> tuple[str, ...]:
+    """Return the names of all services' networks at an edge."""
+    networks = engine.networks({"deploy-action.edge": options.name})
+    return tuple(sorted(name for name in networks if name != options.name))
 
 
 def _host_routes(engine: Engine, options: EdgeOptions) -> tuple[HostRoute, ...]:
@@ -146,7 +174,7 @@ def look_at_network(
 def free_addresses(subnet: str, taken: Collection[str]) -> Iterator[str]:
     """Yield the addresses that replicas may have, lowest first.
 
-    The first address is the gateway's, and Docker assigns those of the last /24 itself.
+    The first address is the gateway's, and Docker assigns those of `dynamic_range` itself.
     """
     network = ipaddress.IPv4Network(subnet)
     dynamic = ipaddress.IPv4Network(dynamic_range(subnet))
@@ -178,7 +206,8 @@ def ensure_edge(engine: Engine, options: EdgeOptions, ports: Collection[int], cl
         container = None
     if container is None:
         try:
-            upgrade.start_edge(engine, _edge_spec(options, ports))
+            services = () if options.network == "host" else service_networks(engine, options)
+            upgrade.start_edge(engine, _edge_spec(options, ports, services))
         except NameTaken:
             return ensure_edge(engine, options, ports, clock)
     else:
@@ -214,7 +243,10 @@ def renew_edge(
         return str(error)
 
 
-def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
+def _edge_spec(
+    options: EdgeOptions, ports: Collection[int], services: Sequence[str] = ()
+) -> ContainerSpec:
+    """Describe the edge; `services` are their networks, where it is not on the host's."""
     host = options.network == "host"
     return ContainerSpec(
         name=options.name,
@@ -225,7 +257,9 @@ def _edge_spec(options: EdgeOptions, ports: Collection[int]) -> ContainerSpec:
             upgrade.REVISION: str(artifact.revision()),
         },
         network_mode="host" if host else None,
-        networks=() if host else (NetworkSpec(name=options.name),),
+        networks=()
+        if host
+        else tuple(NetworkSpec(name=name) for name in (options.name, *services)),
         publish={} if host else {port: port for port in ports},
         binds=(f"{options.name}:/state",),
         restart="unless-stopped",

@@ -1,4 +1,4 @@
-"""Which range the network of the edge takes: one that the host routes nowhere else. Pure."""
+"""Which range a network takes: one of deploy.yaml's, or one that the host routes nowhere else. Pure."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ __all__ = [
     "crossing_routes",
     "dynamic_range",
     "free_subnets",
+    "is_part_of",
+    "parts_of",
     "read_routes",
 ]
 
@@ -20,7 +22,8 @@ _MAX_BYTES = 4 << 20
 ROUTES_ARGV = ("head", "-c", str(_MAX_BYTES), "/proc/net/fib_trie")
 """Prints all routing tables of the host, those of VPNs too (proc_net(5))."""
 _POOLS = tuple(map(IPv4Network, ("10.128.0.0/9", "172.16.0.0/12", "192.168.0.0/16")))
-_LENGTH = 20
+_LENGTH = 24
+_SMALLEST = 27
 _TRIED = 32
 _SPLIT_DEFAULT = 1
 """VPNs replace the default route by its two halves, 0.0.0.0/1 and 128.0.0.0/1."""
@@ -79,6 +82,26 @@ def free_subnets(taken: Collection[str], routes: Collection[HostRoute]) -> Itera
                 return
 
 
+def parts_of(subnet: str, taken: Collection[str]) -> Iterator[str]:
+    """Yield the free ranges of one that is divided between networks: 16 of a /20 or a /22, fewer of
+    a smaller one.
+
+    Args:
+        taken: subnets of the engine's networks.
+    """
+    whole = IPv4Network(subnet)
+    used = [IPv4Network(other) for other in taken if other and ":" not in other]
+    length = max(_LENGTH, min(_SMALLEST, whole.prefixlen + 4))
+    for part in whole.subnets(new_prefix=length):
+        if not any(part.overlaps(other) for other in used):
+            yield str(part)
+
+
+def is_part_of(subnet: str, whole: str) -> bool:
+    """Tell whether all addresses of a subnet are in another one."""
+    return IPv4Network(subnet).subnet_of(IPv4Network(whole))
+
+
 def crossing_routes(subnet: str, routes: Collection[HostRoute]) -> tuple[str, ...]:
     """Return the routes that lead elsewhere with addresses of a network that exists."""
     network = IPv4Network(subnet)
@@ -90,6 +113,7 @@ def crossing_routes(subnet: str, routes: Collection[HostRoute]) -> tuple[str, ..
 
 
 def dynamic_range(subnet: str) -> str:
-    """Return the part of a subnet whose addresses Docker assigns itself: its last /24 or half."""
+    """Return the part of a subnet whose addresses Docker assigns itself: its last quarter, a /24 at
+    most."""
     network = IPv4Network(subnet)
-    return str(list(network.subnets(new_prefix=max(24, network.prefixlen + 1)))[-1])
+    return str(list(network.subnets(new_prefix=max(24, network.prefixlen + 2)))[-1])

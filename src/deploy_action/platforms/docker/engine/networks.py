@@ -17,9 +17,10 @@ __all__ = ["DockerNetworks", "endpoint_address"]
 class DockerNetworks(DockerCalls):
     """Networks and volumes, by Docker's API."""
 
-    def networks(self) -> Mapping[str, str]:
+    def networks(self, labels: Mapping[str, str] | None = None) -> Mapping[str, str]:
+        filters = {"label": [f"{key}={value}" for key, value in (labels or {}).items()]}
         with self._errors("list networks"):
-            entries = self._api.get("networks")
+            entries = self._api.get("networks", filters=filters)
         return {
             entry["Name"]: ((entry["IPAM"].get("Config") or [{}])[0]).get("Subnet", "")
             for entry in entries
@@ -31,13 +32,15 @@ class DockerNetworks(DockerCalls):
         endpoints = (entry["NetworkSettings"]["Networks"].get(network) for entry in entries)
         return frozenset(endpoint_address(e) for e in endpoints if e) - {""}
 
-    def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
+    def create_network(
+        self, name: str, *, subnet: str, dynamic_range: str, labels: Mapping[str, str]
+    ) -> bool:
         body = {
             "Name": name,
             "Driver": "bridge",
             "CheckDuplicate": True,
             "IPAM": {"Driver": "default", "Config": [{"Subnet": subnet, "IPRange": dynamic_range}]},
-            "Labels": {"deploy-action.edge": name},
+            "Labels": dict(labels),
         }
         with self._errors(f"create network {name}"):
             try:
@@ -48,6 +51,24 @@ class DockerNetworks(DockerCalls):
                     return False
                 raise
         return True
+
+    def connect_network(self, name: str, container_id: str) -> None:
+        with self._errors(f"connect {container_id[:12]} to network {name}"):
+            try:
+                self._api.post("networks", name, "connect", body={"Container": container_id})
+            except EngineApiError as error:
+                # 403: "endpoint with name … already exists in network …".
+                if error.status != 403:
+                    raise
+
+    def disconnect_network(self, name: str, container_id: str) -> None:
+        with self._errors(f"disconnect {container_id[:12]} from network {name}"):
+            try:
+                body = {"Container": container_id, "Force": True}
+                self._api.post("networks", name, "disconnect", body=body)
+            except EngineApiError as error:
+                if error.status not in (403, 404, 409, 500):
+                    raise
 
     def remove_network(self, name: str) -> None:
         with contextlib.suppress(DeploymentFailed):

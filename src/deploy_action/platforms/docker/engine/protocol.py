@@ -306,14 +306,22 @@ class Streams(Protocol):
 class Networks(Protocol):
     """An engine's networks and volumes."""
 
-    def networks(self) -> Mapping[str, str]:
-        """Return the subnet of every network by name."""
+    def networks(self, labels: Mapping[str, str] | None = None) -> Mapping[str, str]:
+        """Return the subnet of every network by name, or of those that have all labels."""
 
     def addresses(self, network: str) -> frozenset[str]:
         """Return the addresses of all containers on a network, stopped ones too."""
 
-    def create_network(self, name: str, *, subnet: str, dynamic_range: str) -> bool:
+    def create_network(
+        self, name: str, *, subnet: str, dynamic_range: str, labels: Mapping[str, str]
+    ) -> bool:
         """Create a bridge network; False when the subnet or the name is taken."""
+
+    def connect_network(self, name: str, container_id: str) -> None:
+        """Connect a container, running or not, to a network; one that is on it is fine."""
+
+    def disconnect_network(self, name: str, container_id: str) -> None:
+        """Take a container off a network; one that is not on it is fine."""
 
     def remove_network(self, name: str) -> None:
         """Remove a network; one that is absent or in use is fine."""
