@@ -69,6 +69,10 @@ def _status(row: dict[str, str]) -> ServerStatus:
     unanswered = sum(int(row.get(name) or 0) for name in ("econ", "eresp", "wretr", "wredis"))
     # stot counts attempts at their start; a TCP server has nothing else.
     answered = row.get("req_tot") or ""
+    if answered:
+        # One request that was repeated after an empty answer is in eresp once and in wretr twice.
+        started = int(row["stot"] or 0) - int(row["scur"] or 0)
+        unanswered = min(unanswered, max(0, started - int(answered)))
     return ServerStatus(
         name=row["svname"],
         up=row["status"].startswith("UP") or row["status"] == "no check",

@@ -33,3 +33,9 @@ def test_a_tcp_server_has_connections_only() -> None:
     """Its columns of requests are empty."""
     refusing = status("0,10,,,0,0,0,10")
     assert (refusing.requests, refusing.unanswered) == (10, 10)
+
+
+def test_a_request_that_was_repeated_after_an_empty_answer_failed_once() -> None:
+    """By experiment: HAProxy counts an empty answer in eresp once and in wretr twice."""
+    repeated = status("0,5553,5430,0,0,123,246,0")
+    assert (repeated.requests, repeated.unanswered) == (5553, 123)
