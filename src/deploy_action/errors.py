@@ -92,6 +92,7 @@ class ErrorCode(StrEnum):
     IMAGE_NOT_PULLABLE = "image-not-pullable"
     INVALID_ARGUMENT = "invalid-argument"
     INVALID_OPTION = "invalid-option"
+    INVALID_DIGEST = "invalid-digest"
     INVALID_VERSION = "invalid-version"
     NAME_TAKEN = "name-taken"
     NOT_CONFIRMED = "not-confirmed"

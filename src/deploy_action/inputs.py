@@ -54,6 +54,8 @@ class Inputs:
     reason: str = ""
     actor: str = ""
     commit: str = ""
+    repository: str = ""
+    """OWNER/NAME of the repository that this runs in; proofs name it."""
     run_url: str = ""
     lock_wait_seconds: float = 0.0
     dry_run: bool = False

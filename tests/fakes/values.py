@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from deploy_action.releases.model import Deployment, Kind, Release, Role, State,
 __all__ = [
     "WEB_AND_WORKER",
     "deployment",
+    "digest_of",
     "environment",
     "ledger",
     "release",
@@ -25,6 +27,11 @@ WEB_AND_WORKER = (
     Role(name="web", replicas=2),
     Role(name="worker", replicas=1, takes_traffic=False),
 )
+
+
+def digest_of(text: str) -> str:
+    """Return a digest that only this text has."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def environment(**changes: Any) -> Environment:
@@ -56,7 +63,7 @@ def release(
         environment=configuration.name,
         version=version,
         image="registry.test/shop",
-        digest=f"sha256:{version}",
+        digest=digest_of(version),
         config=serialize(configuration),
         roles=roles_of(configuration) if roles is None else roles,
         secrets=secrets or {},

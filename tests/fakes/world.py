@@ -16,6 +16,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine
 from tests.fakes.machine import FakeContainer, FakeImage, FakeMachine
 from tests.fakes.process import Died, Process
+from tests.fakes.values import digest_of
 
 from deploy_action.commands import perform
 from deploy_action.errors import BadInput
@@ -71,7 +72,7 @@ class World:
         digest = "sha256:" + hashlib.sha256(repr(application).encode()).hexdigest()
         by_digest = f"{_REPOSITORY}@{digest}"
         image = FakeImage(
-            id=f"sha256:id-{application.version}-{digest[7:19]}",
+            id=digest_of(f"id of {digest}"),
             digests=(by_digest,),
             application=application,
             healthcheck=application.docker_health != "none",
@@ -89,7 +90,9 @@ class World:
     def run(self, command: str, process: Process | None = None, **inputs: Any) -> Report | None:
         """Run a command to its end; None when its process died on the way."""
         self.process = process or Process()
-        given = Inputs(config=self.directory / "deploy.yaml", actor="ada", **inputs)
+        environ = inputs.get("environ", {})
+        inputs = {"actor": "ada", "repository": environ.get("GITHUB_REPOSITORY", "")} | inputs
+        given = Inputs(config=self.directory / "deploy.yaml", **inputs)
         try:
             answer = perform(command, given)
         except Died:

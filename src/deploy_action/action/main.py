@@ -107,6 +107,7 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     accepted = {option.field for option in call.command.options}
     facts = {"actor": context.actor, "commit": context.commit, "run_url": context.run_url}
     fields = {k: v for k, v in facts.items() if k in accepted or k == "run_url"}
+    fields["repository"] = context.repository
     inputs = Inputs(**{**fields, **call.fields}, environ=_with_secrets(environ))
     # Progress quotes containers' logs: none of it may be a workflow command.
     with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:

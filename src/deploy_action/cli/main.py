@@ -107,13 +107,15 @@ def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -
 
 
 def _inputs(call: Call, environ: Mapping[str, str]) -> Inputs:
-    """Fill in who and from which commit, for the commands that record it."""
+    """Fill in who, from which commit and in which repository, for the commands that record it."""
     fields = dict(call.fields)
     records = {option.field for option in call.command.options}
     if "actor" in records and "actor" not in fields:
         fields["actor"] = provenance.actor(environ)
     if "commit" in records and "commit" not in fields:
         fields["commit"] = provenance.commit()
+    if records & {"proof", "proof_file"}:
+        fields["repository"] = provenance.repository(environ)
     return Inputs(**fields, environ=environ)
 
 

@@ -6,7 +6,13 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, ErrorCode
-from deploy_action.releases.attestation import KEY, Attestation, proof_key, sign
+from deploy_action.releases.attestation import (
+    KEY,
+    Attestation,
+    proof_key,
+    require_repository,
+    sign,
+)
 from deploy_action.releases.model import State
 from deploy_action.results.outcome import Result
 
@@ -23,7 +29,8 @@ def require_attestable(inputs: Inputs) -> None:
     """Check before anything changes whether a requested proof can be written.
 
     Raises:
-        BadInput: the key is missing or too short, or the file's directory is not there.
+        BadInput: the key is missing or too short, the repository is unknown, or the file's
+            directory is not there.
     """
     key = proof_key(inputs.environ)
     if inputs.proof_file is None:
@@ -34,6 +41,7 @@ def require_attestable(inputs: Inputs) -> None:
             remedy=f"make a key once: openssl rand -hex 32, and pass it as {KEY}",
             code=ErrorCode.SECRET_MISSING,
         )
+    require_repository(inputs)
     if not inputs.proof_file.parent.is_dir():
         raise BadInput(
             f"{inputs.proof_file.parent}: there is no such directory",
@@ -51,10 +59,13 @@ def attest(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
     if key is None or not done or deployment is None or deployment.state is not State.SUCCEEDED:
         return outcome
     release = deployment.release
+    why = ""
     if release.local:
-        note = (
-            "no proof was signed: the image was never in a registry, so no other host can take it"
-        )
+        why = "the image was never in a registry, so no other host can take it"
+    elif not inputs.repository:
+        why = "git's remote origin, which it would name, is not set"
+    if why:
+        note = f"no proof was signed: {why}"
         return dataclasses.replace(outcome, notes=(*outcome.notes, note))
     proof = sign(
         Attestation(
@@ -65,7 +76,7 @@ def attest(outcome: Outcome, inputs: Inputs, now: datetime) -> Outcome:
             digest=release.digest,
             commit=release.commit,
             deployment=deployment.id,
-            repository=inputs.environ.get("GITHUB_REPOSITORY", ""),
+            repository=inputs.repository,
             time=now.isoformat(timespec="seconds"),
         ),
         key,

@@ -25,7 +25,12 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, ErrorCode, GateRefused
 from deploy_action.gates.run import require_passed, run_gates
 from deploy_action.images.build_once import require_same_digest
-from deploy_action.images.resolve import credentials, requested_image, resolve_image
+from deploy_action.images.resolve import (
+    credentials,
+    requested_image,
+    require_own_name,
+    resolve_image,
+)
 from deploy_action.inputs import Secret
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.certificate_files import certificate_of
@@ -128,6 +133,8 @@ def deploy_image(
             )
             before = functools.partial(look_before, config, target, inputs, events)
             require_passed_before(config, target, image, inputs, before, clock.now())
+        else:
+            require_own_name(image, platform.first)
         if inputs.dry_run:
             return _plan(platform, target, image, kind, secrets, gates)
         with platform.lock(connection.holder) as store:
@@ -289,7 +296,7 @@ def look_before(
     with connect_platform(before, inputs, events) as connection:
         seen = connection.platform.observe()
         unstable = seen.unstable(connection.clock.now())
-        return EnvironmentBefore(entries=seen.ledger.entries, unstable=unstable)
+        return EnvironmentBefore(ledger=seen.ledger, unstable=unstable)
 
 
 def refusal(target: Environment, gates: Sequence[GateResult]) -> Outcome | None:

@@ -2,10 +2,50 @@
 
 from __future__ import annotations
 
-__all__ = ["DOCKER_HUB", "registry_of", "server_name", "split_reference"]
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
+
+__all__ = [
+    "DOCKER_HUB",
+    "is_digest",
+    "is_repository",
+    "is_version",
+    "own_repository",
+    "registry_of",
+    "server_name",
+    "split_reference",
+]
 
 DOCKER_HUB = "docker.io"
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NAME = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?{_NAME}(?:/{_NAME})*")
+_MAX_REPOSITORY = 255
 _HUB_NAMES = (DOCKER_HUB, "index.docker.io", "registry-1.docker.io")
+
+
+def is_version(text: str) -> bool:
+    """Tell whether an image can be tagged with a version."""
+    return _VERSION.fullmatch(text) is not None
+
+
+def is_digest(text: str) -> bool:
+    """Tell whether a text has the form of a digest; the id of an image has it, too."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def is_repository(text: str) -> bool:
+    """Tell whether a text has the form of an image's repository, without tag and digest."""
+    return len(text) <= _MAX_REPOSITORY and _REPOSITORY.fullmatch(text) is not None
+
+
+def own_repository(environment: Environment) -> str:
+    """Return the repository that an environment's images come from, whatever another one says."""
+    return split_reference(environment.image or environment.service)[0]
 
 
 def split_reference(reference: str) -> tuple[str, str | None, str | None]:

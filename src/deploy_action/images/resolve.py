@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from deploy_action.config.references import registry_of, server_name, split_reference
+from deploy_action.config.references import (
+    is_digest,
+    is_repository,
+    is_version,
+    registry_of,
+    server_name,
+    split_reference,
+)
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.releases.model import ResolvedImage
 
@@ -19,20 +25,27 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.releases.model import Deployment
 
-__all__ = ["ImageSource", "RequestedImage", "credentials", "requested_image", "resolve_image"]
-
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-"""What a tag may be: https://github.com/distribution/reference"""
+__all__ = [
+    "ImageSource",
+    "RequestedImage",
+    "credentials",
+    "requested_image",
+    "require_own_name",
+    "resolve_image",
+]
 
 
 class _Image(Protocol):
-    """An image that a host has: its id, and its digests as ``repository@sha256:…``."""
+    """An image that a host has: its id, its digests as ``repository@sha256:…``, and its tags."""
 
     @property
     def id(self) -> str: ...
 
     @property
     def digests(self) -> tuple[str, ...]: ...
+
+    @property
+    def tags(self) -> tuple[str, ...]: ...
 
     @property
     def labels(self) -> Mapping[str, str]: ...
@@ -114,12 +127,22 @@ def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
     """Return the image that the options ask for or, without any, deploy.yaml.
 
     Raises:
-        BadInput: there is no version, or one that is no possible tag, or one that moves.
+        BadInput: there is no version, or one that is no possible tag, or one that moves; or the
+            repository or the digest is none.
     """
     repository, tag, digest = split_reference(
         inputs.image or environment.image or environment.service
     )
     digest = inputs.digest or digest
+    if not is_repository(repository):
+        raise BadInput(
+            f"{repository[:140]!r} is not a repository of images",
+            cause="small letters, digits, '.', '_', '-' and '/', after the name of the registry",
+            remedy="--image ghcr.io/acme/shop",
+            code=ErrorCode.INVALID_OPTION,
+        )
+    if digest is not None:
+        _require_digest(digest)
     version = inputs.version or tag or (digest or "")[7:19] or inputs.commit[:12]
     if not version:
         raise BadInput(
@@ -127,7 +150,7 @@ def requested_image(environment: Environment, inputs: Inputs) -> RequestedImage:
             remedy="pass --version 1.2.3, or write a tag in deploy.yaml's image",
             code=ErrorCode.INVALID_VERSION,
         )
-    if not _TAG.fullmatch(version):
+    if not is_version(version):
         raise BadInput(
             f"{version[:140]!r} cannot be a version",
             cause="images are tagged with it: letters, digits, '.', '_' and '-', at most 128",
@@ -172,9 +195,44 @@ def resolve_image(
     name = requested_image(environment, inputs)
     build = environment.build
     if build is not None and environment.after is None and name.digest is None:
-        return _built(environment, build, inputs, name, source, events, entries)
-    image = _existing(environment, inputs, name, source)
-    return dataclasses.replace(image, commit=inputs.commit)
+        image = _built(environment, build, inputs, name, source, events, entries)
+    else:
+        image = _existing(environment, inputs, name, source)
+        image = dataclasses.replace(image, commit=inputs.commit)
+    if not image.pending:
+        _require_digest(image.digest)
+    return image
+
+
+def require_own_name(image: ResolvedImage, source: ImageSource) -> None:
+    """Let a local image on that passed elsewhere only if the host has it under its own repository's
+    name: an id alone could be that of any image there.
+
+    Raises:
+        DeploymentFailed: it has another name, or is not there.
+    """
+    if not image.local:
+        return
+    found = source.image(image.digest)
+    names = () if found is None else found.tags
+    if not any(split_reference(name)[0] == image.repository for name in names):
+        raise DeploymentFailed(
+            f"{source.host}: {image.digest[:19]} is no image of {image.repository}",
+            cause=f"it is called {', '.join(names[:3])} there" if names else "it is not there",
+            remedy=f"docker images {image.repository}",
+            code=ErrorCode.IMAGE_NOT_FOUND,
+        )
+
+
+def _require_digest(digest: str) -> None:
+    """Check what an option, a host or a registry calls a digest."""
+    if not is_digest(digest):
+        raise BadInput(
+            f"{digest[:80]!r} is not a digest",
+            cause="a digest is sha256: and 64 digits from 0 to f",
+            remedy="docker buildx imagetools inspect REPOSITORY:VERSION shows it",
+            code=ErrorCode.INVALID_DIGEST,
+        )
 
 
 def _existing(

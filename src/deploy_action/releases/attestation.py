@@ -19,6 +19,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deploy_action.config.references import is_digest, is_version, own_repository
+from deploy_action.config.serialize import decode_as
 from deploy_action.errors import BadInput, GateRefused
 from deploy_action.releases.model import ResolvedImage
 
@@ -34,6 +36,7 @@ __all__ = [
     "proven_image",
     "read",
     "require_proven",
+    "require_repository",
     "sign",
 ]
 
@@ -51,7 +54,7 @@ _AGAIN = "hand on the output `proof`, or the file of --proof-file, of the deploy
 class Attestation:
     """What is signed: this digest was deployed there with success.
 
-    `time` is when it was signed, in ISO 8601; `repository` is empty outside of GitHub.
+    `time` is when it was signed, in ISO 8601 with its zone; `repository` is OWNER/NAME.
     """
 
     service: str
@@ -108,15 +111,20 @@ def read(text: str, key: bytes) -> Attestation:
     content = signed.removeprefix(PREFIX)
     try:
         stated = json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))
-        proof = Attestation(**stated)
-        datetime.fromisoformat(proof.time)
-    except (binascii.Error, ValueError, TypeError) as error:
+        proof = decode_as(Attestation, stated)
+        if datetime.fromisoformat(proof.time).tzinfo is None:
+            raise ValueError(f"the time {proof.time} has no zone")
+        if not (is_version(proof.version) and is_digest(proof.digest)):
+            raise ValueError(f"the version {proof.version!r} or the digest {proof.digest!r}")
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise BadInput("the proof is of a form that this version does not know") from error
     return proof
 
 
 def proven_image(wanted: Environment, inputs: Inputs, now: datetime) -> ResolvedImage:
     """Return the image of the proof that was given, if it is one for this environment.
+
+    Only the digest counts: it is run from the environment's own repository.
 
     Args:
         now: the present time, aware.
@@ -134,7 +142,7 @@ def proven_image(wanted: Environment, inputs: Inputs, now: datetime) -> Resolved
         _require_digest(proof, inputs.digest)
     return ResolvedImage(
         version=proof.version,
-        repository=proof.image,
+        repository=own_repository(wanted),
         digest=proof.digest,
         local=False,
         commit=proof.commit,
@@ -152,6 +160,20 @@ def require_proven(
     _require_digest(_valid(wanted, inputs, now), image.digest)
 
 
+def require_repository(inputs: Inputs) -> None:
+    """Make sure that the repository is known to which a proof is bound.
+
+    Raises:
+        BadInput: it is not.
+    """
+    if not inputs.repository:
+        raise BadInput(
+            "a proof counts in one repository, and which one this is, is unknown",
+            cause="GITHUB_REPOSITORY is not set, and git has no remote origin",
+            remedy="git remote add origin URL, or set GITHUB_REPOSITORY=OWNER/NAME",
+        )
+
+
 def _valid(wanted: Environment, inputs: Inputs, now: datetime) -> Attestation:
     key = proof_key(inputs.environ)
     if key is None:
@@ -160,18 +182,18 @@ def _valid(wanted: Environment, inputs: Inputs, now: datetime) -> Attestation:
             cause="without the key nobody can tell whether it is genuine",
             remedy=f"give the job the secret: env: {{{KEY}: ${{{{ secrets.{KEY} }}}}}}",
         )
+    require_repository(inputs)
     proof = read(_text(inputs.proof or ""), key)
     age = now - datetime.fromisoformat(proof.time)
-    here = inputs.environ.get("GITHUB_REPOSITORY", "")
     about = {
         "service": (proof.service, wanted.service),
         "environment": (proof.environment, wanted.after or ""),
-        "repository": (proof.repository, here or proof.repository),
+        "repository": (proof.repository, inputs.repository),
     }
     for what, (stated, needed) in about.items():
-        if stated != needed and (stated or what != "repository"):
+        if stated != needed:
             raise GateRefused(
-                f"the proof is about the {what} {stated}, not {needed}",
+                f"the proof is about the {what} {stated or '(none)'}, not {needed}",
                 cause=f"{wanted.name} takes what passed in {wanted.after}",
                 remedy=_AGAIN,
             )

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from deploy_action.config.references import is_digest, is_repository, is_version
 from deploy_action.config.serialize import decode_as
 from deploy_action.releases.model import Deployment, Kind, Release, State
 
@@ -39,8 +39,6 @@ _MAX_BYTES = 1 << 20
 _MAX_NUMBER = 99_999_999
 _MAX_REPLICAS = 1000
 _DISPUTES = 3
-_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_DIGEST = re.compile(r"sha256:[A-Za-z0-9.-]{1,128}")
 
 
 def file_name(deployment: Deployment) -> str:
@@ -69,13 +67,16 @@ def decode(content: bytes) -> Deployment:
             raise ValueError(f"format {data['format']!r}, not {_FORMAT}")
         entry = decode_as(Deployment, data)
         release = entry.release
-        datetime.fromisoformat(entry.started_at)
-        if entry.state is State.SUCCEEDED:
-            datetime.fromisoformat(entry.ended_at)
+        _require_zone(entry.started_at)
+        if entry.ended_at or entry.state is State.SUCCEEDED:
+            _require_zone(entry.ended_at)
         if not 0 < entry.number <= _MAX_NUMBER:
             raise ValueError(f"the number {entry.number}")
-        if not (_VERSION.fullmatch(release.version) and _DIGEST.fullmatch(release.digest)):
-            raise ValueError(f"the version {release.version!r} or the digest {release.digest!r}")
+        versions = (release.version, entry.previous_version or release.version)
+        if not (all(map(is_version, versions)) and is_digest(release.digest)):
+            raise ValueError(f"a version of {versions!r} or the digest {release.digest!r}")
+        if not is_repository(release.image):
+            raise ValueError(f"the image {release.image[:80]!r}")
         if not release.roles or not all(
             0 < role.replicas <= _MAX_REPLICAS for role in release.roles
         ):
@@ -83,6 +84,12 @@ def decode(content: bytes) -> Deployment:
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"not a ledger entry: {error}") from error
     return entry
+
+
+def _require_zone(time: str) -> None:
+    """Raise ValueError where a text is no time, or one that says nothing without its zone."""
+    if datetime.fromisoformat(time).tzinfo is None:
+        raise ValueError(f"the time {time!r} has no zone")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +131,11 @@ class Ledger:
             else:
                 damaged.append(name)
         return cls(entries=tuple(entries), damaged=tuple(damaged))
+
+    @property
+    def agreed(self) -> tuple[Deployment, ...]:
+        """The entries that no host disputes: what one host alone records proves nothing elsewhere."""
+        return tuple(entry for entry in self.entries if entry.number not in self.disputed)
 
     @property
     def highest(self) -> int:

@@ -5,30 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deploy_action.config.references import own_repository
 from deploy_action.errors import BadInput, ErrorCode, GateRefused
 from deploy_action.releases.attestation import proven_image, require_proven
 from deploy_action.releases.ledger import current_deployment, with_version
-from deploy_action.releases.model import Deployment, ResolvedImage, State
+from deploy_action.releases.model import ResolvedImage, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from datetime import datetime
 
     from deploy_action.config.model import DeployConfig, Environment
     from deploy_action.inputs import Inputs
+    from deploy_action.releases.ledger import Ledger
 
 __all__ = ["EnvironmentBefore", "passed_image", "require_passed_before"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentBefore:
-    """The environment named by `after`.
+    """The environment named by `after`. What only some of its hosts record has not passed there.
 
     Attributes:
         unstable: what keeps replicas of its live release from counting as up and healthy.
     """
 
-    entries: Sequence[Deployment]
+    ledger: Ledger
     unstable: tuple[str, ...] = ()
 
     def require_stable(self, wanted: Environment, digest: str) -> None:
@@ -37,7 +39,7 @@ class EnvironmentBefore:
         Raises:
             GateRefused: one of its replicas ended, keeps restarting or is unhealthy.
         """
-        current = current_deployment(self.entries)
+        current = current_deployment(self.ledger.entries)
         if not self.unstable or current is None or current.release.digest != digest:
             return
         raise GateRefused(
@@ -57,6 +59,8 @@ def passed_image(
 ) -> ResolvedImage:
     """Return the image that is live in the environment before, or that version which passed there.
 
+    Only the digest is taken from there: it is run from the repository of `wanted` itself.
+
     Args:
         before: asks the hosts of that environment; not called with a signed proof.
 
@@ -67,8 +71,10 @@ def passed_image(
     if inputs.proof:
         return proven_image(wanted, inputs, now)
     found = before()
-    ledger = found.entries
-    passed = with_version(ledger, inputs.version) if inputs.version else current_deployment(ledger)
+    agreed = found.ledger.agreed
+    if not inputs.version:
+        _require_undisputed(wanted, found.ledger)
+    passed = with_version(agreed, inputs.version) if inputs.version else current_deployment(agreed)
     if passed is None:
         what = f"version {inputs.version}" if inputs.version else "nothing"
         verb = "has not passed" if inputs.version else "has passed"
@@ -87,12 +93,26 @@ def passed_image(
     found.require_stable(wanted, release.digest)
     return ResolvedImage(
         version=release.version,
-        repository=release.image,
+        repository=own_repository(wanted),
         digest=release.digest,
         local=release.local,
         commit=release.commit,
         dirty=release.dirty,
     )
+
+
+def _require_undisputed(wanted: Environment, ledger: Ledger) -> None:
+    """Refuse to guess what is live where the hosts do not agree on it."""
+    current = current_deployment(ledger.entries)
+    if current is not None and current.number in ledger.disputed:
+        raise GateRefused(
+            f"what is live in {wanted.after} is disputed: "
+            f"{', '.join(ledger.disputed[current.number])} does not record deployment "
+            f"{current.number} ({current.release.version})",
+            cause="what one host alone records does not count elsewhere",
+            remedy=f"deploy-action deploy -e {wanted.after} --version VERSION",
+            code=ErrorCode.LEDGER_DISPUTED,
+        )
 
 
 def require_passed_before(
@@ -120,7 +140,7 @@ def require_passed_before(
         require_proven(wanted, image, inputs, now)
         return
     found = before()
-    passed = [entry.release for entry in found.entries if entry.state is State.SUCCEEDED]
+    passed = [entry.release for entry in found.ledger.agreed if entry.state is State.SUCCEEDED]
     same_tag = [release for release in passed if release.version == image.version]
     if same_tag and all(release.digest != image.digest for release in same_tag):
         raise GateRefused(

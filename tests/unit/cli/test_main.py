@@ -295,4 +295,4 @@ def test_every_field_of_a_command_exists_in_the_inputs() -> None:
     declared = {option.field for entry in commands for option in entry.options} | {"config"}
     declared |= {entry.arguments.field for entry in commands if entry.arguments is not None}
     known: set[Any] = {field.name for field in fields(Inputs)}
-    assert declared == known - {"environ"}
+    assert declared == known - {"environ", "repository"}

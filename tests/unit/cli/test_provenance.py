@@ -37,6 +37,30 @@ def test_in_a_repository_git_knows(here: Path) -> None:
     assert provenance.commit() == git("rev-parse", "HEAD")
 
 
+def test_a_repository_is_named_by_github_or_by_its_origin(here: Path) -> None:
+    """A proof that a job signed counts on a laptop with a clone of the same repository."""
+    assert provenance.repository({"GITHUB_REPOSITORY": "acme/shop"}) == "acme/shop"
+    assert provenance.repository({}) == ""
+    git("init", "-q")
+    git("remote", "add", "origin", "git@github.com:acme/shop.git")
+    assert provenance.repository({}) == "acme/shop"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "git@github.com:acme/shop.git",
+        "https://token:x@gitlab.example.com/acme/shop.git",
+        "https://github.com/acme/shop/",
+        "ssh://git@example.com:2222/acme/shop.git",
+        "/acme/shop",
+    ],
+)
+def test_an_origin_is_known_by_its_path(url: str) -> None:
+    """However it is reached, and without what is secret in it."""
+    assert provenance.repository_of(url) == "acme/shop"
+
+
 def test_outside_of_one_the_login_name_is_the_actor(here: Path) -> None:
     """There is always somebody, and no commit is better than a wrong one."""
     assert provenance.actor({"USER": "ada"}) == "ada"

@@ -129,7 +129,7 @@ def test_only_what_went_well_is_proven(world: World) -> None:
 
 def test_another_key_is_refused(world: World) -> None:
     """Whoever has not the key of the environments cannot say that anything passed."""
-    done = promote(world, staged(world).proof, environ={KEY: "x" * 32})
+    done = promote(world, staged(world).proof, environ=ENVIRON | {KEY: "x" * 32})
     refused(done, ExitCode.GATE_REFUSED, "signature is wrong", KEY)
 
 
@@ -163,6 +163,7 @@ def test_another_digest_is_refused_and_both_are_shown(world: World) -> None:
         ({"environment": "test"}, "environment test, not staging"),
         ({"environment": "production"}, "environment production, not staging"),
         ({"repository": "evil/shop"}, "repository evil/shop, not acme/shop"),
+        ({"repository": ""}, "repository (none), not acme/shop"),
     ],
 )
 def test_a_proof_about_something_else_is_refused(
@@ -171,6 +172,46 @@ def test_a_proof_about_something_else_is_refused(
     """The same key may serve several services and environments."""
     done = promote(world, resigned(staged(world).proof, **changes))
     refused(done, ExitCode.GATE_REFUSED, word)
+
+
+def test_a_proof_counts_in_its_own_repository_outside_of_github_too(world: World) -> None:
+    """Where the repository is unknown none is signed, and none is believed."""
+    proof = staged(world).proof
+    unknown = {KEY: SECRET}
+    done = promote(world, proof, environ=unknown)
+    refused(done, ExitCode.BAD_INPUT, "counts in one repository")
+    done = promote(world, proof, environ=unknown, repository="evil/shop")
+    refused(done, ExitCode.GATE_REFUSED, "repository acme/shop, not evil/shop")
+    assert promote(world, proof, environ=unknown, repository="acme/shop").error is None
+
+
+def test_without_a_repository_nothing_is_signed(world: World) -> None:
+    """And a file for a proof is refused before anything changes."""
+    done = staged(world, environ={KEY: SECRET})
+    assert done.proof == ""
+    assert any("remote origin" in str(note) for note in done.notes)
+    done = world.deploy(
+        "1.0.0", environment="staging", environ={KEY: SECRET}, proof_file=world.directory / "proof"
+    )
+    refused(done, ExitCode.BAD_INPUT, "counts in one repository")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"time": "2026-01-01T12:00:00"},
+        {"time": "soon"},
+        {"digest": "latest"},
+        {"digest": "sha256:abc"},
+        {"digest": "sha256:" + "a" * 64 + "\n"},
+        {"version": "-v /:/host"},
+        {"version": ""},
+    ],
+)
+def test_a_statement_without_form_is_bad_input(world: World, changes: dict[str, str]) -> None:
+    """A time without its zone could be any of a whole day's; the key makes nothing else right."""
+    done = promote(world, resigned(staged(world).proof, **changes))
+    refused(done, ExitCode.BAD_INPUT, "does not know")
 
 
 def test_another_version_than_the_proven_is_refused(world: World) -> None:
@@ -221,7 +262,9 @@ def test_a_key_that_could_be_guessed_is_refused(world: World) -> None:
 
 def test_a_proof_without_the_key_is_bad_input(world: World) -> None:
     """It is not believed unseen, and not ignored either."""
-    refused(promote(world, staged(world).proof, environ={}), ExitCode.BAD_INPUT, "is not set")
+    without = {"GITHUB_REPOSITORY": "acme/shop"}
+    done = promote(world, staged(world).proof, environ=without)
+    refused(done, ExitCode.BAD_INPUT, f"{KEY} is not set")
 
 
 def test_a_proof_where_none_is_asked_for_is_bad_input(world: World) -> None:

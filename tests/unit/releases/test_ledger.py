@@ -6,6 +6,7 @@ import dataclasses
 from datetime import UTC, datetime
 
 import pytest
+from tests.fakes.values import digest_of
 
 from deploy_action.releases.ledger import (
     Ledger,
@@ -30,7 +31,7 @@ def release(version: str, **changes: object) -> Release:
         environment="production",
         version=version,
         image="ghcr.io/acme/shop",
-        digest=f"sha256:{version}",
+        digest=digest_of(version),
         config={"name": "production"},
     )
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
@@ -153,5 +154,5 @@ def test_a_release_is_its_content() -> None:
     assert base.id != release("1", config={"name": "staging"}).id
     assert base.id != release("1", secrets={"A": "x"}).id
     assert base.id != release("1", digest="sha256:other").id
-    assert base.reference == "ghcr.io/acme/shop@sha256:1"
-    assert release("1", local=True).reference == "sha256:1"
+    assert base.reference == f"ghcr.io/acme/shop@{digest_of('1')}"
+    assert release("1", local=True).reference == digest_of("1")

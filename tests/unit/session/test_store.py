@@ -11,6 +11,7 @@ import pytest
 from tests.fakes.clock import FakeClock
 from tests.fakes.machine import FakeMachine, FakeVolume
 from tests.fakes.session import FakeSession
+from tests.fakes.values import digest_of
 
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.releases.ledger import current_deployment, previous_stable
@@ -47,7 +48,7 @@ def entry(number: int, version: str, state: State) -> Deployment:
         environment="production",
         version=version,
         image="shop",
-        digest=f"sha256:{version}",
+        digest=digest_of(version),
         config={},
     )
     return Deployment(
