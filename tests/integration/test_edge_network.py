@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.bench import real_bench, with_network
+from tests.contract.bench import Bench, real_bench, with_network
 from tests.support.sandbox import free_port
 
 from deploy_action.checks.http import http_connection
@@ -102,6 +102,7 @@ class Site:
 
     edge: Edge
     backend: Backend
+    bench: Bench
 
     def become(self, **changes: object) -> None:
         """Change the backend."""
@@ -146,7 +147,7 @@ def site() -> Iterator[Site]:
             check=Check(kind="tcp"),
             servers=(server,),
         )
-        yield Site(edge=Edge(host="local", session=lock.session), backend=backend)
+        yield Site(edge=Edge(host="local", session=lock.session), backend=backend, bench=bench)
         lock.release()
     application.shutdown()
     application.server_close()
@@ -287,3 +288,28 @@ def test_the_edge_starts_whatever_the_engine_limits() -> None:
         ensure_edge(bench.engine, bench.options, [], bench.clock)
         seen = bench.engine.execute(bench.name, limit, timeout_seconds=5).output.strip()
         assert seen == "unlimited" or int(seen) > 4096
+
+
+def test_the_edge_and_the_lock_have_the_least_that_works(site: Site) -> None:
+    """The edge can become HAProxy's user, signal it, give it sockets and listen on low ports; the lock
+    and the edge's workers can do nothing of that. Neither can change its own files."""
+    site.become(path="/")
+    bench = site.bench
+    capabilities = {"CHOWN": 0, "KILL": 5, "SETGID": 6, "SETUID": 7, "NET_BIND_SERVICE": 10}
+    edge_mask = sum(1 << number for number in capabilities.values())
+
+    def inside(container: str, *argv: str) -> str:
+        return bench.engine.execute(container, argv, timeout_seconds=5).output
+
+    for name, mask in ((bench.name, edge_mask), (f"{bench.name}-lock", 0)):
+        status = inside(name, "cat", "/proc/1/status")
+        for kind in ("CapEff", "CapPrm", "CapBnd"):
+            assert f"{kind}:\t{mask:016x}" in status
+        assert "NoNewPrivs:\t1" in status
+        assert "Read-only" in inside(name, "touch", "/usr/local/bin/session")
+    processes = inside(bench.name, "sh", "-c", "cat /proc/[0-9]*/status").split("Name:\t")
+    workers = [one for one in processes if one.startswith("haproxy") and "PPid:\t1\n" in one]
+    assert workers
+    for worker in workers:
+        assert "Uid:\t0" not in worker
+        assert f"CapEff:\t{0:016x}" in worker

@@ -70,6 +70,19 @@ def assert_undisturbed(world: World, serves: str = "2.0.0") -> None:
     assert {m.through_edge(8088).version for m in world.machines.values()} == {serves}  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("said", ["setuid: Operation not permitted", "no such table"])
+def test_a_right_that_an_application_lacks_is_told(world: World, said: str) -> None:
+    """By the key that gives it back, and only where the log has the kernel's words."""
+    world.publish(
+        Application(version="9.0.0", ready_seconds=9, ends_seconds=0.2, exit_code=1, says=(said,))
+    )
+    done = world.deploy("9.0.0")
+    assert done.error is not None
+    assert done.error.code is ErrorCode.REPLICA_EXITED
+    assert ("cap_add" in done.error.cause) == ("not permitted" in said)
+    assert_undisturbed(world)
+
+
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_release_is_undone_and_explained(world: World, kind: str) -> None:
     """Exit code 4, the cause in words and in the ledger of every host, its log in the report."""

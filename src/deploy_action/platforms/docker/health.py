@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["await_healthy", "health_of", "read_answer", "require_healthcheck", "require_release"]
 
 _BODY_CHARACTERS = 2000
+_LOG_LINES = 20
 _OTHERS = "another user changes the containers of this service at the same time"
 
 
@@ -128,6 +129,7 @@ def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:
         why = "it was removed by another user" if container is None else explain_exit(container)
         raise DeploymentFailed(
             f"{host.name}: {replica.name} ended at start: {why}",
+            cause=_missing_right(host, container_id) if container is not None else "",
             remedy=f"look at its log below; try it by hand: docker run --rm {replica.image}",
             code=exit_error(container),
         )
@@ -143,6 +145,19 @@ def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:
         exit_code=exit_code,
         watched_seconds=host.clock.monotonic() - begun,
     )
+
+
+def _missing_right(host: Host, container_id: str) -> str:
+    """Say that an ended replica may lack a capability, where its log has the kernel's words for it."""
+    with contextlib.suppress(DeployActionError):
+        log = host.engine.logs(container_id, lines=_LOG_LINES).lower()
+        if "operation not permitted" in log:
+            return (
+                'its log says "Operation not permitted", and a replica has fewer rights than docker '
+                "run gives; cap_add in deploy.yaml gives a capability back, and "
+                "no_new_privileges: false what sudo needs"
+            )
+    return ""
 
 
 def exit_error(container: Container | None) -> ErrorCode:

@@ -45,6 +45,9 @@ _READY_SECONDS = 15.0
 _OPEN_FILES = 1 << 18
 """HAProxy takes half as many connections at once; engines may give containers 1024 only."""
 _ROUTES_SECONDS = 10.0
+_EDGE_CAPABILITIES = ("CHOWN", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
+"""The master is root, and its workers are HAProxy's user: it has to become that user, to give it its
+sockets, and to signal it. The lock and what only looks need no capability at all."""
 
 
 def edge_image(options: EdgeOptions) -> str:
@@ -66,6 +69,8 @@ def lock_spec(options: EdgeOptions, name: str, labels: Mapping[str, str]) -> Con
         stdin=True,
         remove_at_end=True,
         log_limit=True,
+        read_only=True,
+        host_config=_rights(),
     )
 
 
@@ -160,6 +165,8 @@ def look_at_network(
             command=(str(LEASE_SECONDS),),
             labels={"deploy-action.edge": options.name, "deploy-action.kind": "look"},
             network_mode=network_mode,
+            read_only=True,
+            host_config=_rights(),
         )
     )
     try:
@@ -265,7 +272,20 @@ def _edge_spec(
         restart="unless-stopped",
         log_limit=True,
         open_files=_OPEN_FILES,
+        read_only=True,
+        # The socket of its own master.
+        tmpfs=("/run:mode=755,size=1m",),
+        host_config=_rights(*_EDGE_CAPABILITIES),
     )
+
+
+def _rights(*capabilities: str) -> Mapping[str, object]:
+    """Return the engine's options for a container with these capabilities and no other ones."""
+    return {
+        "CapDrop": ["ALL"],
+        "CapAdd": list(capabilities),
+        "SecurityOpt": ["no-new-privileges:true"],
+    }
 
 
 def _await_edge(engine: Engine, options: EdgeOptions, clock: Clock) -> None:

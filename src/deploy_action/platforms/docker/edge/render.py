@@ -141,10 +141,10 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     yield f"  bind [::]:{port} v6only{options}"
     yield "  .endif"
     if tls or not tcp:
-        # Only containers with the state volume can connect there.
-        yield f"  bind unix@{plain_socket(port)} mode 600 user haproxy"
+        # Only containers with the state volume can connect there: root, and HAProxy's workers.
+        yield f"  bind unix@{plain_socket(port)} mode 660 group haproxy"
     if not tcp:
-        yield f"  bind unix@{_handover_socket(port)} accept-proxy mode 600 user haproxy"
+        yield f"  bind unix@{_handover_socket(port)} accept-proxy mode 660 group haproxy"
     silent = max(
         max(b.timeouts.request_seconds, b.timeouts.idle_seconds) for b in backends or redirected
     )

@@ -61,7 +61,7 @@ def test_our_own_checks_have_a_way_without_tls_that_no_network_reaches() -> None
     """Beside the TLS port there is a socket in the state volume, and only there."""
     rendered = lines(backend("a"), plain("b", host="b.test"))
     found = section(rendered, "frontend https-443")
-    assert "bind unix@/state/run/edge-443.sock mode 600 user haproxy" in found
+    assert "bind unix@/state/run/edge-443.sock mode 660 group haproxy" in found
 
 
 def test_what_a_process_keeps_open_is_handed_over_when_it_makes_room() -> None:
