@@ -6,6 +6,7 @@ import pytest
 from tests.contract.bench import Bench, with_network
 
 from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.inputs import Secret
 from deploy_action.platforms.docker.engine.protocol import (
     ContainerSpec,
     ImageMissing,
@@ -294,6 +295,33 @@ def test_anonymous_volumes_are_seen_and_go_with_their_container_only_when_told(
     assert engine.has_volume(bench.name)
     engine.remove_volume(name)
     assert not engine.has_volume(name)
+
+
+@pytest.mark.parametrize(
+    ("user", "read_only"), [("", False), ("1234:5", False), ("www-data", True)]
+)
+def test_files_are_there_before_a_container_starts_and_after_it_restarts(
+    bench: Bench, user: str, read_only: bool
+) -> None:
+    """Only its user reads them, and its description does not have their content."""
+    files = {"/run/secrets/one": Secret("first\n"), "/run/secrets/two": Secret("second")}
+    made = bench.create(
+        "test -r /run/secrets/one && exit 7",
+        files=files,
+        user=user,
+        read_only=read_only,
+        binds=("/run/secrets",) if read_only else (),
+    )
+    engine = bench.engine
+    for _ in range(2):
+        assert engine.read_file(made, "/run/secrets/one") == b"first\n"
+        assert engine.read_file(made, "/run/secrets/two") == b"second"
+        engine.start(made)
+        assert engine.wait(made, timeout_seconds=10) == 7
+    assert engine.read_file(made, "/run/secrets/three") is None
+    assert engine.read_file("none", "/run/secrets/one") is None
+    assert "second" not in repr(engine.container(made))
+    engine.remove(made, volumes=True)
 
 
 def test_an_image_that_is_missing_is_told_apart_from_other_refusals(bench: Bench) -> None:

@@ -204,6 +204,7 @@ class FakeEngine:
                 restart=spec.restart,
                 exits=_command_end(spec),
                 anonymous_volumes=anonymous,
+                files={path: secret.reveal().encode() for path, secret in spec.files.items()},
             )
             machine.containers[created.id] = created
             return created.id
@@ -307,6 +308,12 @@ class FakeEngine:
         with self._call("logs", self._words(container_id)) as machine:
             found = machine.find(container_id)
             return "" if found is None else "".join(f"{line}\n" for line in found.log[-lines:])
+
+    def read_file(self, container_id: str, path: str) -> bytes | None:
+        """Look a file up."""
+        with self._call("read file", self._words(container_id), path) as machine:
+            found = machine.find(container_id)
+            return None if found is None else found.files.get(path)
 
     def log_ends(self, container_id: str) -> str:
         """Return all lines."""

@@ -77,6 +77,7 @@ class FakeContainer:
     restarts: int = 0
     asked_to_stop: bool = False
     anonymous_volumes: dict[str, str] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def application(self) -> Application | None:

@@ -85,7 +85,7 @@ class EngineApi:
 
         Args:
             path: its parts; each is quoted, except for the slashes and colons of image names.
-            body: sent as JSON.
+            body: bytes are sent as a tar archive, anything else as JSON.
             seconds: the longest silence of the engine.
             limit: bytes of the content; the rest is not read.
             query: a mapping, such as filters, is sent as JSON.
@@ -95,8 +95,7 @@ class EngineApi:
             OSError, http.client.HTTPException: it did not answer.
         """
         target = _target(path, query)
-        payload = None if body is None else json.dumps(body)
-        headers = {} if payload is None else {"Content-Type": "application/json"}
+        payload, headers = _content(body)
         request = (limit, method, target, payload, headers)
         idle = self._take_idle()
         try:
@@ -164,6 +163,16 @@ class EngineApi:
             if connection.sock is not None and not _closed(connection.sock):
                 return connection
             connection.close()
+
+
+def _content(body: object) -> tuple[str | bytes | None, Mapping[str, str]]:
+    match body:
+        case None:
+            return None, {}
+        case bytes():
+            return body, {"Content-Type": "application/x-tar"}
+        case _:
+            return json.dumps(body), {"Content-Type": "application/json"}
 
 
 def _closed(connection: socket.socket) -> bool:

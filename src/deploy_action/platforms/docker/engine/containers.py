@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-from deploy_action.errors import ErrorCode
+from deploy_action.errors import DeployActionError, ErrorCode
 from deploy_action.platforms.docker.engine.api import EngineApiError
-from deploy_action.platforms.docker.engine.calls import DockerCalls
 from deploy_action.platforms.docker.engine.error_hints import find_hint
+from deploy_action.platforms.docker.engine.files import DockerFiles
 from deploy_action.platforms.docker.engine.networks import endpoint_address
 from deploy_action.platforms.docker.engine.protocol import (
     Container,
@@ -29,7 +30,7 @@ _LOG_BYTES = 65536
 _TAIL_BYTES = 1024 * 1024
 
 
-class DockerContainers(DockerCalls):
+class DockerContainers(DockerFiles):
     """Containers, by Docker's API."""
 
     def containers(self, labels: Mapping[str, str]) -> tuple[Container, ...]:
@@ -64,10 +65,16 @@ class DockerContainers(DockerCalls):
                     ) from error
                 raise
             container_id = str(created["Id"])
-            for network in spec.networks[1:]:
-                self._api.post(
-                    "networks", network.name, "connect", body={"Container": container_id}
-                )
+            try:
+                for network in spec.networks[1:]:
+                    self._api.post(
+                        "networks", network.name, "connect", body={"Container": container_id}
+                    )
+                self._write_files(container_id, spec)
+            except BaseException:
+                with contextlib.suppress(DeployActionError):
+                    self.remove(container_id, volumes=True)
+                raise
         return container_id
 
     def start(self, container_id: str) -> None:

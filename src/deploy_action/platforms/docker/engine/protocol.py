@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from deploy_action.errors import DeploymentFailed, ErrorCode
+
+if TYPE_CHECKING:
+    from deploy_action.inputs import Secret
 
 __all__ = [
     "Container",
@@ -129,7 +132,10 @@ class NetworkSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """All that is needed to create a container. `env` may hold secrets: never shown."""
+    """All that is needed to create a container. `env` may hold secrets: never shown.
+
+    An entry of `binds` without a source is an anonymous volume.
+    """
 
     name: str
     image: str
@@ -150,6 +156,9 @@ class ContainerSpec:
     read_only: bool = False
     tmpfs: tuple[str, ...] = ()
     """``/path`` or ``/path:options``, as `docker run --tmpfs` takes them."""
+    files: Mapping[str, Secret] = field(default_factory=dict)
+    """Path → content, of files that only the container's user can read. In a read-only root, or
+    below a tmpfs, their directory has to be an anonymous volume of `binds`."""
     host_config: Mapping[str, object] = field(default_factory=dict)
     """More of the engine's HostConfig."""
     stop_signal: str | None = None
@@ -214,8 +223,8 @@ class Containers(Protocol):
         """Look one container up."""
 
     def create(self, spec: ContainerSpec) -> str:
-        """Create a container, and the volumes that it names, and return its id; raises NameTaken
-        and ImageMissing."""
+        """Create a container, its files and the volumes that it names, and return its id; raises
+        NameTaken and ImageMissing. After another error nothing is left of it."""
 
     def start(self, container_id: str) -> None:
         """Start it; a running one is left alone."""
@@ -245,6 +254,10 @@ class Containers(Protocol):
 
     def logs(self, container_id: str, *, lines: int = 50) -> str:
         """Return the last lines of both streams."""
+
+    def read_file(self, container_id: str, path: str) -> bytes | None:
+        """Return a file of a container, running or not; None where there is none, or no container,
+        or it has more than a megabyte."""
 
     def log_ends(self, container_id: str) -> str:
         """Return the beginning and the end of both streams, some 100 KiB in all."""
