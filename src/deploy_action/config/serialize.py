@@ -90,9 +90,11 @@ def _is_default(item: dataclasses.Field[Any], content: object) -> bool:
 
 
 def _decode(kind: Any, value: Any) -> object:
-    if kind is object or value is None:
+    if kind is object:
         return value
     origin, arguments = get_origin(kind), get_args(kind)
+    if value is None and NoneType in arguments:
+        return None
     if origin in (Union, UnionType):
         return _decode_union([item for item in arguments if item is not NoneType], value)
     if origin is tuple:
@@ -106,6 +108,8 @@ def _decode(kind: Any, value: Any) -> object:
             **{name: _decode(fields[name], item) for name, item in content if name in fields}
         )
     if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{value!r} where one of {arguments} was stored")
         return value
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind(value)

@@ -193,6 +193,8 @@ class DifferenceKind(StrEnum):
     """It should be stopped and kept."""
     EDGE_DOWN = "edge-down"
     EDGE_EDITED = "edge-edited"
+    EDGE_ROUTE = "edge-route"
+    """The edge's configuration has another route, check or timeout than the release."""
     EDGE_WEIGHT = "edge-weight"
 
 

@@ -6,12 +6,19 @@ so nothing is compared while the lock is held.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from deploy_action.platforms.docker.observation import HostObservation, is_on_standby
-from deploy_action.platforms.docker.replicas import Placement, Replica, of_release, with_traffic
+from deploy_action.platforms.docker.replicas import (
+    Placement,
+    Replica,
+    backend_for,
+    of_release,
+    with_traffic,
+)
 from deploy_action.releases.ledger import Ledger, current_deployment, succeeded_releases
 from deploy_action.releases.model import Deployment
 from deploy_action.results.reports import Difference, DifferenceKind
@@ -89,6 +96,7 @@ def _differences(
             standby = tuple(r for r in host.replicas if is_on_standby(r, current.standby))
             serving = with_traffic(present.values(), release)
             yield from _edge(host, placement, serving, standby)
+            yield from _route(host, placement, release.configuration)
     yield from _unexpected(host, current, entries, stopping=_may_be_stopping(current, now))
 
 
@@ -179,6 +187,28 @@ def _edge(
         running = {name: status.weight for name, status in host.servers.items()}
         restart = f"docker restart {edge}"
         yield from _weights(host.host, "running edge", written, running, restart)
+
+
+def _route(
+    host: HostObservation, placement: Placement, configuration: Environment
+) -> Iterator[Difference]:
+    """Compare what the release says of its backend; servers and what belongs to the host are left."""
+    wanted, found = backend_for(placement, configuration, []), host.backend
+    if wanted is None or found is None:
+        return
+    wanted = wanted.keeping(found)
+    for item in dataclasses.fields(wanted):
+        recorded, seen = getattr(wanted, item.name), getattr(found, item.name)
+        # A certificate stays while a release without one serves.
+        if item.compare and item.name != "servers" and recorded != seen:
+            yield Difference(
+                kind=DifferenceKind.EDGE_ROUTE,
+                host=host.host,
+                subject=f"{item.name} of {wanted.name} in the edge's configuration",
+                recorded=str(recorded),
+                found=str(seen),
+                remedy=_REPAIR,
+            )
 
 
 def _weights(

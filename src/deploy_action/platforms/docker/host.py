@@ -205,7 +205,7 @@ def observe(host: Host, wanted: Iterable[str]) -> HostObservation:
             pair(
                 pair(host.ledger.read_query(), get(host.key_path)),
                 # The edge may be down while its configuration is there.
-                pair(written_state(), optional(server_statuses(backend))),
+                pair(written_state(host.name), optional(server_statuses(backend))),
             )
         )
         host.cache.keep(edge)

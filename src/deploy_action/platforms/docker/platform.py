@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from deploy_action.errors import DeployActionError, HostUnreachable
+from deploy_action.errors import DeployActionError, DeploymentFailed, ErrorCode
 from deploy_action.parallel import Cancel, run_parallel
 from deploy_action.platforms.docker.certificate_files import missing_certificate
 from deploy_action.platforms.docker.drift import differences
@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from deploy_action.rollout.plan import Plan
 
 __all__ = ["DockerPlatform", "connect_hosts"]
+
+_UNOBSERVABLE = (ErrorCode.HOST_UNREACHABLE, ErrorCode.EDGE_STATE_UNREADABLE)
+"""Failures of one host that leave the others to be looked at."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -166,11 +169,12 @@ class DockerPlatform:
                     ),
                     image_volumes={image: found.volumes for image, found in present.items()},
                 )
-        except HostUnreachable as error:
+        except DeploymentFailed as error:
             # To be connected is no answer yet: an engine may fail later.
-            if not self.partial:
+            if not self.partial or error.code not in _UNOBSERVABLE:
                 raise
-            self.unreachable[name] = error.what
+            if error.code is ErrorCode.HOST_UNREACHABLE:
+                self.unreachable[name] = error.what
             return HostObservation(host=name, problem=error.what)
 
     @property

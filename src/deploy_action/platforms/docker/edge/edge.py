@@ -79,7 +79,7 @@ class Edge:
 
     def state(self) -> EdgeState:
         """Read the desired state from the configuration file."""
-        state = self.session.ask(written_state())
+        state = self.session.ask(written_state(self.host))
         self.cache.keep(state)
         return state
 

@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping
 
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.render import parse
 from deploy_action.platforms.docker.edge.state import EdgeState, ServerStatus
 from deploy_action.session.queries import Query, get, haproxy, old_workers
@@ -17,9 +18,24 @@ _FILE = "edge/haproxy.cfg"
 _TABLE = "# pxname,"
 
 
-def written_state() -> Query[EdgeState]:
-    """Query the desired state, as haproxy.cfg says it."""
-    return get(_FILE).map(lambda file: EdgeState() if file is None else parse(file.decode()))
+def written_state(host: str) -> Query[EdgeState]:
+    """Query the desired state, as the haproxy.cfg of a host says it.
+
+    Reading raises DeploymentFailed where it cannot be read; nothing is written over it then.
+    """
+
+    def read(file: bytes | None) -> EdgeState:
+        try:
+            return EdgeState() if file is None else parse(file.decode())
+        except ValueError as error:
+            raise DeploymentFailed(
+                f"{host}: the state in edge/haproxy.cfg cannot be read: {error}",
+                cause="another version of deploy-action wrote it, or another program changed it",
+                remedy="use the version that wrote it; deploy-action doctor",
+                code=ErrorCode.EDGE_STATE_UNREADABLE,
+            ) from error
+
+    return get(_FILE).map(read)
 
 
 def server_statuses(backend: str) -> Query[dict[str, ServerStatus]]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from deploy_action.config.urls import without_dot
+from deploy_action.platforms.docker.edge.decode import decode_backends
 from deploy_action.platforms.docker.edge.state import (
     Backend,
     Check,
     EdgeState,
     Server,
-    decode_backends,
     plain_socket,
 )
 
@@ -29,6 +30,9 @@ SERVED_BY_HEADER = "X-Deploy-Action-Served-By"
 _MARK = "# deploy-action"
 _STATE = f"{_MARK}-state "
 _CHECKSUM = f"{_MARK}-checksum "
+_GENERATION = re.compile(rf"{_MARK} ([0-9]{{1,15}})\n")
+_SERVICE = re.compile(r"^backend ([a-z0-9-]+_[a-z0-9-]+)$", re.MULTILINE)
+_MAX_CHARACTERS = 1 << 23
 _UP_INTERVAL = 1000
 _DOWN_INTERVAL = 25
 _CHANGING_INTERVAL = 50
@@ -98,19 +102,28 @@ def parse(text: str) -> EdgeState:
     """Read the state from a configuration file that `render` wrote, or from image/empty.cfg.
 
     Raises:
-        DeploymentFailed: the state is damaged, or has another format.
+        ValueError: the state is damaged, has another format, or lacks a service that has a route in
+            the directives: a new file would take it away.
     """
-    number = text.partition("\n")[0].removeprefix(f"{_MARK} ")
-    generation = int(number) if number.isdigit() else 0
-    state = next((line for line in text.splitlines() if line.startswith(_STATE)), None)
-    if state is None:
-        return EdgeState(generation=generation, edited=generation > 0)
+    if len(text) > _MAX_CHARACTERS:
+        raise ValueError(f"the file has {len(text)} characters")
+    number = _GENERATION.match(text)
+    generation = int(number[1]) if number else 0
+    # Only a line feed ends a line here: the state's texts may have other separators.
+    states = [line for line in text.split("\n") if line.startswith(_STATE)]
+    if len(states) > 1:
+        raise ValueError(f"{len(states)} lines say that they are it")
     content, _, checksum = text.rpartition(_CHECKSUM)
     written = EdgeState(
         generation=generation,
-        backends=decode_backends(state.removeprefix(_STATE)),
-        edited=checksum.strip() != _checksum(content),
+        backends=decode_backends(states[0].removeprefix(_STATE)) if states else {},
+        edited=checksum.strip() != _checksum(content) if states else generation > 0,
     )
+    lost = set(_SERVICE.findall(text)) - set(_SERVICE.findall(render(written)))
+    if lost:
+        raise ValueError(f"it does not know {', '.join(sorted(lost)[:3])[:200]}, which has a route")
+    if not states:
+        return written
     # Another version of deploy-action writes the same state in other words.
     outdated = not written.edited and render(written) != text
     return dataclasses.replace(written, outdated=outdated)

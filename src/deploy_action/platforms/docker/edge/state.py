@@ -10,9 +10,10 @@ from typing import Literal
 
 from deploy_action.config.model import Health, Route, Sticky, Timeouts
 from deploy_action.config.urls import Place, place_of
-from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.errors import ErrorCode
 
 __all__ = [
+    "STATE_FORMAT",
     "Backend",
     "Check",
     "Clash",
@@ -21,14 +22,12 @@ __all__ = [
     "ServerStatus",
     "as_backup",
     "backend_name",
-    "decode_backends",
     "owner_of",
     "plain_socket",
     "sorted_servers",
 ]
 
-_FORMAT = 1
-_TUPLES = ("trusted_proxies", "hosts", "redirect_from")
+STATE_FORMAT = 1
 _BACKUP = "-backup"
 _FETCHES = {"cookie": "cook", "header": "hdr"}
 
@@ -240,41 +239,9 @@ class EdgeState:
         return None
 
     def to_json(self) -> str:
-        """Encode the backends on one line; `decode_backends` reads it."""
+        """Encode the backends on one line; `decode_backends` (decode.py) reads it."""
         backends = [dataclasses.asdict(self.backends[name]) for name in sorted(self.backends)]
-        return json.dumps({"format": _FORMAT, "backends": backends}, sort_keys=True)
-
-
-def decode_backends(text: str) -> dict[str, Backend]:
-    """Decode what `EdgeState.to_json` wrote.
-
-    Raises:
-        DeploymentFailed: it is damaged, or has another format.
-    """
-    try:
-        data = json.loads(text)
-        if data["format"] != _FORMAT:
-            raise ValueError(f"format {data['format']!r}, not {_FORMAT}")
-        backends = [
-            Backend(
-                **entry
-                | {
-                    "check": Check(**entry["check"]),
-                    "timeouts": Timeouts(**entry.get("timeouts", {})),
-                    **{key: tuple(entry.get(key, ())) for key in _TUPLES},
-                    "servers": tuple(Server(**server) for server in entry["servers"]),
-                }
-            )
-            for entry in data["backends"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise DeploymentFailed(
-            f"the state in edge/haproxy.cfg cannot be read: {error}",
-            cause="another version of deploy-action wrote it, or another program changed it",
-            remedy="use the version that wrote it; deploy-action doctor",
-            code=ErrorCode.EDGE_STATE_UNREADABLE,
-        ) from error
-    return {backend.name: backend for backend in backends}
+        return json.dumps({"format": STATE_FORMAT, "backends": backends}, sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
