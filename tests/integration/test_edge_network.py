@@ -92,6 +92,10 @@ class _Echo(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.do_GET()
+
     def log_message(self, *_: object) -> None:
         """Stay quiet."""
 
@@ -244,6 +248,56 @@ def test_a_request_ends_when_its_time_is_over(site: Site) -> None:
     assert site.ask("/slow")[0] == 504
     site.become(timeouts=Timeouts(request_seconds=5))
     assert site.ask("/slow")[0] == 200
+
+
+def _head(length: int) -> dict[str, str]:
+    return {f"X-{i}": "v" * 1000 for i in range(length // 1000)}
+
+
+def test_headers_have_a_limit_that_can_be_raised_and_lowered(site: Site) -> None:
+    """431 where the edge can read them; a service beside one with a larger limit keeps its own."""
+    assert [site.ask(**_head(n))[0] for n in (13_000, 20_000)] == [200, 400]
+    site.become(header_bytes=40_000)
+    assert [site.ask(**_head(n))[0] for n in (38_000, 50_000, 90_000)] == [200, 431, 400]
+    assert site.ask(f"/{'x' * 39_000}", **_head(2_000))[0] == 431
+    site.become(header_bytes=2_000)
+    assert [site.ask(**_head(n))[0] for n in (1_000, 3_000)] == [200, 431]
+    other = dataclasses.replace(site.backend, name="other_x", host="b.test", header_bytes=40_000)
+    site.edge.change("other_x", lambda _: other)
+    site.become(header_bytes=None)
+    assert [site.ask(**_head(n))[0] for n in (13_000, 20_000)] == [200, 431]
+    site.edge.change("other_x", lambda _: None)
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_a_body_has_a_limit_that_no_request_gets_around(site: Site, version: str) -> None:
+    """A length beyond 32 bits, none at all, and a tunnel that is none; no body at all is none."""
+    site.become(body_bytes=1000)
+    url = f"http://127.0.0.1:{site.backend.port}/"
+
+    def status(*options: str, body: bytes = b"") -> bytes:
+        argv = ("curl", "-s", "-m", "10", version, "-w", "%{http_code}", "-o", "/dev/null", url)
+        done = subprocess.run((*argv, *options), input=body, capture_output=True, check=False)
+        return done.stdout
+
+    assert status("--data-binary", "@-", body=b"x" * 1000) == b"200"
+    assert status("--data-binary", "@-", body=b"x" * 1001) == b"413"
+    if version == "--http1.1":
+        # curl 7.88 does not report an HTTP/2 answer that comes before the end of a long request.
+        assert status("--data-binary", "@-", body=b"x" * 9_000_000) == b"413"
+    for method in ("POST", "GET", "WHATEVER"):
+        assert status("-T", "-", "-X", method, body=b"x") == b"411"
+    for method in ("GET", "POST"):
+        assert status("-X", method) == b"200"
+    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
+        head = b"POST / HTTP/1.1\r\nHost: a\r\n"
+        connection.sendall(head + b"Content-Length: 9223372036854775807\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 413")
+    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
+        connection.sendall(head + b"Connection: upgrade\r\nUpgrade: x\r\n")
+        connection.sendall(b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 411")
+    site.become(body_bytes=None)
 
 
 def test_early_hints_reach_the_client_and_are_not_the_answer(site: Site) -> None:

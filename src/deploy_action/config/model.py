@@ -28,6 +28,7 @@ __all__ = [
     "Hooks",
     "HttpSmoke",
     "Identity",
+    "Limits",
     "Probe",
     "ProbePost",
     "RegistryLogin",
@@ -388,6 +389,14 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How large a request may be; None is the edge's own limit for headers, and none for a body."""
+
+    header_bytes: int | None = None
+    body_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A service as it shall run in one environment: the resolved, complete description."""
 
@@ -407,6 +416,9 @@ class Environment:
     route: Route | None = None
     """`None` for a worker (no `port`)."""
     timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: Limits | None = None
+    """None where deploy.yaml sets none: releases that were recorded before there were any keep
+    their id."""
     health: Health = field(default_factory=Health)
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()

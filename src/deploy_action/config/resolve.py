@@ -57,7 +57,12 @@ def resolve_environment(name: str, section: Section) -> model.Environment:
         "volumes": tuple(map(_volume, section.get("volumes", ()))),
         "options": _options(section),
     }
-    for key, read in (("build", _build), ("probe", _probe), ("registry", _registry)):
+    for key, read in (
+        ("build", _build),
+        ("limits", _limits),
+        ("probe", _probe),
+        ("registry", _registry),
+    ):
         if key in section:
             values[key] = read(section[key])
     if "user" in section:
@@ -233,6 +238,10 @@ def _ulimit(value: int | Section) -> model.ULimit:
     """Return a limit from one number, or from two."""
     both = value if isinstance(value, Mapping) else {"soft": value, "hard": value}
     return model.ULimit(soft=_whole(both.get("soft", -1)), hard=_whole(both.get("hard", -1)))
+
+
+def _limits(section: Section) -> model.Limits:
+    return model.Limits(**{f"{key.rstrip('s')}_bytes": parse_size(section[key]) for key in section})
 
 
 def _resources(section: Section) -> model.Resources:

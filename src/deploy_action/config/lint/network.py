@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
-from deploy_action.config.lint.scope import Finding, Rule, Scope, error, zero
+from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning, zero
 from deploy_action.config.model import HttpSmoke
 
 __all__ = ["RULES"]
 
 _WIDEST, _NARROWEST = 16, 26
+_SMALLEST_HEADERS, _LARGEST_HEADERS = 1 << 10, 256 << 10
 
 
 def _trusted_proxies(scope: Scope) -> Iterator[Finding]:
@@ -57,6 +58,35 @@ def _timeouts(scope: Scope) -> Iterator[Finding]:
             yield zero(("timeouts", key), "timeout")
 
 
+def _limits(scope: Scope) -> Iterator[Finding]:
+    limits, protocol = scope.environment.limits, scope.environment.protocol
+    if limits is None or scope.lacks("port") or scope.broken("limits", "protocol"):
+        return
+    if protocol == "tcp":
+        yield error(
+            "limits-without-http",
+            ("limits",),
+            "the edge sees no requests of a TCP service, only bytes",
+            "remove limits",
+            at_key=True,
+        )
+    headers = limits.header_bytes
+    if headers is not None and not _SMALLEST_HEADERS <= headers <= _LARGEST_HEADERS:
+        yield error(
+            "limit-out-of-range",
+            ("limits", "headers"),
+            "the edge reads headers at once: it can limit them to 1k at least and 256k at most",
+            "write 32k",
+        )
+    if protocol == "h2c" and limits.body_bytes is not None:
+        yield warning(
+            "body-limit-of-h2c",
+            ("limits", "body"),
+            "gRPC requests do not say their length, and the edge answers 411 to them",
+            "remove body where clients speak gRPC",
+        )
+
+
 def _http1_smoke(scope: Scope) -> Iterator[Finding]:
     if scope.environment.protocol != "h2c" or scope.broken("smoke"):
         return
@@ -70,4 +100,4 @@ def _http1_smoke(scope: Scope) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (_trusted_proxies, _subnet, _timeouts, _http1_smoke)
+RULES: tuple[Rule, ...] = (_trusted_proxies, _subnet, _timeouts, _limits, _http1_smoke)

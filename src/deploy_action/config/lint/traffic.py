@@ -17,7 +17,7 @@ _LONG_BAKE_SECONDS = 3600
 def _worker_with_traffic(scope: Scope) -> Iterator[Finding]:
     if not scope.lacks("port"):
         return
-    for key in ("url", "route", "protocol", "probe", "timeouts"):
+    for key in ("url", "route", "protocol", "probe", "timeouts", "limits"):
         if scope.gives(key) and scope.valid[key] is not False:
             yield error(
                 "worker-with-route",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from deploy_action.config.model import EdgeOptions, Environment, Hook
+from deploy_action.config.model import EdgeOptions, Environment, Hook, Limits
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.container_options import host_config
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server, backend_name
@@ -344,10 +344,13 @@ def backend_for(
         )
         for replica, weight in sorted(weighted, key=lambda pair: pair[0].name)
     )
+    limits = configuration.limits or Limits()
     return dataclasses.replace(
         backend,
         servers=servers,
         trusted_proxies=configuration.edge.trusted_proxies,
         timeouts=configuration.timeouts,
+        header_bytes=limits.header_bytes,
+        body_bytes=limits.body_bytes,
         redirect_to=configuration.origin if route.redirect_from else "",
     )

@@ -40,6 +40,9 @@ _HTTP = 80
 _HTTPS = 443
 _TO_HTTPS = "redirect"
 _RETRY_AFTER_SECONDS = 60
+_HEADER_BYTES = 14 << 10
+"""What fits into HAProxy's buffer by default, beside what the edge adds (tune.maxrewrite)."""
+_BODY_SECONDS = 30
 _FORWARDED = "^(x[-_]forwarded([-_].*)?|x[-_]real[-_]ip|forwarded)$"
 """Headers that name a client. CGI and WSGI make one variable of both spellings (RFC 3875, 4.1.18)."""
 
@@ -72,8 +75,13 @@ defaults
 
 def render(state: EdgeState) -> str:
     """Write the whole configuration file."""
-    lines = [f"{_MARK} {state.generation}", f"{_STATE}{state.to_json()}", _HEAD.rstrip()]
     backends = [state.backends[name] for name in sorted(state.backends)]
+    lines = [f"{_MARK} {state.generation}", f"{_STATE}{state.to_json()}"]
+    room = max((_header_bytes(backend) for backend in backends), default=0)
+    if room > _HEADER_BYTES:
+        # Twice: HAProxy can answer 431 only to what it can read (tune.bufsize).
+        lines += ["global", f"  tune.bufsize {2 * room}"]
+    lines.append(_HEAD.rstrip())
     redirected = _redirected(backends)
     for port in sorted({b.port for b in backends} | _plain_port(redirected)):
         lines += _frontend(
@@ -82,7 +90,7 @@ def render(state: EdgeState) -> str:
     if not backends:
         lines += ["listen idle", "  bind unix@/state/run/idle.sock"]
     for backend in backends:
-        lines += _backend(backend)
+        lines += _backend(backend, room)
         lines += _redirect(backend) if backend.redirect_from else ()
     for port in sorted(
         {b.port for b in backends if b.protocol == "http"} | _plain_port(redirected)
@@ -246,7 +254,7 @@ def _redirect(backend: Backend) -> Iterator[str]:
     yield f"  http-request redirect prefix {_format(backend.redirect_to)} code 308"
 
 
-def _backend(backend: Backend) -> Iterator[str]:
+def _backend(backend: Backend, room: int) -> Iterator[str]:
     yield f"backend {backend.name}"
     # A hash keeps a client on its server while weights change, except for the shifted share; clients
     # without the cookie or header are spread by round robin (configuration manual, balance hash).
@@ -264,6 +272,7 @@ def _backend(backend: Backend) -> Iterator[str]:
         # idempotent ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
         yield "  http-request disable-l7-retry unless METH_GET"
         yield from _proof(backend, "%[srv_name]")
+        yield from _limits(backend, room)
     if backend.maintenance and backend.protocol == "http":
         yield (
             "  http-request return status 503 content-type text/html "
@@ -283,6 +292,43 @@ def _backend(backend: Backend) -> Iterator[str]:
             f"  server {server.name} {server.address}:{server.port} weight {server.weight}"
             f"{server_options(server, backend.check)}"
         )
+
+
+def _header_bytes(backend: Backend) -> int:
+    return _HEADER_BYTES if backend.header_bytes is None else backend.header_bytes
+
+
+def _limits(backend: Backend, room: int) -> Iterator[str]:
+    """Refuse requests that are too large, without waiting for a body that says its length.
+
+    Only a request that does not say it is looked at until its body begins. HTTP/2 gives a tunnel
+    (a WebSocket) the header Upgrade, which no HTTP/2 client can send itself (RFC 9113, 8.2.2).
+
+    Args:
+        room: the largest headers that any service wants. HAProxy's own limit does for the default.
+    """
+    largest = _header_bytes(backend)
+    if room > _HEADER_BYTES or largest < _HEADER_BYTES:
+        yield "  http-request set-var(txn.line) url,length"
+        yield _refuse(431, "headers", f"{{ req.hdrs,length,add(txn.line) gt {largest} }}")
+    if backend.body_bytes is None:
+        return
+    yield _refuse(413, "body", f"{{ req.body_size gt {backend.body_bytes} }}")
+    yield "  acl has-length req.fhdr(content-length) -m found"
+    yield "  acl is-tunnel req.hdr(upgrade) -m found"
+    yield (
+        f"  http-request wait-for-body time {_BODY_SECONDS}s at-least 1"
+        " unless has-length || is-tunnel { fc_http_major 2 }"
+    )
+    yield _refuse(411, "body", "!has-length { req.body_size gt 0 }")
+
+
+def _refuse(status: int, key: str, condition: str) -> str:
+    text = f"Refused by limits.{key} of this service."
+    return (
+        f"  http-request return status {status} content-type text/plain"
+        f" string {_argument(text)} if {condition}"
+    )
 
 
 def _proof(backend: Backend, server: str) -> Iterator[str]:

@@ -99,6 +99,7 @@ class Backend:
         trusted_proxies: networks of proxies in front of the edge, whose word on the client counts.
         hosts: more names at which it answers.
         redirect_from: names whose requests are sent to `redirect_to`, scheme and name.
+        header_bytes, body_bytes: how large a request may be; None where deploy.yaml sets no limit.
     """
 
     name: str
@@ -118,6 +119,8 @@ class Backend:
     hosts: tuple[str, ...] = ()
     redirect_from: tuple[str, ...] = ()
     redirect_to: str = ""
+    header_bytes: int | None = None
+    body_bytes: int | None = None
 
     @classmethod
     def of(
