@@ -1,7 +1,7 @@
 # The action's image. Builds with the classic builder as well as with BuildKit.
 FROM debian:trixie-slim AS build
 RUN apt-get update -q && apt-get install -yq --no-install-recommends ca-certificates python3-venv
-COPY requirements/ /build/requirements/
+COPY requirements/runtime.txt requirements/build.txt /build/requirements/
 # The environment is what the lock says, by hash; pip is in it for pip-audit alone.
 RUN python3 -m venv --without-pip /opt/deploy-action \
     && python3 -m venv /build/venv \

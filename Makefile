@@ -10,6 +10,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH):$(HOME)/go/bin
 # A skipped test is a failure here: see tests/conftest.py.
 export DEPLOY_ACTION_NO_SKIPS := 1
+# Many tests start the command line: Python compiles it once, whatever the caller's shell says.
+export PYTHONDONTWRITEBYTECODE :=
 PYTEST := .venv/bin/python -m pytest
 # Tests wait most of the time, so they run in parallel; those that share something are in one group.
 BESIDE := -n 2 --dist loadgroup
@@ -61,7 +63,7 @@ integration: images apps hosts ## Test on real engines, including the fast fault
 
 .PHONY: action
 action: images apps act action-image hosts ## Test the action and the workflows under act
-	$(PYTEST) tests/action $(SHORT) --junit-xml=$(REPORTS)/action.xml
+	$(PYTEST) tests/action $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/action.xml
 
 .PHONY: faults
 faults: images apps act action-image hosts ## Inject every fault of docs/reference/reliability.md, and run the other long tests

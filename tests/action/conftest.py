@@ -10,15 +10,15 @@ from uuid import uuid4
 
 import pytest
 from tests.fakes.github_server import FakeGitHub, serving
-from tests.support.act import Repository, copy_of_this_repository
+from tests.support.act import Repository, copy_of_this_repository, with_image
 from tests.support.registry import Registry, registry
 from tests.support.sandbox import docker
 
 
 @pytest.fixture(scope="session")
 def action(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository under test, as act gets it."""
-    return copy_of_this_repository(tmp_path_factory.mktemp("action"))
+    """The repository under test, as act gets it; its image is built already."""
+    return with_image(copy_of_this_repository(tmp_path_factory.mktemp("action")))
 
 
 @pytest.fixture

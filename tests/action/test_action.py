@@ -8,9 +8,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from tests.support.act import CHECKOUT, ROOT, Repository
+from tests.support.act import CHECKOUT, ROOT, Repository, copy_of_this_repository
 
-pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.docker]
 
 SHOP = """\
 version: 1
@@ -69,9 +69,9 @@ def test_a_workflow_deploys_for_real_and_the_next_step_reads_the_outputs(
         "${{ steps.deploy.outputs.version }} ${{ steps.deploy.outputs.url }}"
         '; cat "$GITHUB_STEP_SUMMARY"'
     )
-    caller.write(".github/workflows/deploy.yml", _workflow(given, said))
+    caller.write(".github/workflows/first.yml", _workflow(given, said))
 
-    run = caller.run("deploy.yml")
+    run = caller.run("first.yml")
 
     assert run.exit_code == 0, run.text
     assert _served(ports[0]) == "1.0.0"
@@ -98,11 +98,13 @@ def test_a_workflow_deploys_for_real_and_the_next_step_reads_the_outputs(
 
 
 def test_the_action_deploys_from_its_own_checkout(
-    action: Path, tmp_path: Path, edge: str, ports: tuple[int, int]
+    tmp_path: Path, edge: str, ports: tuple[int, int]
 ) -> None:
-    """`uses: ./` after a checkout is the same action: the way in which we deploy with ourselves."""
-    own = Repository(path=tmp_path / "own", action=action, secrets={"DEPLOY_SECRETS": "TOKEN=x1\n"})
-    shutil.copytree(action, own.path, symlinks=True, ignore=shutil.ignore_patterns(".git"))
+    """`uses: ./` after a checkout is the same action, built from its Dockerfile: the way in which
+    we deploy with ourselves."""
+    path = copy_of_this_repository(tmp_path / "own")
+    shutil.rmtree(path / ".git")
+    own = Repository(path=path, action=path, secrets={"DEPLOY_SECRETS": "TOKEN=x1\n"})
     own.write("deploy.yaml", SHOP.format(edge=edge, staging=ports[0], production=ports[1]))
     given = (
         "          environment: staging\n"
@@ -151,9 +153,9 @@ def test_bandit_findings_are_annotated_and_nothing_is_deployed(
         "          sarif-file: bandit.sarif\n"
         "          secrets: ${{ secrets.DEPLOY_SECRETS }}"
     )
-    caller.write(".github/workflows/deploy.yml", _workflow(given))
+    caller.write(".github/workflows/gated.yml", _workflow(given))
 
-    run = caller.run("deploy.yml")
+    run = caller.run("gated.yml")
 
     assert run.exit_code != 0
     assert run.outputs()["outcome"] == "refused"
@@ -172,6 +174,7 @@ def test_bandit_findings_are_annotated_and_nothing_is_deployed(
     assert made == ""
 
 
+@pytest.mark.xdist_group("calls")
 def test_another_repository_calls_the_workflows_by_name(
     caller: Repository, edge: str, ports: tuple[int, int]
 ) -> None:

@@ -15,7 +15,7 @@ from tests.support.sandbox import Sandbox, sandbox
 
 from deploy_action import __version__
 
-pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.docker]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.support.sandbox import Sandbox, docker, sandbox, until
 
 from deploy_action import __version__
 
-pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.docker]
 
 IMAGE = f"deploy-action:{__version__}"
 KILL_AFTER = 10.0  # seconds after the first signal of a cancelled run

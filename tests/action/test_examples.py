@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.act,
     pytest.mark.docker,
     pytest.mark.long,
-    pytest.mark.xdist_group("act"),
+    pytest.mark.xdist_group("calls"),
 ]
 
 DOCKERFILE = """\

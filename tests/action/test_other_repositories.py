@@ -16,7 +16,7 @@ from tests.support.sandbox import docker
 from deploy_action import __version__
 from deploy_action.releases.attestation import PREFIX
 
-pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("calls")]
 
 EXAMPLES = ROOT / "examples/workflows"
 SHOP = """\
@@ -29,6 +29,7 @@ health: {{path: /healthz, deadline: 10s}}
 smoke:
   - {{name: home, path: /, status: 200, retry: {{deadline: 1s}}}}
 secrets: [TOKEN]
+watch: 0s
 stop: {{timeout: 2s, drain: 5s}}
 edge: {{name: {edge}}}
 environments:

@@ -17,7 +17,7 @@ from tests.support.sandbox import docker
 
 from deploy_action.releases.attestation import PREFIX
 
-pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("calls")]
 
 SHOP = """\
 version: 1
@@ -25,6 +25,7 @@ service: shop
 image: {image}
 port: 8080
 health: {{path: /healthz, deadline: 10s, identity: {{header: X-Version}}}}
+watch: 0s
 stop: {{timeout: 2s, drain: 5s}}
 edge: {{name: {edge}}}
 environments:

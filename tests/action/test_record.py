@@ -10,7 +10,7 @@ from tests.fakes.github_server import TOKEN, FakeGitHub
 from tests.support.act import CHECKOUT, Repository
 from tests.support.sandbox import Sandbox, docker, sandbox
 
-pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("act")]
+pytestmark = [pytest.mark.act, pytest.mark.docker]
 
 RELEASE = """\
 on: push
@@ -132,6 +132,7 @@ def test_what_goes_live_and_what_is_planned_stands_on_github(
 
 
 @pytest.mark.long
+@pytest.mark.xdist_group("calls")
 def test_one_issue_is_open_as_long_as_something_is_wrong(
     shop: Sandbox, repository: Repository, github: FakeGitHub
 ) -> None:

@@ -1,8 +1,12 @@
 """Runs workflows under act, offline, against the engine of this machine.
 
-The repository under test is handed to act as `org/deploy-action@v1`. Only one line differs from
-what is shipped: `uses: $/` (this repository at the running commit), which act does not know, is
-written as `uses: org/deploy-action@v1`, which act takes from the same copy.
+The repository under test is handed to act as `org/deploy-action@v1`. Only one line of a workflow
+differs from what is shipped: `uses: $/` (this repository at the running commit), which act does not
+know, is written as `uses: org/deploy-action@v1`, which act takes from the same copy.
+
+act names its containers after workflow and job, and those of a called workflow without the name of
+the file that calls. So a test names its workflow file as no other one does, and the tests that call
+workflows are in one group: xdist_group("calls").
 
 GitHub's own actions for artifacts and code scanning need GitHub and node. What stands in for them
 only makes sure that the files are there, and says so.
@@ -20,12 +24,24 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["CHECKOUT", "ROOT", "Repository", "Run", "copy_of_this_repository", "stand_ins"]
+from deploy_action import __version__
+
+__all__ = [
+    "CHECKOUT",
+    "ROOT",
+    "Repository",
+    "Run",
+    "copy_of_this_repository",
+    "stand_ins",
+    "with_image",
+]
 
 ROOT = Path(__file__).parents[2]
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 SELF, CALLED = "uses: $/", "uses: org/deploy-action@v1"
 _SECONDS = 600
+
+_BUILT = re.compile(r"^  image: (?:\.\./)?Dockerfile\b", re.MULTILINE)
 
 _PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)((?:/[\w.-]+)*)@([0-9a-f]{40})")
 _OF_ACT = "actions/checkout"
@@ -109,6 +125,17 @@ def copy_of_this_repository(target: Path) -> Path:
         workflow.write_text(text)
     subprocess.run(["git", "init", "-q", str(target)], check=True)
     return target
+
+
+def with_image(copy: Path) -> Path:
+    """Let the actions of a copy name an image, as a release does: that of scripts/ensure-images."""
+    for file in (copy / "action.yml", *copy.glob("*/action.yml")):
+        text, count = _BUILT.subn(
+            f"  image: docker://deploy-action:{__version__}", file.read_text()
+        )
+        assert count == 1, file
+        file.write_text(text)
+    return copy
 
 
 def stand_ins(target: Path) -> dict[str, Path]:
