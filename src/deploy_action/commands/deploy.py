@@ -129,7 +129,7 @@ def deploy_image(
         platform, clock = connection.platform, connection.clock
         if image is None:
             image = resolve_image(
-                target, inputs, platform.first, events, lambda: platform.observe().ledger.entries
+                target, inputs, platform.first, events, lambda: platform.observe().ledger.agreed
             )
             before = functools.partial(look_before, config, target, inputs, events)
             require_passed_before(config, target, image, inputs, before, clock.now())
@@ -139,7 +139,7 @@ def deploy_image(
             return _plan(platform, target, image, kind, secrets, gates)
         with platform.lock(connection.holder) as store:
             seen = recovered(connection, store, [image.reference])
-            require_same_digest(image, seen.ledger.entries)
+            require_same_digest(image, seen.ledger.agreed)
             key = store.fingerprint_key(seen)
             release = make_release(target, image, secrets, key)
             require_mounts(release, seen)
@@ -174,7 +174,7 @@ def _plan(
     """Say what would be done. Nothing is built for it: a build is the first step of the plan."""
     seen = expect_build(target, image, platform.observe([image.reference]))
     if not image.pending:
-        require_same_digest(image, seen.ledger.entries)
+        require_same_digest(image, seen.ledger.agreed)
     release = make_release(target, image, secrets, seen.hosts[0].fingerprint_key or b"")
     require_mounts(release, seen)
     outcome = plan_release(platform, release, kind, seen, gates)

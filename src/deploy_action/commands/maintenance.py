@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from deploy_action.commands.command import (
@@ -94,13 +93,14 @@ def run(inputs: Inputs, events: EventStream) -> Maintained:
         connect_platform(target, inputs, events) as connection,
         connection.platform.lock(connection.holder) as store,
     ):
-        current = require_live(recovered(connection, store).ledger.entries, target.name)
+        seen = recovered(connection, store)
+        require_live(seen.ledger.entries, target.name)
         changed = any(
             run_parallel(lambda host: set_maintenance(host, page), list(store.hosts.values()))
         )
         if changed:
             note = _note(inputs, on)
-            store.write(dataclasses.replace(current, warnings=(*current.warnings, note)))
+            store.warn(note, seen)
             events.say(note)
     return _answer(target, on=on, changed=changed)
 

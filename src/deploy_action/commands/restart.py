@@ -12,6 +12,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.releases.model import Kind
+from deploy_action.releases.rollback_target import require_recorded
 from deploy_action.releases.secrets import available_secrets, fingerprints, required_secrets
 from deploy_action.rollout.deploy import Attempt, deploy_release, plan_release
 
@@ -49,6 +50,7 @@ def run(inputs: Inputs, events: EventStream) -> Outcome:
 
     Raises:
         BadInput: nothing is live, or a secret is not set.
+        DeploymentFailed: what is live is disputed among the hosts.
         LockHeld: another user is deploying.
     """
     target = select_environment(load(inputs.config), inputs.environment)
@@ -85,6 +87,7 @@ def _anew(
     """Return the live release as one that none of the present replicas belongs to."""
     target = connection.environment
     release = require_live(seen.ledger.entries, target.name).release
+    require_recorded(release, seen.ledger)
     own = {name: secrets[name] for name in release.configuration.secrets if name in secrets}
     return dataclasses.replace(
         release, restart=connection.id, secrets=fingerprints(own, key) or release.secrets

@@ -134,8 +134,14 @@ class Ledger:
 
     @property
     def agreed(self) -> tuple[Deployment, ...]:
-        """The entries that no host disputes: what one host alone records proves nothing elsewhere."""
-        return tuple(entry for entry in self.entries if entry.number not in self.disputed)
+        """The entries that every host records, with the same end: what one host alone says proves
+        nothing elsewhere. A host that joined later has nothing to say about what was before."""
+        own = [{e.number: e for e in entries} for entries in self.hosts.values() if entries]
+        return tuple(
+            entry
+            for entry in self.entries
+            if all(_confirms(known.get(entry.number), entry, min(known)) for known in own)
+        )
 
     @property
     def highest(self) -> int:
@@ -207,6 +213,12 @@ def disputes(ledger: Ledger) -> tuple[str, ...]:
 def is_same(one: Deployment, other: Deployment) -> bool:
     """Tell whether two hosts record the same deployment, however it ended."""
     return _begin(one) == _begin(other)
+
+
+def _confirms(known: Deployment | None, entry: Deployment, first: int) -> bool:
+    if known is None:
+        return entry.number < first
+    return is_same(known, entry) and known.state is entry.state
 
 
 def _begin(entry: Deployment) -> tuple[object, ...]:

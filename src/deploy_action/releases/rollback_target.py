@@ -19,6 +19,7 @@ from deploy_action.releases.ledger import (
     current_at,
     current_deployment,
     previous_stable,
+    succeeded,
     succeeded_releases,
     with_version,
 )
@@ -30,7 +31,14 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Inputs, Secret
     from deploy_action.releases.ledger import Ledger
 
-__all__ = ["Availability", "RollbackTarget", "find_target", "prepare", "rollback_candidates"]
+__all__ = [
+    "Availability",
+    "RollbackTarget",
+    "find_target",
+    "prepare",
+    "require_recorded",
+    "rollback_candidates",
+]
 
 _PREVIOUS = "previous"
 """What people write for a version where they have to write something: as if nothing was said."""
@@ -121,7 +129,7 @@ def prepare(
         DeploymentFailed: an image or a secret is gone; the message says what can be restored.
     """
     release = target.release
-    _require_recorded(release, available.ledger, release.environment)
+    require_recorded(release, available.ledger)
     declared = release.configuration.secrets
     given = available_secrets(release.configuration, today, inputs)
     complete = set(given) == set(declared)
@@ -161,15 +169,19 @@ def prepare(
     )
 
 
-def _require_recorded(release: Release, ledger: Ledger, environment: str) -> None:
-    """Make sure that every host has this very release in a record of its own."""
+def require_recorded(release: Release, ledger: Ledger) -> None:
+    """Make sure that every host has this very release in a record of its own.
+
+    Raises:
+        DeploymentFailed: a host has not: it is not run there.
+    """
     without = _not_recorded_by(release, ledger)
     if without:
         raise DeploymentFailed(
             f"{', '.join(without)}: {release.version} cannot be restored there",
             cause="the host's own ledger does not say that this release was live, and what only "
             "another host records is not run on it",
-            remedy=f"deploy-action deploy -e {environment} --version {release.version}",
+            remedy=f"deploy-action deploy -e {release.environment} --version {release.version}",
             code=ErrorCode.LEDGER_DISPUTED,
         )
 
@@ -178,7 +190,7 @@ def _not_recorded_by(release: Release, ledger: Ledger) -> list[str]:
     return [
         host
         for host, entries in ledger.hosts.items()
-        if not any(e.state is State.SUCCEEDED and e.release == release for e in entries)
+        if not any(entry.release == release for entry in succeeded(entries))
     ]
 
 

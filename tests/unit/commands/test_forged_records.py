@@ -13,7 +13,7 @@ from tests.fakes.world import BACKEND, World, make_world
 
 from deploy_action.errors import ErrorCode
 from deploy_action.inputs import Inputs
-from deploy_action.releases.ledger import current_deployment, decode, encode
+from deploy_action.releases.ledger import Ledger, current_deployment, decode, encode, merge
 from deploy_action.releases.model import Deployment, State
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
@@ -96,7 +96,12 @@ def serving(world: World, host: str) -> str:
         ("deploy", {"version": "2.0.0"}),
         ("deploy", {"version": "3.0.0"}),
         ("deploy", {"version": "4.0.0"}),
+        ("maintenance", {"switch": "on"}),
         ("maintenance", {"switch": "off"}),
+        ("restart", {}),
+        ("run", {"argv": ("env",)}),
+        ("canary", {"switch": "promote"}),
+        ("unlock", {"force": True, "reason": "x"}),
     ],
 )
 def test_a_forged_entry_changes_nothing_on_another_host(
@@ -115,7 +120,8 @@ def test_a_forged_entry_changes_nothing_on_another_host(
     if command != "rollback" and inputs.get("version") != "3.0.0":
         assert serving(world, GOOD) == "2.0.0"
     known = entries(world.machines[GOOD])
-    assert known[: len(before)] == before
+    told = [dataclasses.replace(entry, warnings=()) for entry in known]
+    assert told[: len(before)] == [dataclasses.replace(entry, warnings=()) for entry in before]
     assert FORGED not in {entry.release.version for entry in known}
     assert [outage for outage in world.outages() if outage.startswith(GOOD)] == []
 
@@ -145,6 +151,34 @@ def test_a_rollback_to_what_another_host_records_is_refused(world: World) -> Non
     assert done.error.code is ErrorCode.LEDGER_DISPUTED
     assert GOOD in done.error.what
     assert EVIL not in done.error.what
+
+
+def test_a_removal_does_not_make_another_hosts_record_ones_own(world: World) -> None:
+    """The entry of the removal names what was live, as one host tells it: that restores nothing."""
+    forged = forge(world)
+    world.outcome("remove", force=True)
+    write(world.machines[EVIL], dataclasses.replace(forged, number=200))
+    later = dataclasses.replace(forged.release, version="7.7.7")
+    write(world.machines[EVIL], dataclasses.replace(forged, number=201, release=later))
+    done = world.outcome("rollback", to=FORGED)
+    assert done.error is not None
+    assert done.error.code is ErrorCode.LEDGER_DISPUTED
+    assert FORGED not in versions(world, GOOD)
+
+
+def test_a_failure_on_one_host_is_no_success_elsewhere(world: World) -> None:
+    """The evil host says that a deployment went well which failed on the other one."""
+    world.publish(Application(version="4.0.0", ready_seconds=float("inf")))
+    assert world.deploy("4.0.0").result is Result.FAILED
+    failed = entries(world.machines[EVIL])[-1]
+    write(world.machines[EVIL], dataclasses.replace(failed, state=State.SUCCEEDED, cause=""))
+    agreed = merge(
+        {host: Ledger(entries=tuple(entries(world.machines[host]))) for host in (EVIL, GOOD)}
+    ).agreed
+    assert [entry.number for entry in agreed] == [1, 2]
+    done = world.outcome("rollback", to="4.0.0")
+    assert done.error is not None
+    assert "4.0.0" not in done.restorable
 
 
 def test_another_hosts_word_on_the_end_of_a_known_deployment_counts(world: World) -> None:

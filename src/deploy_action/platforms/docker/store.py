@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeployActionError, SessionLost
 from deploy_action.parallel import run_parallel
+from deploy_action.releases.ledger import current_deployment
 
 if TYPE_CHECKING:
     from deploy_action.platforms.docker.host import Host
@@ -42,6 +44,14 @@ class DockerStore:
             for entry in entries[name][-_UPDATED:]:
                 if known.get(entry.number) != entry:
                     host.ledger.write(entry)
+
+    def warn(self, warning: str, seen: DockerObservation) -> None:
+        """Add a warning to what each host itself records as live."""
+        for name, host in self.hosts.items():
+            current = current_deployment(seen.ledger.of(name))
+            if current is not None:
+                warnings = (*current.warnings, warning)
+                host.ledger.write(dataclasses.replace(current, warnings=warnings))
 
     def fingerprint_key(self, seen: DockerObservation) -> bytes:
         """Return the key of secret fingerprints, made on first use and the same on every host."""
