@@ -103,6 +103,7 @@ class ErrorCode(StrEnum):
     NO_HEALTHCHECK = "no-healthcheck"
     NO_ROLLBACK_TARGET = "no-rollback-target"
     OUT_OF_MEMORY = "out-of-memory"
+    OUTPUT_LOST = "output-lost"
     NOT_RESTORED = "not-restored"
     PORT_TAKEN = "port-taken"
     ROUTE_NOT_SERVED = "route-not-served"

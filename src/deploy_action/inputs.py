@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy_action.missing_secret import arrives_empty
+
 __all__ = ["Inputs", "Secret", "is_reserved"]
 
 _RESERVED = re.compile(
@@ -107,7 +109,10 @@ class Inputs:
     def secret(self, name: str) -> Secret | None:
         """Return the value of a declared secret, or None when the environment lacks it.
 
-        A reserved name never has a value here, wherever the name was taken from.
+        A reserved name never has a value here, wherever the name was taken from. On GitHub an
+        empty text is a secret that is missing.
         """
         value = None if is_reserved(name) else self.environ.get(name)
-        return None if value is None else Secret(value)
+        if value is None or (not value and arrives_empty(self.environ)):
+            return None
+        return Secret(value)

@@ -13,6 +13,7 @@ from deploy_action.suggest import suggestion
 __all__ = [
     "COMMANDS",
     "INPUTS",
+    "REQUIRED",
     "action_inputs",
     "arguments",
     "command_of",
@@ -64,6 +65,7 @@ _OURS = (
     "github-token",
     "ssh-key",
     "ssh-known-hosts",
+    "ssh-certificate",
     "sarif-file",
     "github-record",
     "live-tag",
@@ -73,6 +75,10 @@ _OURS = (
 )
 INPUTS = (*_OURS, *_PASSED_ON)
 """All inputs; those passed on are named like the command line's flag."""
+
+REQUIRED = "required"
+"""As version or digest: refuse. Workflows write it behind an output that must not be empty:
+`${{ needs.staging.outputs.digest || 'required' }}`."""
 
 _DEPLOYING = ("deploy", "promote", "rollback")
 _PUBLISH: Mapping[str, tuple[str, ...]] = {
@@ -122,6 +128,16 @@ def arguments(inputs: Mapping[str, str], context: Context) -> list[str]:
         values["version"] = ""
     elif command in ("deploy", "plan", "build"):
         values["version"] = values["version"] or context.version
+    for name in ("version", "digest"):
+        if inputs.get(name) == REQUIRED:
+            raise BadInput(
+                f"input {name}: it is required, and the earlier job's output is empty",
+                cause="GitHub drops an output of a job that contains the text of a masked secret,"
+                " such as a secret whose value is 2; or that job was skipped",
+                remedy="look for the warning in the earlier job's step; a value that is no secret"
+                " belongs into env: of deploy.yaml",
+                code=ErrorCode.OUTPUT_LOST,
+            )
     argv = [command, "--config", inputs.get("config") or "deploy.yaml"]
     for name, value in values.items():
         if value and not _takes(command, name):

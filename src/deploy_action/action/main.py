@@ -16,7 +16,7 @@ from deploy_action.action.files import add_summary, set_outputs
 from deploy_action.action.inputs import COMMANDS, action_inputs, arguments, publish_options
 from deploy_action.action.masking import declared_secrets, handed_secrets
 from deploy_action.action.outputs import outputs
-from deploy_action.action.ssh import ssh_files
+from deploy_action.action.ssh import require_ssh, ssh_files
 from deploy_action.action.workflow_commands import Commands
 from deploy_action.cli.main import bug
 from deploy_action.errors import BadInput, ExitCode
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _INTERRUPTED = 130
+_ON_HOSTS = frozenset(COMMANDS) - {"validate", "check", "build", "docs"}
+"""The commands that ask the hosts of deploy.yaml."""
 
 
 def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
@@ -96,6 +98,7 @@ def _publisher(environ: Mapping[str, str]) -> Publisher:
 def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     from deploy_action.cli.arguments import Call, parse
     from deploy_action.commands import perform
+    from deploy_action.config import check
     from deploy_action.events.observers import ObserverContext, observers
     from deploy_action.inputs import Inputs
     from deploy_action.render.text import Style
@@ -104,6 +107,10 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     call = parse(arguments(action_inputs(environ), context))
     if not isinstance(call, Call):
         raise BadInput("the action runs one command", remedy=f"command: {COMMANDS[0]}")
+    if call.command.name in _ON_HOSTS and not call.fields.get("offline"):
+        config, _ = check(Path(action_inputs(environ).get("config") or "deploy.yaml"))
+        if config is not None:
+            require_ssh(config, action_inputs(environ).get("environment", ""), environ)
     accepted = {option.field for option in call.command.options}
     facts = {"actor": context.actor, "commit": context.commit, "run_url": context.run_url}
     fields = {k: v for k, v in facts.items() if k in accepted or k == "run_url"}

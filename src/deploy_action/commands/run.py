@@ -15,6 +15,7 @@ from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.inputs import Secret
+from deploy_action.missing_secret import advise
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.replicas import of_release, task_spec
 from deploy_action.platforms.docker.volumes import discard
@@ -130,9 +131,11 @@ def _secrets(
     values |= available_secrets(release.configuration, today, inputs)
     missing = [name for name in declared if name not in values]
     if missing:
+        advice = advise(missing[0], inputs.environ, environment=release.environment)
         raise BadInput(
             f"{release.environment}: these secrets are not set: {', '.join(missing)}",
-            remedy="pass them in the environment of this command",
+            cause=advice.cause,
+            remedy=advice.remedy,
             code=ErrorCode.SECRET_MISSING,
         )
     return values

@@ -15,6 +15,7 @@ from deploy_action.config.references import (
     split_reference,
 )
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.missing_secret import advise
 from deploy_action.releases.model import ResolvedImage
 
 if TYPE_CHECKING:
@@ -99,9 +100,11 @@ def credentials(
         return None
     password = environ.get(login.password_secret)
     if not password:
+        advice = advise(login.password_secret, environ, environment=environment.name)
         raise BadInput(
             f"the registry's password {login.password_secret} is not set",
-            remedy=f"pass it in the environment: env: {login.password_secret}: ${{{{ secrets.… }}}}",
+            cause=advice.cause,
+            remedy=advice.remedy,
             code=ErrorCode.SECRET_MISSING,
         )
     return login.username, password

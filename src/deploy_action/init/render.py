@@ -16,12 +16,24 @@ TAG = "v1"
 SCHEMA = f"https://raw.githubusercontent.com/{ACTION}/{TAG}/schemas/deploy.schema.json"
 
 EXAMPLE = f"https://github.com/{ACTION}/blob/{TAG}/examples/workflows/single-service.yml"
-SECRETS = """\
-    # Secrets of this repository, or of its environments staging and production. While the hosts are
-    # [local] and deploy.yaml declares no secrets, none of them is needed.
+SECRETS = f"""\
+    # Secrets of this repository. Those of its environments staging and production arrive only where
+    # {ACTION} has the same owner as this repository: with the hosts [local] none is needed.
     secrets:
       # The values of what deploy.yaml declares, one NAME=value a line.
+"""
+EACH = """\
+      DEPLOY_SECRETS_STAGING: ${{ secrets.DEPLOY_SECRETS_STAGING }}
+      DEPLOY_SECRETS_PRODUCTION: ${{ secrets.DEPLOY_SECRETS_PRODUCTION }}
       DEPLOY_SECRETS: ${{ secrets.DEPLOY_SECRETS }}
+"""
+CHOSEN = """\
+      DEPLOY_SECRETS: >-
+        ${{ inputs.environment == 'production' && secrets.DEPLOY_SECRETS_PRODUCTION
+        || inputs.environment == 'staging' && secrets.DEPLOY_SECRETS_STAGING
+        || secrets.DEPLOY_SECRETS }}
+"""
+SSH = """\
       # For hosts over ssh: the private key, and the hosts' keys as ssh-keyscan prints them.
       DEPLOY_SSH_KEY: ${{ secrets.DEPLOY_SSH_KEY }}
       DEPLOY_KNOWN_HOSTS: ${{ secrets.DEPLOY_KNOWN_HOSTS }}
@@ -203,7 +215,7 @@ jobs:
     # {EXAMPLE}
     uses: {ACTION}/.github/workflows/deploy.yml@{TAG}
 {_with({"config": config} if config != "deploy.yaml" else {})}\
-{SECRETS}{PROOF_KEY}"""
+{SECRETS}{EACH}{SSH}{PROOF_KEY}"""
 
 
 def rollback_workflow(survey: Survey, config: str) -> str:
@@ -246,7 +258,7 @@ jobs:
       packages: read  # to pull an image that is not on the host any more
     uses: {ACTION}/.github/workflows/rollback.yml@{TAG}
 {_with(inputs)}\
-{SECRETS}"""
+{SECRETS}{CHOSEN}{SSH}"""
 
 
 def _workflow_name(what: str, survey: Survey, config: str) -> str:

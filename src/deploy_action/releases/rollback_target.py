@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.missing_secret import advise
 from deploy_action.releases.ledger import (
     current_at,
     current_deployment,
@@ -146,12 +147,13 @@ def prepare(
     cold = available.without_replicas(release)
     if cold and not complete:
         missing = sorted(set(declared) - set(given))
+        advice = advise(missing[0], inputs.environ, environment=release.environment)
+        because = f"; {advice.cause}" if advice.cause else ""
         raise DeploymentFailed(
             f"{', '.join(cold)}: {release.version} has to be started anew, and these secrets are "
             f"not set: {', '.join(missing)}",
-            cause="its containers were not kept there, or were removed",
-            remedy="pass the secrets in the environment of this command, and declare them in "
-            "deploy.yaml: secrets",
+            cause=f"its containers were not kept there, or were removed{because}",
+            remedy=f"declare them in deploy.yaml: secrets; {advice.remedy}",
             code=ErrorCode.SECRET_MISSING,
         )
     if declared and not complete:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, ErrorCode
+from deploy_action.missing_secret import advise
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
@@ -25,10 +26,11 @@ def required_secrets(environment: Environment, inputs: Inputs) -> dict[str, Secr
     values = available_secrets(environment, environment, inputs)
     missing = [name for name in environment.secrets if name not in values]
     if missing:
+        advice = advise(missing[0], inputs.environ, environment=environment.name)
         raise BadInput(
             f"{environment.name}: these secrets are not set: {', '.join(missing)}",
-            remedy="pass them in the environment of this command; in a workflow: "
-            f"env: {{{missing[0]}: ${{{{ secrets.{missing[0]} }}}}}}",
+            cause=advice.cause,
+            remedy=advice.remedy,
             code=ErrorCode.SECRET_MISSING,
         )
     return values

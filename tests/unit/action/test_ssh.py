@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.action.ssh import ssh_files
-from deploy_action.errors import BadInput
+from deploy_action.action.ssh import require_ssh, ssh_files
+from deploy_action.config import load
+from deploy_action.errors import BadInput, ErrorCode
 
 
 def test_only_we_can_read_them_and_they_go_with_the_step() -> None:
@@ -53,3 +54,37 @@ def test_without_either_nothing_is_written() -> None:
     """A local engine needs no ssh."""
     with ssh_files({"ssh-key": " \n"}) as env:
         assert env == {}
+
+
+def test_a_certificate_stands_beside_its_key() -> None:
+    """Where ssh looks for it by itself; without the key it is of no use."""
+    with ssh_files({"ssh-key": "k", "ssh-known-hosts": "h", "ssh-certificate": "c"}) as env:
+        key = Path(env["DEPLOY_ACTION_SSH_KEY_FILE"])
+        assert Path(f"{key}-cert.pub").read_text() == "c\n"
+    with pytest.raises(BadInput), ssh_files({"ssh-known-hosts": "h", "ssh-certificate": "c"}):
+        pass
+
+
+HOSTS = """\
+version: 1
+service: shop
+image: shop
+port: 8080
+environments:
+  staging: {hosts: [local]}
+  production: {hosts: ["ssh://deploy@a.example.com"], route: {port: 81}}
+"""
+
+
+def test_ssh_hosts_need_a_key_of_the_step(tmp_path: Path) -> None:
+    """An empty one is a secret that GitHub did not pass: that is told, and not that ssh failed."""
+    (tmp_path / "deploy.yaml").write_text(HOSTS)
+    config = load(tmp_path / "deploy.yaml")
+    require_ssh(config, "staging", {"INPUT_SSH-KEY": ""})
+    require_ssh(config, "production", {"INPUT_SSH-KEY": "k"})
+    require_ssh(config, "production", {"SSH_AUTH_SOCK": "/agent"})
+    for named in ("production", ""):
+        with pytest.raises(BadInput, match="ssh-key") as refused:
+            require_ssh(config, named, {"GITHUB_ACTIONS": "true", "INPUT_SSH-KEY": " "})
+        assert refused.value.code is ErrorCode.SECRET_MISSING
+        assert "ssh-key: ${{ secrets.DEPLOY_SSH_KEY }}" in refused.value.remedy

@@ -24,6 +24,8 @@ CALLED = re.compile(r"org/deploy-action/\.github/workflows/([a-z]+\.yml)@v1")
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 LEVELS = ("none", "read", "write")
 SWITCHES = ("dry-run", "offline")
+PER_ENVIRONMENT = ("_STAGING", "_PRODUCTION")
+"""Secrets of a call that deploys to two environments."""
 CONTEXT = Context.read({"GITHUB_SHA": "0123456789abcdef"})
 
 
@@ -48,6 +50,11 @@ def steps(workflow: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from job.get("steps", ())
 
 
+def without_comments(path: Path) -> str:
+    """Return a workflow without the example of a caller at its top."""
+    return re.sub(r"^#.*$", "", path.read_text(), flags=re.MULTILINE)
+
+
 def callee(job: Mapping[str, Any]) -> Path:
     """Return the workflow that a job calls: ours, or one of the examples' own."""
     found = CALLED.fullmatch(job["uses"])
@@ -55,6 +62,13 @@ def callee(job: Mapping[str, Any]) -> Path:
         return ROOT / ".github/workflows" / found[1]
     name: str = job["uses"].rpartition("/")[2].partition("@")[0]
     return ROOT / "examples/workflows" / name
+
+
+def named(job: Mapping[str, Any]) -> set[str]:
+    """Return the secrets that a call names; `inherit` would pass nothing to another owner's."""
+    secrets = job.get("secrets", {})
+    assert secrets != "inherit"
+    return set(secrets)
 
 
 def callers(path: Path) -> Iterator[dict[str, Any]]:
@@ -146,7 +160,7 @@ def test_outputs_that_are_read_exist(path: Path) -> None:
     """An expression over an unknown output is empty, silently."""
     workflow = load(path)
     ours = {step["id"] for step in steps(workflow) if step.get("uses") in SELF and "id" in step}
-    text = re.sub(r"^#.*$", "", path.read_text(), flags=re.MULTILINE)
+    text = without_comments(path)
     read = re.findall(r"steps\.([\w-]+)\.outputs\.([\w-]+)", text)
     assert all(name in OUTPUTS for step, name in read if step in ours)
     for name, output in re.findall(r"(?:needs|jobs)\.([\w-]+)\.outputs\.([\w-]+)", text):
@@ -158,7 +172,7 @@ def test_outputs_that_are_read_exist(path: Path) -> None:
 @pytest.mark.parametrize("path", EVERY, ids=ids)
 def test_inputs_and_secrets_that_are_read_are_declared(path: Path) -> None:
     """An expression over an unknown input is empty, silently."""
-    text, on = path.read_text(), load(path)["on"]
+    text, on = without_comments(path), load(path)["on"]
     triggers = [on.get(name) or {} for name in ("workflow_call", "workflow_dispatch")]
     declared = {name for trigger in triggers for name in trigger.get("inputs", {})}
     assert set(re.findall(r"\binputs\.([\w-]+)", text)) == declared
@@ -216,7 +230,7 @@ def test_production_gets_the_digest_of_staging() -> None:
     assert staging["with"]["proof"] == "${{ inputs.proof }}"
     age = "${{ inputs.proof-age }}"
     assert staging["with"]["proof-age"] == promotion["with"]["proof-age"] == age
-    key = {"DEPLOY_PROOF_KEY": "${{ secrets.DEPLOY_PROOF_KEY }}"}
+    key = {"DEPLOY_PROOF_KEY": "${{ secrets.DEPLOY_PROOF_KEY }}", "DEPLOY_WORKFLOW": "deploy"}
     assert staging["env"] == promotion["env"] == key
 
 
@@ -247,8 +261,13 @@ def test_callers_give_what_the_workflows_take(written: list[Path]) -> None:
         takes = called["on"]["workflow_call"]
         required = {key for key, entry in takes["inputs"].items() if entry.get("required")}
         assert required <= set(job.get("with", {})) <= set(takes["inputs"])
-        if job.get("secrets", "inherit") != "inherit":
-            assert set(job["secrets"]) == set(takes["secrets"])
+        if "secrets" in job or workflow.name != "ci.yml":
+            one = job.get("with", {}).get("production") == ""
+            assert named(job) == {
+                name
+                for name in takes.get("secrets", {})
+                if not (one and name.endswith(PER_ENVIRONMENT))
+            }
         for inner in called["jobs"].values():
             for scope, level in inner["permissions"].items():
                 allowed = job["permissions"].get(scope, "none")
@@ -267,3 +286,43 @@ def test_the_page_says_which_permissions_a_workflow_needs(path: Path) -> None:
     said = section.partition("\nPermissions: ")[2].partition("\n\n")[0]
     for job in load(path)["jobs"].values():
         assert all(f"`{scope}: {level}`" in said for scope, level in job["permissions"].items())
+
+
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")])
+
+
+@pytest.mark.parametrize("path", [*EVERY, *PAGES], ids=ids)
+def test_no_page_relies_on_inherited_secrets(path: Path) -> None:
+    """They are empty for every owner but ours: https://docs.github.com/actions/how-tos/reuse-automations/reuse-workflows"""
+    assert not re.search(
+        r"^[# ]*secrets: inherit\b", path.read_text(encoding="utf-8"), re.MULTILINE
+    )
+
+
+def test_each_environment_of_deploy_yml_can_have_secrets_of_its_own() -> None:
+    """For callers whose GitHub environments it cannot see; never those of the other environment."""
+    jobs = load(ROOT / ".github/workflows/deploy.yml")["jobs"]
+    for name in ("staging", "production"):
+        (step,) = [s for s in jobs[name]["steps"] if s.get("uses") == "$/"]
+        own = f"secrets.DEPLOY_SECRETS_{name.upper()}"
+        assert step["with"]["secrets"] == f"${{{{ {own} || secrets.DEPLOY_SECRETS }}}}"
+
+
+def test_the_action_learns_that_it_runs_in_a_called_workflow() -> None:
+    """Its remedy for a missing secret depends on that, and GitHub tells it nothing of the kind."""
+    for path in SHIPPED:
+        for step in steps(load(path)):
+            if step.get("uses") == "$/":
+                assert step["env"]["DEPLOY_WORKFLOW"] == path.stem
+
+
+def test_the_page_says_which_secrets_arrive_where() -> None:
+    """One table, for the owner of the called workflow and for everybody else."""
+    page = (ROOT / "docs/how-to/secrets.md").read_text(encoding="utf-8")
+    (head,) = re.findall(
+        r"^\| the secret \| same owner or enterprise \| any other owner \|$", page, re.MULTILINE
+    )
+    rows = page.partition(head)[2].partition("\n\n")[0].splitlines()[2:]
+    assert [row.split(" | ")[2].rstrip(" |") for row in rows] == [
+        *("arrives", "is empty", "is empty", "arrives")
+    ]

@@ -18,6 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, DeploymentFailed
+from deploy_action.missing_secret import advise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -65,10 +66,11 @@ def read_bundle(certificate: Certificate, inputs: Inputs, *, hosts: Collection[s
     if certificate.secret is not None:
         value = inputs.secret(certificate.secret)
         if value is None or not value.reveal().strip():
+            advice = advise(certificate.secret, inputs.environ)
             raise BadInput(
                 f"the certificate's variable {certificate.secret} is not set",
-                remedy="pass it in the environment of this command; in a workflow: "
-                f"env: {{{certificate.secret}: ${{{{ secrets.{certificate.secret} }}}}}}",
+                cause=advice.cause,
+                remedy=advice.remedy,
             )
         return verify_bundle(value.reveal().encode(), where=certificate.secret, hosts=hosts)
     path = inputs.config.parent / (certificate.file or "")
