@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import http.client
 import http.server
 import json
+import queue
 import socket
-import socketserver
-import subprocess
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import pytest
 from tests.contract.bench import Bench, real_bench, with_network
+from tests.support.certificates import bundle
+from tests.support.http2 import Http2Client, Kind, grpc_server
 from tests.support.sandbox import free_port
 
 from deploy_action.checks.http import http_connection
@@ -37,45 +40,13 @@ FORGED = {
 }
 
 
-class _Grpc(socketserver.BaseRequestHandler):
-    """Speaks HTTP/2 only (RFC 9113): answers every stream as a gRPC server does, with trailers."""
-
-    def handle(self) -> None:
-        """Answer one connection; requests are not read beyond their end."""
-        with self.request.makefile("rwb", buffering=0) as stream:
-            if stream.read(len(PREFACE)) != PREFACE:
-                return
-            stream.write(_frame(4, 0, 0))
-            while len(head := stream.read(9)) == 9:
-                length, kind, flags = int.from_bytes(head[:3], "big"), head[3], head[4]
-                payload = stream.read(length) if length else b""
-                number = int.from_bytes(head[5:], "big")
-                if kind in (4, 6) and not flags & 1:
-                    stream.write(_frame(kind, 1, 0, payload if kind == 6 else b""))
-                elif kind in (0, 1) and flags & 1:
-                    stream.write(
-                        _frame(
-                            1, 4, number, b"\x88" + _header(b"content-type", b"application/grpc")
-                        )
-                    )
-                    stream.write(_frame(0, 0, number, b"\0\0\0\0\0"))
-                    stream.write(_frame(1, 5, number, _header(b"grpc-status", b"0")))
-
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-
-def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    head = bytes((kind, flags)) + stream.to_bytes(4, "big")
-    return len(payload).to_bytes(3, "big") + head + payload
-
-
-def _header(name: bytes, value: bytes) -> bytes:
-    return bytes((0, len(name))) + name + bytes((len(value),)) + value
+CUT: queue.SimpleQueue[float] = queue.SimpleQueue()
+"""How long an application waited to be read until the edge cut it off."""
 
 
 class _Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with the request's headers; /slow begins after a second."""
+    """Answers with the request's headers; /slow begins after a second, /events tells something three
+    times, /silent nothing more, /much more than anybody reads, /tunnel is one."""
 
     protocol_version = "HTTP/1.1"
 
@@ -86,11 +57,39 @@ class _Echo(http.server.BaseHTTPRequestHandler):
             self.send_response_only(103)
             self.send_header("Link", "</style.css>; rel=preload")
             self.end_headers()
+        if self.path.startswith(("/events", "/silent", "/much", "/tunnel")):
+            self._stream()
+            return
         body = json.dumps(list(self.headers.items())).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _stream(self) -> None:
+        tunnel = self.path == "/tunnel"
+        self.send_response(101 if tunnel else 200)
+        self.send_header("Connection", "Upgrade" if tunnel else "close")
+        if tunnel:
+            self.send_header("Upgrade", "echo")
+        self.end_headers()
+        self.wfile.write(b"begin\n")
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            for _ in range(3 if self.path == "/events" else 0):
+                time.sleep(0.4)
+                self.wfile.write(b"event\n")
+            if self.path == "/much":
+                last = 0.0
+                with contextlib.suppress(OSError):
+                    while True:
+                        last = time.monotonic()
+                        self.wfile.write(bytes(1 << 16))
+                CUT.put(time.monotonic() - last)
+                return
+            # Until the edge ends it.
+            while self.path != "/events" and (read := self.rfile.read1(64)):
+                self.wfile.write(read)
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -250,12 +249,41 @@ def test_a_request_ends_when_its_time_is_over(site: Site) -> None:
     assert site.ask("/slow")[0] == 200
 
 
+def _seconds_until_end(site: Site, path: str) -> tuple[float, bytes]:
+    """Ask for a stream; return after how many seconds of silence it ended, and what came."""
+    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
+        upgrade = b"Connection: Upgrade\r\nUpgrade: echo\r\n" if path == "/tunnel" else b""
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n".encode() + upgrade + b"\r\n")
+        received, last = b"", time.monotonic()
+        while more := connection.recv(65536):
+            received, last = received + more, time.monotonic()
+        return time.monotonic() - last, received
+
+
+def test_a_silent_stream_ends_when_deploy_yaml_says(site: Site) -> None:
+    """After `idle`, and no sooner; a tunnel after `tunnel`, whatever `idle` is."""
+    site.become(timeouts=Timeouts(request_seconds=5, idle_seconds=0.8, tunnel_seconds=1.6))
+    seconds, received = _seconds_until_end(site, "/silent")
+    assert received.endswith(b"begin\n")
+    assert 0.7 < seconds < 1.4
+    assert _seconds_until_end(site, "/events")[1].endswith(b"begin\nevent\nevent\nevent\n")
+    seconds, received = _seconds_until_end(site, "/tunnel")
+    assert received.startswith(b"HTTP/1.1 101")
+    assert received.endswith(b"begin\n")
+    assert 1.5 < seconds < 2.2
+    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
+        connection.sendall(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
+        # Nobody reads: for as long the application could write nothing.
+        assert 0.7 < CUT.get(timeout=4) < 1.4
+
+
 def _head(length: int) -> dict[str, str]:
     return {f"X-{i}": "v" * 1000 for i in range(length // 1000)}
 
 
 def test_headers_have_a_limit_that_can_be_raised_and_lowered(site: Site) -> None:
     """431 where the edge can read them; a service beside one with a larger limit keeps its own."""
+    site.become(header_bytes=None)
     assert [site.ask(**_head(n))[0] for n in (13_000, 20_000)] == [200, 400]
     site.become(header_bytes=40_000)
     assert [site.ask(**_head(n))[0] for n in (38_000, 50_000, 90_000)] == [200, 431, 400]
@@ -269,34 +297,43 @@ def test_headers_have_a_limit_that_can_be_raised_and_lowered(site: Site) -> None
     site.edge.change("other_x", lambda _: None)
 
 
-@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
-def test_a_body_has_a_limit_that_no_request_gets_around(site: Site, version: str) -> None:
-    """A length beyond 32 bits, none at all, and a tunnel that is none; no body at all is none."""
+def _status(site: Site, head: str, body: bytes = b"") -> bytes:
+    """Send a request as it is given; return the status of the answer."""
+    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
+        connection.sendall(head.encode() + b"\r\nHost: a\r\n\r\n" + body)
+        return connection.recv(12)[-3:]
+
+
+def _http2_status(site: Site, method: str, body: bytes | None, **headers: str) -> bytes:
+    """Send a request by HTTP/2, whose body does not say its length by itself; None is no body."""
+    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
+        client = Http2Client(connection=connection, host="a")
+        stream = client.begin(method, "/", end=body is None, **headers)
+        if body is not None:
+            client.send(stream, body)
+        answer = client.read().payload
+        # A status is an index of HPACK's table, or three digits (RFC 7541, appendix A).
+        return b"200" if answer[0] == 0x88 else answer[2:5]
+
+
+def test_a_body_has_a_limit_that_no_request_gets_around(site: Site) -> None:
+    """Neither by a length beyond 32 bits, nor by none, nor as a tunnel that is none."""
     site.become(body_bytes=1000)
-    url = f"http://127.0.0.1:{site.backend.port}/"
-
-    def status(*options: str, body: bytes = b"") -> bytes:
-        argv = ("curl", "-s", "-m", "10", version, "-w", "%{http_code}", "-o", "/dev/null", url)
-        done = subprocess.run((*argv, *options), input=body, capture_output=True, check=False)
-        return done.stdout
-
-    assert status("--data-binary", "@-", body=b"x" * 1000) == b"200"
-    assert status("--data-binary", "@-", body=b"x" * 1001) == b"413"
-    if version == "--http1.1":
-        # curl 7.88 does not report an HTTP/2 answer that comes before the end of a long request.
-        assert status("--data-binary", "@-", body=b"x" * 9_000_000) == b"413"
+    post, chunked = "POST / HTTP/1.1", "Transfer-Encoding: chunked"
+    assert _status(site, f"{post}\r\nContent-Length: 1000", b"x" * 1000) == b"200"
+    assert _status(site, f"{post}\r\nContent-Length: 1001", b"x" * 1001) == b"413"
+    assert _status(site, f"{post}\r\nContent-Length: {2**32 + 5}") == b"413"
+    assert _status(site, f"{post}\r\nContent-Length: {2**63 - 1}") == b"413"
+    assert _status(site, f"{post}\r\n{chunked}", b"1\r\nx\r\n") == b"411"
+    upgrade = "Connection: upgrade\r\nUpgrade: x"
+    assert _status(site, f"{post}\r\n{upgrade}\r\n{chunked}", b"1\r\nx\r\n") == b"411"
+    assert _status(site, f"{post}\r\n{chunked}", b"0\r\n\r\n") == b"200"
+    assert _status(site, post) == b"200"
     for method in ("POST", "GET", "WHATEVER"):
-        assert status("-T", "-", "-X", method, body=b"x") == b"411"
-    for method in ("GET", "POST"):
-        assert status("-X", method) == b"200"
-    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
-        head = b"POST / HTTP/1.1\r\nHost: a\r\n"
-        connection.sendall(head + b"Content-Length: 9223372036854775807\r\n\r\n")
-        assert connection.recv(100).startswith(b"HTTP/1.1 413")
-    with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
-        connection.sendall(head + b"Connection: upgrade\r\nUpgrade: x\r\n")
-        connection.sendall(b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n")
-        assert connection.recv(100).startswith(b"HTTP/1.1 411")
+        assert _http2_status(site, method, b"x") == b"411"
+    for method in ("POST", "GET"):
+        assert _http2_status(site, method, None) == b"200"
+    assert _http2_status(site, "POST", b"x" * 1001, content_length="1001") == b"413"
     site.become(body_bytes=None)
 
 
@@ -313,23 +350,40 @@ def test_early_hints_reach_the_client_and_are_not_the_answer(site: Site) -> None
     client.close()
 
 
-def test_grpc_reaches_a_replica_with_its_trailers(site: Site) -> None:
-    """A client of HTTP/2 gets the answer, the message and the status after it."""
-    before = site.backend.servers
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Grpc) as grpc:
-        grpc.daemon_threads = True
-        threading.Thread(target=grpc.serve_forever, daemon=True).start()
-        server = dataclasses.replace(before[0], name="g", port=grpc.server_address[1], h2=True)
-        site.become(servers=(server,))
-        url = f"http://127.0.0.1:{site.backend.port}/x.Y/Z"
-        argv = ("curl", "-sv", "-m", "5", "--http2-prior-knowledge", "-H", "TE: trailers", url)
-        done = subprocess.run((*argv, "--data-binary", "x"), capture_output=True, check=False)
-        grpc.shutdown()
-    site.become(servers=before)
-    assert done.returncode == 0, done.stderr
-    assert b"< HTTP/2 200" in done.stderr
-    assert b"< grpc-status: 0" in done.stderr
-    assert done.stdout == b"\0\0\0\0\0"
+@pytest.mark.parametrize("tls", [True, False])
+def test_a_grpc_call_is_passed_on_message_by_message(site: Site, tls: bool, tmp_path: Path) -> None:
+    """Each message arrives before the next is sent, in both directions; the status comes after them."""
+    before, context = site.backend, None
+    if tls:
+        made = bundle(tmp_path, "a", host="grpc.test")
+        site.edge.session.put(f"certs/{NAME}/a.pem", made.read_bytes())
+        context = ssl.create_default_context(cafile=made.with_suffix(".crt"))
+        context.set_alpn_protocols(["h2"])
+    with grpc_server() as port:
+        server = dataclasses.replace(before.servers[0], name="g", port=port, h2=True)
+        certificate = f"certs/{NAME}/a.pem" if tls else ""
+        site.become(servers=(server,), port=free_port(), tls=tls, certificate=certificate)
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(
+                socket.create_connection(("127.0.0.1", site.backend.port), 10)
+            )
+            if context is not None:
+                secured = context.wrap_socket(connection, server_hostname="grpc.test")
+                connection = stack.enter_context(secured)
+                assert secured.selected_alpn_protocol() == "h2"
+            client = Http2Client(connection=connection, host="grpc.test")
+            call = client.begin("POST", "/x.Y/Z", end=False, te="trailers")
+            head = client.read()
+            assert (head.kind, head.ends) == (Kind.HEADERS, False)
+            assert b"application/grpc" in head.payload
+            for message in (b"\0\0\0\0\1a", b"\0\0\0\0\1b"):
+                client.send(call, message)
+                assert client.read().payload == message
+            client.send(call, b"", end=True)
+            trailers = client.read()
+            assert (trailers.kind, trailers.ends) == (Kind.HEADERS, True)
+            assert b"grpc-status\x010" in trailers.payload
+    site.become(servers=before.servers, port=before.port, tls=False, certificate="")
 
 
 def test_the_edge_starts_whatever_the_engine_limits() -> None:

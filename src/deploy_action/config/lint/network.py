@@ -12,6 +12,7 @@ __all__ = ["RULES"]
 
 _WIDEST, _NARROWEST = 16, 26
 _SMALLEST_HEADERS, _LARGEST_HEADERS = 1 << 10, 256 << 10
+_LARGEST_BODY = 1 << 40
 
 
 def _trusted_proxies(scope: Scope) -> Iterator[Finding]:
@@ -77,6 +78,13 @@ def _limits(scope: Scope) -> Iterator[Finding]:
             ("limits", "headers"),
             "the edge reads headers at once: it can limit them to 1k at least and 256k at most",
             "write 32k",
+        )
+    if limits.body_bytes is not None and not 0 < limits.body_bytes <= _LARGEST_BODY:
+        yield error(
+            "limit-out-of-range",
+            ("limits", "body"),
+            "a body can be limited to 1b at least and 1024g at most",
+            "write 10m, or remove body for none",
         )
     if protocol == "h2c" and limits.body_bytes is not None:
         yield warning(

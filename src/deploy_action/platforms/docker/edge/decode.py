@@ -19,7 +19,7 @@ __all__ = ["decode_backends"]
 
 _MAX_TEXT = 8192
 _MAX_ITEMS = 10_000
-_MAX_NUMBER = 1_000_000_000
+_MAX_NUMBER = 1 << 40
 _MAX_WEIGHT = 256
 _MAX_PORT = 65_535
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")

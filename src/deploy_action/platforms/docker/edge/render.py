@@ -95,8 +95,13 @@ def render(state: EdgeState) -> str:
     for port in sorted(
         {b.port for b in backends if b.protocol == "http"} | _plain_port(redirected)
     ):
-        # By the PROXY protocol the present worker learns who the client is.
+        served = [b for b in backends if b.port == port] or redirected
         lines += [f"backend handover-{port}"]
+        lines += [f"  timeout server {_milliseconds(_longest_silence(served))}"]
+        lines += [
+            f"  timeout tunnel {_milliseconds(max(b.timeouts.tunnel_seconds for b in served))}"
+        ]
+        # By the PROXY protocol the present worker learns who the client is.
         lines += [f"  server next unix@{_handover_socket(port)} send-proxy-v2"]
     if redirected:
         lines += [f"backend {_TO_HTTPS}", "  http-request redirect scheme https code 308"]
@@ -166,13 +171,12 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
         yield f"  bind unix@{plain_socket(port)} mode 660 group haproxy"
     if not tcp:
         yield f"  bind unix@{_handover_socket(port)} accept-proxy mode 660 group haproxy"
-    silent = max(
-        max(b.timeouts.request_seconds, b.timeouts.idle_seconds) for b in backends or redirected
-    )
-    yield f"  timeout client {_milliseconds(silent)}"
+    # Of the port's services; only a frontend can set it for the service that answers.
+    yield f"  timeout client {_milliseconds(_longest_silence(backends or redirected))}"
     if tcp:
         yield f"  default_backend {backends[0].name}"
         return
+    yield "  http-response set-timeout client var(txn.idle) if { var(txn.idle) -m found }"
     yield f"  http-request set-var(txn.scheme) str({'https' if tls else 'http'})"
     # A connection that is kept open stays with its worker over a reload; later requests on it go to
     # the present worker, which knows the present servers.
@@ -382,12 +386,18 @@ def _forwarded(trusted_proxies: Collection[str]) -> Iterator[str]:
 
 def _timeouts(backend: Backend) -> Iterator[str]:
     timeouts = backend.timeouts
+    idle, request = _milliseconds(timeouts.idle_seconds), _milliseconds(timeouts.request_seconds)
     if backend.protocol == "tcp":
-        yield f"  timeout server {_milliseconds(timeouts.idle_seconds)}"
+        yield f"  timeout server {idle}"
     else:
-        yield f"  timeout server {_milliseconds(timeouts.request_seconds)}"
-        yield f"  http-response set-timeout server {_milliseconds(timeouts.idle_seconds)}"
+        yield f"  timeout server {request}"
+        yield f"  http-request set-var(txn.idle) int({idle.removesuffix('ms')})"
+        yield f"  http-response set-timeout server {idle}"
     yield f"  timeout tunnel {_milliseconds(timeouts.tunnel_seconds)}"
+
+
+def _longest_silence(backends: Collection[Backend]) -> float:
+    return max(max(b.timeouts.request_seconds, b.timeouts.idle_seconds) for b in backends)
 
 
 def _milliseconds(seconds: float) -> str:

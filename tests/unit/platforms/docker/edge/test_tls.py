@@ -72,7 +72,9 @@ def test_what_a_process_keeps_open_is_handed_over_when_it_makes_room() -> None:
         rules = [x for x in section(rendered, f"frontend {name}") if x.startswith("use_backend")]
         assert rules[0] == f"use_backend handover-{port} if {{ stopping }}"
         assert section(rendered, f"backend handover-{port}") == [
-            f"server next unix@/state/run/handover-{port}.sock send-proxy-v2"
+            "timeout server 300000ms",
+            "timeout tunnel 3600000ms",
+            f"server next unix@/state/run/handover-{port}.sock send-proxy-v2",
         ]
     assert not any("stopping" in line for line in section(rendered, "frontend tcp-5432"))
     assert "backend handover-5432" not in rendered
@@ -240,3 +242,17 @@ def test_every_name_of_a_service_is_its_own(key: str) -> None:
     assert "c.test:80/" in clash.reason
     assert held.clash(plain("a", host="a.test")) is None
     assert parse(render(held)).backends == held.backends
+
+
+def test_limits_stand_where_they_are_needed() -> None:
+    """Not for a service without any, except beside one that has larger headers."""
+    assert "req.hdrs" not in "".join(lines(plain("a")))
+    large = dataclasses.replace(plain("b", host="b.test"), header_bytes=32 << 10)
+    rendered = lines(plain("a"), large)
+    assert section(rendered, "global")[0] == "tune.bufsize 65536"
+    assert "{ req.hdrs,length,add(txn.line) gt 14336 }" in "".join(section(rendered, "backend a"))
+    assert "{ req.hdrs,length,add(txn.line) gt 32768 }" in "".join(section(rendered, "backend b"))
+    small = dataclasses.replace(plain("a"), header_bytes=2000, body_bytes=1 << 40)
+    assert not any("tune.bufsize" in line for line in lines(small))
+    state = EdgeState(backends={"a": small})
+    assert parse(render(state)) == state
