@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from deploy_action.inputs import Inputs
     from deploy_action.platforms.docker.engine.protocol import Engine
     from deploy_action.platforms.docker.observation import HostObservation
-    from deploy_action.platforms.docker.replicas import Placement
+    from deploy_action.platforms.docker.replicas import Placement, Replica
     from deploy_action.releases.model import Release
 
 __all__ = ["COMMAND", "run"]
@@ -88,7 +88,7 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
             release,
             inputs.argv,
             name=os.urandom(4).hex(),
-            secrets=_secrets(release, target, seen.hosts[0], inputs),
+            secrets=_secrets(release, target, seen.hosts[0], platform.first, inputs),
             bare=inputs.no_entrypoint,
         )
         engine = platform.first
@@ -121,14 +121,16 @@ def run(inputs: Inputs, events: EventStream) -> TaskRun:
 
 
 def _secrets(
-    release: Release, today: Environment, host: HostObservation, inputs: Inputs
+    release: Release, today: Environment, host: HostObservation, engine: Engine, inputs: Inputs
 ) -> Mapping[str, Secret]:
     """Return today's values where they are given, else those that the live replica runs with."""
     declared = [name for name in release.configuration.secrets if name in today.secrets]
+    values = dict(available_secrets(release.configuration, today, inputs))
     replicas = of_release(host.replicas, release)
-    running = replicas[0].container.env if replicas else {}
-    values = {name: Secret(running[name]) for name in declared if name in running}
-    values |= available_secrets(release.configuration, today, inputs)
+    for name in (name for name in declared if name not in values and replicas):
+        known = _running(release, replicas[0], name, engine)
+        if known is not None:
+            values[name] = known
     missing = [name for name in declared if name not in values]
     if missing:
         advice = advise(missing[0], inputs.environ, environment=release.environment)
@@ -139,6 +141,17 @@ def _secrets(
             code=ErrorCode.SECRET_MISSING,
         )
     return values
+
+
+def _running(release: Release, replica: Replica, name: str, engine: Engine) -> Secret | None:
+    """Return the value that a replica was started with."""
+    path = release.configuration.secret_files.get(name)
+    if path is None:
+        value = replica.container.env.get(name)
+    else:
+        content = engine.read_file(replica.container.id, path)
+        value = None if content is None else content.decode("utf-8", "surrogateescape")
+    return None if value is None else Secret(value)
 
 
 def _remove_ended_tasks(engine: Engine, placement: Placement) -> None:

@@ -422,6 +422,9 @@ class Environment:
     health: Health = field(default_factory=Health)
     env: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+    """Names, of those in files too."""
+    secret_files: Mapping[str, str] = field(default_factory=dict)
+    """Name → path in the container, of the secrets that are files instead of variables."""
     gates: Mapping[str, object] = field(default_factory=dict)
     """The options of each configured gate by its key; `gates/registry.py` has their types."""
     smoke: tuple[SmokeTest, ...] = ()

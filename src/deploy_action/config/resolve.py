@@ -52,6 +52,12 @@ def resolve_environment(name: str, section: Section) -> model.Environment:
         "hooks": _hooks(section.get("hooks", {})),
         "resources": _resources(section.get("resources", {})),
         "route": None if section.get("port") is None else _route(section),
+        "secrets": tuple(map(_secret_name, section.get("secrets", ()))),
+        "secret_files": {
+            secret["name"]: secret["file"]
+            for secret in section.get("secrets", ())
+            if isinstance(secret, Mapping)
+        },
         "smoke": tuple(map(_smoke, section.get("smoke", ()))),
         "strategy": _strategy(section.get("strategy", {})),
         "volumes": tuple(map(_volume, section.get("volumes", ()))),
@@ -123,6 +129,10 @@ def _argv(value: str | Sequence[str]) -> tuple[str, ...]:
 
 def _listed(value: Any) -> Sequence[Any]:
     return value if isinstance(value, list) else [value]
+
+
+def _secret_name(value: str | Section) -> str:
+    return value if isinstance(value, str) else str(value["name"])
 
 
 def _build(value: str | Section) -> model.Build:

@@ -132,9 +132,14 @@ def _smoke_tests(environments: Sequence[Environment]) -> list[str]:
     return ["## Smoke tests", "", *_table(("environment", "test", "what must hold"), rows)]
 
 
+def _secret(environment: Environment, name: str) -> str:
+    path = environment.secret_files.get(name)
+    return _code(name) if path is None else f"{_code(name)} in {_code(path)}"
+
+
 def _secrets(environments: Sequence[Environment]) -> list[str]:
     rows = [
-        (_text(each.name), ", ".join(map(_code, each.secrets)))
+        (_text(each.name), ", ".join(_secret(each, name) for name in each.secrets))
         for each in environments
         if each.secrets
     ]

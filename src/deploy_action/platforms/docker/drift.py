@@ -7,7 +7,7 @@ so nothing is compared while the lock is held.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -35,21 +35,31 @@ _STOPPING_SECONDS = 10.0
 
 
 def differences(
-    host: HostObservation, ledger: Ledger, placement: Placement, *, now: datetime
+    host: HostObservation,
+    ledger: Ledger,
+    placement: Placement,
+    *,
+    now: datetime,
+    has_file: Callable[[str, str], bool],
 ) -> tuple[Difference, ...]:
     """Compare one host with the release that is live according to the ledger.
 
     Args:
         ledger: what all hosts know together.
         now: replicas that were asked to stop just before may still be stopping.
+        has_file: tells whether a container, by its id, has a file at a path.
     """
     if host.problem:
         return ()
-    return tuple(_differences(host, ledger, placement, now))
+    return tuple(_differences(host, ledger, placement, now, has_file))
 
 
 def _differences(
-    host: HostObservation, ledger: Ledger, placement: Placement, now: datetime
+    host: HostObservation,
+    ledger: Ledger,
+    placement: Placement,
+    now: datetime,
+    has_file: Callable[[str, str], bool],
 ) -> Iterator[Difference]:
     # A host is compared with its own record; one that joined, with the others'.
     entries = ledger.of(host.host) or ledger.entries
@@ -91,7 +101,9 @@ def _differences(
                         remedy=_REPAIR,
                     )
                 else:
-                    yield from _replica(host.host, replica, release.configuration, placement, image)
+                    configuration = release.configuration
+                    yield from _replica(host.host, replica, configuration, placement, image)
+                    yield from _secrets(host.host, replica, configuration, has_file)
         if release.configuration.route is not None:
             standby = tuple(r for r in host.replicas if is_on_standby(r, current.standby))
             serving = with_traffic(present.values(), release)
@@ -141,15 +153,23 @@ def _replica(
                 found=str(seen),
                 remedy=by_hand.get(what, _REPAIR),
             )
+
+
+def _secrets(
+    host: str, replica: Replica, environment: Environment, has_file: Callable[[str, str], bool]
+) -> Iterator[Difference]:
+    container = replica.container
     for name in environment.secrets:
-        if name not in container.env:
+        path = environment.secret_files.get(name)
+        present = name in container.env if path is None else has_file(container.id, path)
+        if not present:
             yield Difference(
                 kind=DifferenceKind.REPLICA_CHANGED,
                 host=host,
                 subject=f"secret {name} of container {replica.name}",
-                recorded="set",
+                recorded="set" if path is None else f"in {path}",
                 found=_ABSENT,
-                remedy=_REPAIR,
+                remedy=f"deploy-action restart -e {environment.name}",
             )
 
 

@@ -188,11 +188,14 @@ class DockerPlatform:
 
     def drift(self, seen: DockerObservation, now: datetime) -> tuple[Difference, ...]:
         """Compare every host with the ledger."""
-        return tuple(
-            difference
-            for host in seen.hosts
-            for difference in differences(host, seen.ledger, self.placement, now=now)
-        )
+
+        def compare(host: HostObservation) -> tuple[Difference, ...]:
+            def has_file(container_id: str, path: str) -> bool:
+                return self.engines[host.host].read_file(container_id, path) is not None
+
+            return differences(host, seen.ledger, self.placement, now=now, has_file=has_file)
+
+        return tuple(difference for host in seen.hosts for difference in compare(host))
 
     def last_logs(self, release: Release) -> Mapping[str, str]:
         """Return the first and last log lines of a release's replicas, by name and host."""

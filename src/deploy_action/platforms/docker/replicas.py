@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -160,7 +161,7 @@ def replica_spec(
 
     Args:
         address: fixed address on the environment's network.
-        secrets: value of every declared secret.
+        secrets: value of every declared secret: for a variable, or for a file.
     """
     configuration = release.configuration
     first = NetworkSpec(name=placement.network, address=address)
@@ -251,14 +252,21 @@ def _spec(
 ) -> ContainerSpec:
     configuration = release.configuration
     identity = {"DEPLOY_VERSION": release.version, "DEPLOY_ENVIRONMENT": placement.environment}
+    values = _secret_values(release, secrets)
+    in_files = {name: path for name, path in configuration.secret_files.items() if name in values}
+    directories = _secret_directories(configuration, in_files.values())
+    ephemeral = (*configuration.ephemeral, *directories)
     return ContainerSpec(
         name=name,
         image=release.reference,
         entrypoint=entrypoint,
         command=command,
-        env=identity | dict(configuration.env) | _secret_env(release, secrets),
+        env=identity
+        | dict(configuration.env)
+        | {name: value.reveal() for name, value in values.items() if name not in in_files},
+        files={path: values[name] for name, path in in_files.items()},
         networks=networks,
-        binds=tuple(volume.bind for volume in configuration.volumes),
+        binds=(*(volume.bind for volume in configuration.volumes), *directories),
         memory_bytes=configuration.resources.memory_bytes,
         cpus=configuration.resources.cpus,
         pids=configuration.resources.pids,
@@ -274,13 +282,13 @@ def _spec(
             f"{_PREFIX}image": release.reference,
             f"{_PREFIX}commit": release.commit,
         }
-        | ({EPHEMERAL_LABEL: ":".join(configuration.ephemeral)} if configuration.ephemeral else {})
+        | ({EPHEMERAL_LABEL: ":".join(ephemeral)} if ephemeral else {})
         | dict(labels),
     )
 
 
-def _secret_env(release: Release, secrets: Mapping[str, Secret]) -> dict[str, str]:
-    """Return the variables of a release's own secrets.
+def _secret_values(release: Release, secrets: Mapping[str, Secret]) -> dict[str, Secret]:
+    """Return the values of a release's own secrets.
 
     Raises:
         DeploymentFailed: a value is missing; without it the application would not be the same.
@@ -296,7 +304,20 @@ def _secret_env(release: Release, secrets: Mapping[str, Secret]) -> dict[str, st
             remedy="pass the secrets in the environment of this command",
             code=ErrorCode.SECRET_MISSING,
         )
-    return {name: secrets[name].reveal() for name in declared}
+    return {name: secrets[name] for name in declared}
+
+
+def _secret_directories(configuration: Environment, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the directories of secret files that need a volume of the container's own: nothing can
+    be written into a read-only root, and what is below a tmpfs is hidden."""
+    tmpfs = [posixpath.normpath(mount.partition(":")[0]) for mount in configuration.tmpfs]
+    return tuple(
+        dict.fromkeys(
+            directory
+            for directory in map(posixpath.dirname, paths)
+            if configuration.read_only or any(directory.startswith(f"{path}/") for path in tmpfs)
+        )
+    )
 
 
 def of_release(replicas: Iterable[Replica], release: Release) -> tuple[Replica, ...]:

@@ -77,9 +77,11 @@ def discard(engine: Engine, container_id: str) -> Note | None:
     engine.remove(container.id, volumes=not left)
     if not left:
         return None
+    for path in container.anonymous_volumes.keys() - left.keys():
+        engine.remove_volume(container.anonymous_volumes[path])
     what = ", ".join(f"{path} in volume {name}" for path, name in sorted(left.items()))
     return Note(
         NoteCode.VOLUME_KEPT,
         f"{engine.host}: {container.name} was removed, and the data that it wrote is kept: {what}; "
-        f"docker volume rm {' '.join(sorted(container.anonymous_volumes.values()))} deletes it",
+        f"docker volume rm {' '.join(sorted(left.values()))} deletes it",
     )

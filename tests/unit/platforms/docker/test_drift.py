@@ -21,7 +21,8 @@ from deploy_action.results.reports import DifferenceKind
 
 CONFIGURATION = environment(
     env={"LEVEL": "info"},
-    secrets=("TOKEN",),
+    secrets=("TOKEN", "KEY"),
+    secret_files={"KEY": "/run/secrets/key"},
     networks=("backend",),
     resources=Resources(memory_bytes=2**26, cpus=0.5, pids=50),
     strategy=Strategy(standby=True),
@@ -73,7 +74,13 @@ def found(**container: Any) -> HostObservation:
 
 
 def kinds(one: HostObservation, of: Ledger = ENTRIES, now: datetime = NOW) -> list[DifferenceKind]:
-    return [difference.kind for difference in differences(one, of, PLACEMENT, now=now)]
+    found = differences(one, of, PLACEMENT, now=now, has_file=has_file)
+    return [difference.kind for difference in found]
+
+
+def has_file(container_id: str, path: str) -> bool:
+    """Have the secret in every container."""
+    return path == "/run/secrets/key"
 
 
 def test_what_is_as_recorded_is_no_drift() -> None:
@@ -102,11 +109,21 @@ def test_what_is_as_recorded_is_no_drift() -> None:
 def test_what_was_changed_at_a_container_is_told(changes: dict[str, Any]) -> None:
     """Each setting by itself, with a way to repair it; a secret's value is never shown."""
     one = found(**changes)
-    [difference] = differences(one, ENTRIES, PLACEMENT, now=NOW)
+    [difference] = differences(one, ENTRIES, PLACEMENT, now=NOW, has_file=has_file)
     assert difference.kind is DifferenceKind.REPLICA_CHANGED
     assert difference.recorded != difference.found
     assert difference.remedy
     assert "x" not in (difference.recorded, difference.found)
+
+
+def test_a_secret_file_that_is_gone_is_told() -> None:
+    """The container has to be made anew: nobody writes into a running one."""
+    [difference] = differences(
+        found(), ENTRIES, PLACEMENT, now=NOW, has_file=lambda container_id, path: False
+    )
+    assert difference.kind is DifferenceKind.REPLICA_CHANGED
+    assert (difference.recorded, difference.found) == ("in /run/secrets/key", "nothing")
+    assert difference.remedy == "deploy-action restart -e production"
 
 
 def test_a_replica_that_is_gone_is_missing_in_the_edge_too() -> None:

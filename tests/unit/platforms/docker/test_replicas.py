@@ -13,6 +13,7 @@ from deploy_action.inputs import Secret
 from deploy_action.platforms.docker.edge.state import Check
 from deploy_action.platforms.docker.engine.protocol import Container, ContainerSpec
 from deploy_action.platforms.docker.replicas import (
+    EPHEMERAL_LABEL,
     Placement,
     Replica,
     backend_for,
@@ -20,6 +21,7 @@ from deploy_action.platforms.docker.replicas import (
     name_of,
     of_release,
     replica_spec,
+    task_spec,
 )
 from deploy_action.releases.model import Release, Role
 
@@ -109,6 +111,44 @@ def test_a_secret_is_in_the_environment_and_nowhere_else() -> None:
     assert made.env["TOKEN"] == SECRET
     assert SECRET not in str(made.labels)
     assert SECRET not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("read_only", "tmpfs", "volumes"),
+    [
+        (False, (), ()),
+        (False, ("/tmp", "/run2"), ()),
+        (False, ("/run/:size=1m",), ("/run/secrets",)),
+        (True, (), ("/etc/shop", "/run/secrets")),
+    ],
+)
+def test_a_secret_in_a_file_is_nowhere_else(
+    read_only: bool, tmpfs: tuple[str, ...], volumes: tuple[str, ...]
+) -> None:
+    """Its directory is a volume where nothing else can be written or seen; it goes with the
+    container."""
+    files = {"A": "/etc/shop/a", "B": "/run/secrets/b", "C": "/run/secrets/c"}
+    changed = dataclasses.replace(
+        ENVIRONMENT,
+        secrets=("A", "B", "C", "TOKEN"),
+        secret_files=files | {"FORGED": "/x"},
+        read_only=read_only,
+        tmpfs=tmpfs,
+    )
+    release = dataclasses.replace(RELEASE, config=serialize(changed))
+    secrets = SECRETS | {name: Secret(f"value of {name}") for name in files}
+    hook = Hook(name="migrate", command=("./migrate",))
+    for made in (
+        hook_spec(PLACEMENT, release, hook, number=7, secrets=secrets),
+        task_spec(PLACEMENT, release, ("x",), name="a", secrets=secrets, bare=False),
+    ):
+        assert {path: secret.reveal() for path, secret in made.files.items()} == {
+            path: f"value of {name}" for name, path in files.items()
+        }
+        assert made.env["TOKEN"] == SECRET
+        assert "value of" not in f"{made} {made.env} {made.labels}"
+        assert made.binds == ("data:/data:ro", *volumes)
+        assert made.labels.get(EPHEMERAL_LABEL, "") == ":".join(volumes)
 
 
 def test_a_candidate_is_not_restarted_by_the_engine_and_has_all_that_was_configured() -> None:
