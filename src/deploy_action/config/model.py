@@ -328,6 +328,21 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hsts:
+    """Strict-Transport-Security (RFC 6797): how long browsers use https alone; a year if unsaid."""
+
+    max_age_seconds: float = 31_536_000.0
+    include_subdomains: bool = False
+    preload: bool = False
+
+    @property
+    def header(self) -> str:
+        """The header's value."""
+        subdomains = "; includeSubDomains" if self.include_subdomains else ""
+        return f"max-age={self.max_age_seconds:.0f}{subdomains}{'; preload' * self.preload}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Which traffic of the edge belongs to the environment.
 
@@ -345,6 +360,7 @@ class Route:
     certificate: Certificate | None = None
     hosts: tuple[str, ...] = ()
     redirect_from: tuple[str, ...] = ()
+    hsts: Hsts | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

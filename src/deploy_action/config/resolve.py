@@ -284,6 +284,7 @@ def _route(section: Section) -> model.Route:
         path=route.get("path", url.path or "/"),
         port=_whole(route.get("port", url.port or default)),
         certificate=certificate,
+        hsts=_construct(model.Hsts, route["hsts"]) if "hsts" in route else None,
     )
 
 

@@ -12,6 +12,7 @@ __all__ = ["RULES"]
 _LONG_DRAIN_SECONDS = 600
 _LONGEST_DRAIN_SECONDS = 3600
 _LONG_BAKE_SECONDS = 3600
+_PRELOAD_SECONDS = 31_536_000
 
 
 def _worker_with_traffic(scope: Scope) -> Iterator[Finding]:
@@ -259,8 +260,38 @@ def _certificate(scope: Scope) -> Iterator[Finding]:
         )
 
 
+def _hsts(scope: Scope) -> Iterator[Finding]:
+    """Rules for preloading are those of https://hstspreload.org."""
+    if not scope.gives("route", "hsts") or scope.broken("route", "protocol"):
+        return
+    environment = scope.environment
+    route = environment.route
+    if route is None:
+        return
+    if route.certificate is None or environment.protocol == "tcp":
+        yield error(
+            "hsts-without-tls",
+            ("route", "hsts"),
+            "browsers take Strict-Transport-Security from answers by HTTPS only, and the edge gives none "
+            "here",
+            "add route.certificate, or remove hsts; a proxy in front that has the certificate sets it",
+            at_key=True,
+        )
+    hsts = route.hsts
+    if hsts is None or not hsts.preload:
+        return
+    if not hsts.include_subdomains or hsts.max_age_seconds < _PRELOAD_SECONDS:
+        yield error(
+            "hsts-preload",
+            ("route", "hsts", "preload"),
+            "a list of browsers has only names with all their subdomains, and for a year at least",
+            "add include_subdomains: true and max_age: 8760h, or remove preload",
+        )
+
+
 RULES: tuple[Rule, ...] = (
     _certificate,
+    _hsts,
     _names,
     _worker_with_traffic,
     _canary,

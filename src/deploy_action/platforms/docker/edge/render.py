@@ -46,13 +46,33 @@ _BODY_SECONDS = 30
 _FORWARDED = "^(x[-_]forwarded([-_].*)?|x[-_]real[-_]ip|forwarded)$"
 """Headers that name a client. CGI and WSGI make one variable of both spellings (RFC 3875, 4.1.18)."""
 
-_HEAD = """\
+_CIPHERS = (
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+    "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305"
+)
+_CIPHER_SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+_CURVES = "X25519:prime256v1:secp384r1"
+
+_HEAD = f"""\
 global
   stats socket /state/run/haproxy.sock mode 600 level admin expose-fd listeners
   log stdout format raw local0 notice
   hard-stop-after 1h
   user haproxy
   group haproxy
+  # Mozilla's intermediate profile 5.7, with the group that a quantum computer does not break
+  # (https://wiki.mozilla.org/Security/Server_Side_TLS, draft-ietf-tls-ecdhe-mlkem).
+  ssl-default-bind-options prefer-client-ciphers ssl-min-ver TLSv1.2 no-tls-tickets
+  ssl-default-bind-ciphers {_CIPHERS}
+  ssl-default-bind-ciphersuites {_CIPHER_SUITES}
+  tune.ssl.default-dh-param 2048
+  .if openssl_version_atleast(3.5.0)
+  ssl-default-bind-curves X25519MLKEM768:{_CURVES}
+  .else
+  ssl-default-bind-curves {_CURVES}
+  .endif
 defaults
   log global
   mode http
@@ -230,7 +250,7 @@ def _tls_options(backends: list[Backend], *, alpn: bool) -> str:
     certificates = sorted({b.certificate for b in backends if b.certificate})
     files = " ".join(f"crt {_argument(f'/state/{path}')}" for path in certificates)
     protocols = " alpn h2,http/1.1" if alpn else ""
-    return f" ssl {files}{protocols} ssl-min-ver TLSv1.2"
+    return f" ssl {files}{protocols}"
 
 
 def _use_backend(route: _Route) -> str:
@@ -254,6 +274,7 @@ def _canonical(backend: Backend) -> str:
 def _redirect(backend: Backend) -> Iterator[str]:
     yield f"backend {_canonical(backend)}"
     yield from _proof(backend, "")
+    yield from _hsts(backend)
     # 308 keeps the method and the body (RFC 9110, 15.4.9); a prefix keeps path and query.
     yield f"  http-request redirect prefix {_format(backend.redirect_to)} code 308"
 
@@ -277,6 +298,7 @@ def _backend(backend: Backend, room: int) -> Iterator[str]:
         yield "  http-request disable-l7-retry unless METH_GET"
         yield from _proof(backend, "%[srv_name]")
         yield from _limits(backend, room)
+        yield from _hsts(backend)
     if backend.maintenance and backend.protocol == "http":
         yield (
             "  http-request return status 503 content-type text/html "
@@ -347,6 +369,15 @@ def _proof(backend: Backend, server: str) -> Iterator[str]:
     if backend.probe_token:
         value = f"{backend.name}/{server}"
         yield f"  http-after-response set-header {SERVED_BY_HEADER} {value} if {known}"
+
+
+def _hsts(backend: Backend) -> Iterator[str]:
+    """Write the header into answers by HTTPS, and into no other one (RFC 6797, 7.2)."""
+    if backend.hsts:
+        yield (
+            f"  http-after-response set-header Strict-Transport-Security {_argument(backend.hsts)}"
+            " if { var(txn.scheme) -m str https }"
+        )
 
 
 def server_options(server: Server, check: Check) -> str:

