@@ -15,6 +15,8 @@ export PYTHONDONTWRITEBYTECODE :=
 PYTEST := .venv/bin/python -m pytest
 # Tests wait most of the time, so they run in parallel; those that share something are in one group.
 BESIDE := -n 2 --dist loadgroup
+# On a real engine they wait more.
+ENGINE := -n 3 --dist loadgroup
 # Tests that take too long for every change run in `make faults` only.
 SHORT := -m 'not faults and not long'
 REPORTS := build/reports
@@ -33,7 +35,10 @@ clean-demo: python ## Remove everything that the demo created
 	@.venv/bin/python -m demo --clean
 
 .PHONY: test
-test: lint types unit acceptance integration action ## Run all checks and tests, except the long ones
+test: ## Run all checks and tests, except the long ones
+	@# Checks that need no image run beside the set-up, which mostly waits for packages.
+	@$(MAKE) --jobs 2 --output-sync=target lint types setup
+	@$(MAKE) unit acceptance integration action
 
 .PHONY: lint
 lint: python ## Check style and common mistakes
@@ -55,18 +60,18 @@ coverage: python ## Run the unit tests and show which lines of src they cover
 
 .PHONY: acceptance
 acceptance: images ## Test the command line
-	$(PYTEST) tests/acceptance $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/acceptance.xml
+	$(PYTEST) tests/acceptance $(SHORT) $(ENGINE) --junit-xml=$(REPORTS)/acceptance.xml
 
 .PHONY: integration
 integration: images apps hosts ## Test on real engines, including the fast faults
-	$(PYTEST) tests/integration tests/contract tests/faults $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/integration.xml
+	$(PYTEST) tests/integration tests/contract tests/faults $(SHORT) $(ENGINE) --junit-xml=$(REPORTS)/integration.xml
 
 .PHONY: action
 action: images apps act action-image hosts ## Test the action and the workflows under act
-	$(PYTEST) tests/action $(SHORT) $(BESIDE) --junit-xml=$(REPORTS)/action.xml
+	$(PYTEST) tests/action $(SHORT) $(ENGINE) --junit-xml=$(REPORTS)/action.xml
 
 .PHONY: faults
-faults: images apps act action-image hosts ## Inject every fault of docs/reference/reliability.md, and run the other long tests
+faults: setup long-apps ## Inject every fault of docs/reference/reliability.md, and run the other long tests
 	$(PYTEST) tests/faults tests/unit/rollout $(BESIDE) --junit-xml=$(REPORTS)/faults.xml || failed=$$?; \
 	$(PYTEST) tests/integration tests/action -m long --junit-xml=$(REPORTS)/long.xml || failed=$$?; \
 	.venv/bin/python -m tests.faults.table $(REPORTS)/faults.xml; exit $${failed:-0}
@@ -84,18 +89,21 @@ lock: python ## Upgrade the locked requirements
 .PHONY: setup
 setup: images apps act action-image hosts ## Install and build what the other targets need
 
-.PHONY: python engine images apps action-image act hosts
+# In an order in which no two of them use apt, or make the same image, at the same time.
+.PHONY: python engine images apps long-apps action-image act hosts
 python:
 	@scripts/ensure-python
-engine:
+engine: python
 	@scripts/ensure-engine
-images: python engine
+images: engine
 	@.venv/bin/python scripts/ensure-images edge demo
-apps: python engine
+apps: images
 	@.venv/bin/python scripts/ensure-images apps
-action-image: python engine
+long-apps: apps
+	@.venv/bin/python scripts/ensure-images long-apps
+action-image: apps
 	@.venv/bin/python scripts/ensure-images action
 act:
 	@scripts/ensure-act
-hosts: engine
+hosts: images
 	@scripts/ensure-hosts

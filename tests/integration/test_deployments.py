@@ -285,17 +285,26 @@ def test_nobody_waits_for_an_old_release_that_does_not_end(box: Sandbox) -> None
 
 
 def test_stop_first_says_the_gap_and_keeps_to_it(box: Sandbox) -> None:
-    """For a service pinned to a volume: the old stops, then the new starts; a failure goes back."""
-    box.configure(strategy={"order": "stop-first"})
-    box.deployed("1.0.0")
-    plan = box.run("plan", "--version", "2.0.0")
-    assert any("gap" in note["text"] for note in plan.json["notes"]), plan.text
-    done = box.deploy("2.0.0")
-    assert done.exit_code == 0, done.text
-    assert box.serving() == "2.0.0"
-    bad = box.deploy("3.0.0-broken")
-    assert bad.exit_code == 4, bad.text
-    assert box.serving() == "2.0.0"
+    """For a service pinned to a volume: the old stops, then the new starts; a failure goes back.
+    What one release keeps in the volume is there for the others."""
+    volume = f"{box.edge}-data"
+    box.configure(strategy={"order": "stop-first"}, volumes=[f"{volume}:/data"])
+    try:
+        box.deployed("1.0.0")
+        docker("exec", "-u", "root", *box.serving_containers(), "touch", "/data/kept")
+        plan = box.run("plan", "--version", "2.0.0")
+        assert any("gap" in note["text"] for note in plan.json["notes"]), plan.text
+        done = box.deploy("2.0.0")
+        assert done.exit_code == 0, done.text
+        assert box.serving() == "2.0.0"
+        assert box.inside("ls /data") == "kept\n"
+        bad = box.deploy("3.0.0-broken")
+        assert bad.exit_code == 4, bad.text
+        assert box.serving() == "2.0.0"
+        assert box.inside("ls /data") == "kept\n"
+    finally:
+        box.clean()
+        docker("volume", "rm", volume)
 
 
 def test_a_worker_needs_no_port_and_no_edge(box: Sandbox) -> None:

@@ -19,8 +19,6 @@ from tests.support.sandbox import Sandbox, docker, sandbox, until
 
 pytestmark = pytest.mark.docker
 
-_LONG = pytest.mark.long
-
 RECIPES: Mapping[str, Any] = tomllib.loads(
     (Path(__file__).parents[1] / "apps" / "apps.toml").read_text()
 )
@@ -200,7 +198,11 @@ def _assert_nothing_lost(seen: ProbeResult, app: App) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=_LONG if name != "verdaccio" else ()) for name in APPS]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.long if RECIPES[name].get("long") else ())
+        for name in APPS
+    ],
 )
 def test_a_real_application_is_upgraded_broken_and_rolled_back_with_nothing_lost(
     name: str, tmp_path: Path
