@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
+from typing import assert_never
 
+from deploy_action.config.document import KeyPath
+from deploy_action.config.host_access import (
+    HostAccess,
+    canonical_path,
+    device_access,
+    mount_access,
+)
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
 from deploy_action.config.mounts import without_mount
 from deploy_action.gates.registry import GATES
@@ -12,13 +19,6 @@ from deploy_action.gates.registry import GATES
 __all__ = ["RULES"]
 
 _LABEL_PREFIX = "deploy-action."
-_ENGINE = (
-    *("/run/docker.sock", "/var/run/docker.sock", "/run/containerd", "/var/run/containerd"),
-    *("/var/lib/docker", "/var/lib/containerd"),
-)
-"""Where an engine is controlled, and where it keeps everything, the edge's state too."""
-_SYSTEM = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/root", "/sbin", "/sys", "/usr")
-"""Who writes there is root on the host."""
 _ALL_POWERFUL = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH")
 _SMALLEST_MEMORY_BYTES = 6 * 1024 * 1024
 """https://docs.docker.com/engine/containers/resource_constraints/"""
@@ -56,8 +56,8 @@ def _volumes(scope: Scope) -> Iterator[Finding]:
 
 def _host_access(scope: Scope) -> Iterator[Finding]:
     environment = scope.environment
+    allowed = {canonical_path(path) for path in environment.allow_host_access}
     for index, volume in enumerate(environment.volumes):
-        source = posixpath.normpath(volume.source)
         if volume.source == environment.edge.name:
             yield error(
                 "edge-state",
@@ -65,26 +65,30 @@ def _host_access(scope: Scope) -> Iterator[Finding]:
                 f"the volume {volume.source} is the edge's own: routes, certificates and ledger",
                 "give the volume another name",
             )
-        elif (
-            _gives_control(source, read_only=volume.read_only)
-            and source not in environment.allow_host_access
-        ):
-            yield error(
-                "host-access",
-                ("volumes", index),
-                f"through {source}, whoever gets into this container controls the whole host",
-                f"leave it out, or, where this is meant: allow_host_access: [{source}]",
-            )
+            continue
+        access = mount_access(volume.source, read_only=volume.read_only)
+        harmless_if_read = mount_access(volume.source, read_only=True) is HostAccess.NONE
+        if canonical_path(volume.source) not in allowed:
+            hint = "mount it :ro if that is enough" if harmless_if_read else "leave it out"
+            yield from _gained(access, ("volumes", index), volume.source, hint)
+    for index, device in enumerate(environment.options.devices):
+        path = device.partition(":")[0]
+        if canonical_path(path) not in allowed:
+            yield from _gained(device_access(path), ("devices", index), path, "leave it out")
 
 
-def _gives_control(source: str, *, read_only: bool) -> bool:
-    """Tell whether a mount of a host's path reaches the engine, or can change the system."""
-    if not source.startswith("/"):
-        return False
-    above = (*_ENGINE, *(() if read_only else _SYSTEM))
-    reaches = any(place == source or place.startswith(f"{source.rstrip('/')}/") for place in above)
-    below = any(source.startswith(f"{place}/") for place in _ENGINE)
-    return reaches or below
+def _gained(access: HostAccess, place: KeyPath, path: str, hint: str) -> Iterator[Finding]:
+    match access:
+        case HostAccess.NONE:
+            return
+        case HostAccess.CONTROL:
+            what = f"through {path}, whoever gets into this container controls the whole host"
+        case HostAccess.SECRETS:
+            what = f"{path} holds secrets of the host; whoever gets into this container reads them"
+        case _:
+            assert_never(access)
+    allow = f"{hint}, or, where this is meant: allow_host_access: [{canonical_path(path)}]"
+    yield error("host-access", place, what, allow)
 
 
 def _capabilities(scope: Scope) -> Iterator[Finding]:
