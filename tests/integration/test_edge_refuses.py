@@ -107,7 +107,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             wait_seconds=0,
             clock=bench.clock,
         )
-        lock.session.put("certs/a/1.pem", bundle(folder, "a").read_bytes())
+        lock.session.put("certs/shop_tls/1.pem", bundle(folder, "a").read_bytes())
         port = application.server_address[1]
         plain = Backend(
             name=NAME,
@@ -120,7 +120,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             servers=(Server(name="a", address="127.0.0.1", port=port, weight=100, check=False),),
         )
         secure = dataclasses.replace(
-            plain, name="shop_tls", port=free_port(), tls=True, certificate="certs/a/1.pem"
+            plain, name="shop_tls", port=free_port(), tls=True, certificate="certs/shop_tls/1.pem"
         )
         edge = Edge(host="local", session=lock.session)
         edge.change(plain.name, lambda _: plain)

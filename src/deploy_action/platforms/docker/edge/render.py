@@ -375,7 +375,7 @@ def _hsts(backend: Backend) -> Iterator[str]:
     """Write the header into answers by HTTPS, and into no other one (RFC 6797, 7.2)."""
     if backend.hsts:
         yield (
-            f"  http-after-response set-header Strict-Transport-Security {_argument(backend.hsts)}"
+            f"  http-after-response set-header Strict-Transport-Security {_format(backend.hsts)}"
             " if { var(txn.scheme) -m str https }"
         )
 
