@@ -94,15 +94,19 @@ def test_an_engine_that_is_restarted_in_the_middle_is_reconciled(
 def test_after_a_restart_of_the_engine_the_live_release_serves_again(
     machines: Hosts, tmp_path: Path
 ) -> None:
-    """Row 18: edge and live replicas come back by themselves, what was retained does not."""
+    """Row 18: edge and live replicas come back by themselves, what was retained does not; with
+    the files that hold secrets."""
     machine = machines.hosts[0]
     machine.restart_engine()  # without the live-restore of another test
     with on(machine, tmp_path) as box:
+        box.configure(secrets=[{"name": "KEY", "file": "/run/secrets/key"}], read_only=True)
+        box.environ["KEY"] = "swordfish-17"
         box.deployed("1.0.0")
         box.deployed("2.0.0")
         machine.restart_engine()
         until(lambda: _answers(box) == "2.0.0", "the live release serves again")
-        assert len(box.containers(all=False)) == 1
+        [name] = box.containers(all=False)
+        assert box.docker("exec", name, "cat", "/run/secrets/key") == "swordfish-17"
         assert box.run("drift").exit_code == 0
 
 

@@ -1,0 +1,88 @@
+"""Secrets in files of real containers: who reads them, and how long they are there."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from uuid import uuid4
+
+import pytest
+from tests.support.sandbox import Sandbox, docker
+
+from deploy_action.inputs import Secret
+from deploy_action.platforms.docker.engine import connect
+from deploy_action.platforms.docker.engine.protocol import ContainerSpec
+
+pytestmark = pytest.mark.docker
+
+PATH = "/run/secrets/key"
+
+
+def test_a_file_is_read_by_the_application_alone_over_restart_rollback_and_end(
+    box: Sandbox,
+) -> None:
+    """The demo's user is `nobody`, known by name; its description does not have the value, whether
+    the root can be written or not."""
+    box.configure(secrets=[{"name": "KEY", "file": PATH}])
+    for version, value in (("1.0.0", "canary-old"), ("2.0.0", "canary-new")):
+        box.environ["KEY"] = value
+        box.configure(read_only=version == "2.0.0")
+        box.deployed(version)
+    [name] = box.serving_containers()
+    assert docker("exec", name, "cat", PATH) == "canary-new"
+    assert docker("exec", name, "stat", "-c", "%U %a", PATH) == "nobody 400\n"
+    denied = subprocess.run(
+        ["docker", "exec", "-u", "1", name, "cat", PATH], check=False, capture_output=True
+    )
+    assert denied.returncode != 0
+    assert "canary" not in docker("inspect", name)
+    assert "canary" not in docker("exec", name, "env")
+    docker("restart", "-t", "0", name)
+    assert docker("exec", name, "cat", PATH) == "canary-new"
+
+    del box.environ["KEY"]
+    done = box.run("run", "--no-entrypoint", "--", "test", "-r", PATH)
+    assert done.exit_code == 0, done.text
+    done = box.run("rollback")
+    assert done.exit_code == 0, done.text
+    [name] = box.serving_containers()
+    assert docker("exec", name, "cat", PATH) == "canary-old"
+    assert box.run("drift").exit_code == 0
+
+    mounts = ("inspect", "-f", "{{range .Mounts}}{{.Name}} {{end}}", *box.containers())
+    volumes = docker(*mounts).split()
+    assert len(volumes) == len(["2.0.0"])
+    assert box.run("remove", "--force").exit_code == 0
+    assert not {*volumes} & {*docker("volume", "ls", "-q").split()}
+
+
+def test_an_image_needs_nothing_to_be_given_a_file() -> None:
+    """Not even a directory, a shell or a passwd file: it is as good as empty."""
+    name = f"test-{uuid4().hex[:8]}"
+    subprocess.run(
+        ["docker", "import", "--change", "USER 65532:65532", "--change", 'CMD ["/app"]', "-", name],
+        input=_empty_archive(),
+        check=True,
+        capture_output=True,
+    )
+    engine = connect("local")
+    try:
+        made = engine.create(ContainerSpec(name=name, image=name, files={PATH: Secret("x")}))
+        copied = subprocess.run(
+            ["docker", "cp", f"{made}:{PATH}", "-"], check=True, capture_output=True
+        ).stdout
+        with tarfile.open(fileobj=io.BytesIO(copied)) as archive:
+            [member] = archive.getmembers()
+        assert (member.uid, member.mode & 0o777, member.size) == (65532, 0o400, 1)
+    finally:
+        engine.remove(name, volumes=True)
+        engine.close()
+        docker("rmi", name)
+
+
+def _empty_archive() -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w"):
+        pass
+    return archive.getvalue()
