@@ -67,6 +67,7 @@ class ErrorCode(StrEnum):
     ROLLBACK_FAILED = "rollback-failed"
     LEDGER_DAMAGED = "ledger-damaged"
     LEDGER_DISPUTED = "ledger-disputed"
+    LEDGER_UNSIGNED = "ledger-unsigned"
     LOCK_HELD = "lock-held"
 
     ABORTED_BY_OPERATOR = "aborted-by-operator"

@@ -294,6 +294,7 @@ def look_before(
     """Ask the hosts of the environment named by `after` what passed there, and how it is now."""
     before = select_environment(config, target.after or "")
     with connect_platform(before, inputs, events) as connection:
+        connection.platform.signatures.require_key()
         seen = connection.platform.observe()
         unstable = seen.unstable(connection.clock.now())
         return EnvironmentBefore(ledger=seen.ledger, unstable=unstable)

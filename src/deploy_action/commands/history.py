@@ -8,7 +8,7 @@ from deploy_action.commands.command import ENVIRONMENT, READ_EXITS, Command, opt
 from deploy_action.config import load
 from deploy_action.config.select import select_environment
 from deploy_action.platforms.connection import connect_platform
-from deploy_action.releases.ledger import disputes
+from deploy_action.releases.ledger import disputes, unsigned_notes
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.reports import History
 
@@ -35,11 +35,15 @@ def run(inputs: Inputs, events: EventStream) -> History:
     """Return the newest deployments first; a damaged entry is named, the others are intact."""
     target = select_environment(load(inputs.config), inputs.environment)
     with connect_platform(target, inputs, events) as connection:
-        ledger = connection.platform.observe().ledger
+        seen = connection.platform.observe()
+    ledger = seen.ledger
     notes: list[Note | str] = [
         f"the entry {name} cannot be read (a torn disk?)" for name in ledger.damaged
     ]
     notes += [Note(NoteCode.LEDGER_DISPUTED, text) for text in disputes(ledger)]
+    for host in seen.hosts:
+        texts = unsigned_notes(host.host, host.ledger)
+        notes += [Note(NoteCode.LEDGER_UNSIGNED, text) for text in texts]
     return History(
         service=target.service,
         environment=target.name,

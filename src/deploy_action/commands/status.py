@@ -11,7 +11,12 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import ExitCode
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.observation import is_on_standby
-from deploy_action.releases.ledger import current_deployment, disputes, succeeded_releases
+from deploy_action.releases.ledger import (
+    current_deployment,
+    disputes,
+    succeeded_releases,
+    unsigned_notes,
+)
 from deploy_action.releases.rollback_target import rollback_candidates
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.reports import HostStatus, ReplicaStage, ReplicaStatus, Status
@@ -57,6 +62,11 @@ def run(inputs: Inputs, events: EventStream) -> Status:
         notes=(
             *(f"the ledger entry {name} cannot be read" for name in seen.ledger.damaged),
             *(Note(NoteCode.LEDGER_DISPUTED, text) for text in disputes(seen.ledger)),
+            *(
+                Note(NoteCode.LEDGER_UNSIGNED, text)
+                for host in seen.hosts
+                for text in unsigned_notes(host.host, host.ledger)
+            ),
             *(
                 f"{host.host}: maintenance is on; open: "
                 f"deploy-action maintenance off -e {target.name}"

@@ -28,6 +28,7 @@ __all__ = [
     "Hooks",
     "HttpSmoke",
     "Identity",
+    "LedgerOptions",
     "Limits",
     "Probe",
     "ProbePost",
@@ -413,6 +414,13 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerOptions:
+    """Whether entries of the ledger count without a signature."""
+
+    signed: Literal["optional", "required"] = "optional"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """A service as it shall run in one environment: the resolved, complete description."""
 
@@ -469,6 +477,8 @@ class Environment:
     labels: Mapping[str, str] = field(default_factory=dict)
     retain: int = 5
     edge: EdgeOptions = field(default_factory=EdgeOptions)
+    ledger: LedgerOptions | None = None
+    """None is the default, as for `watch_seconds`."""
 
     @property
     def origin(self) -> str:

@@ -15,7 +15,9 @@ from datetime import datetime
 
 from deploy_action.config.references import is_digest, is_repository, is_version
 from deploy_action.config.serialize import decode_as
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.releases.model import Deployment, Kind, Release, State
+from deploy_action.releases.signatures import Signatures
 
 __all__ = [
     "Ledger",
@@ -31,6 +33,7 @@ __all__ = [
     "previous_stable",
     "succeeded",
     "succeeded_releases",
+    "unsigned_notes",
     "with_version",
 ]
 
@@ -39,6 +42,10 @@ _MAX_BYTES = 1 << 20
 _MAX_NUMBER = 99_999_999
 _MAX_REPLICAS = 1000
 _DISPUTES = 3
+_SIGNATURE = "signature"
+
+
+_ANY = Signatures()
 
 
 def file_name(deployment: Deployment) -> str:
@@ -46,9 +53,14 @@ def file_name(deployment: Deployment) -> str:
     return f"{deployment.number:08d}.json"
 
 
-def encode(deployment: Deployment) -> bytes:
-    """Write an entry as JSON."""
+def encode(
+    deployment: Deployment, signatures: Signatures | None = None, *, host: str = ""
+) -> bytes:
+    """Write an entry as JSON, signed for a host if there is a key."""
     content = {"format": _FORMAT} | dataclasses.asdict(deployment)
+    signature = "" if signatures is None else signatures.sign(content, host)
+    if signature:
+        content[_SIGNATURE] = signature
     return json.dumps(content, sort_keys=True).encode()
 
 
@@ -101,12 +113,19 @@ class Ledger:
         hosts: what each host records itself; empty in the ledger of one host.
         disputed: by number, the hosts that record another deployment than `entries` has, or lack
             one that succeeded.
+        signed: numbers of the entries of one host whose signature is right; of several hosts those
+            that all who signed them tell alike.
+        unsigned: by number, what is wrong with the signature of an entry of one host.
+        rejected: entries that therefore do not count.
     """
 
     entries: tuple[Deployment, ...] = ()
     damaged: tuple[str, ...] = ()
     hosts: Mapping[str, tuple[Deployment, ...]] = field(default_factory=dict)
     disputed: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    signed: frozenset[int] = frozenset()
+    unsigned: Mapping[int, str] = field(default_factory=dict)
+    rejected: tuple[Deployment, ...] = ()
 
     def of(self, host: str) -> tuple[Deployment, ...]:
         """Return what a host records itself: all that may decide what it runs."""
@@ -114,10 +133,20 @@ class Ledger:
 
     @classmethod
     def from_files(
-        cls, files: Sequence[tuple[str, bytes]], service: str, environment: str
+        cls,
+        files: Sequence[tuple[str, bytes]],
+        service: str,
+        environment: str,
+        *,
+        host: str = "",
+        signatures: Signatures = _ANY,
     ) -> Ledger:
-        """Read entries of an environment from (name, content) of their files, oldest first."""
-        entries, damaged = [], []
+        """Read entries of an environment from (name, content) of their files on a host, oldest first."""
+        entries: list[Deployment] = []
+        rejected: list[Deployment] = []
+        damaged: list[str] = []
+        signed: set[int] = set()
+        unsigned: dict[int, str] = {}
         for name, content in files:
             try:
                 entry = decode(content)
@@ -126,35 +155,88 @@ class Ledger:
                 continue
             release = entry.release
             own = (release.service, release.environment) == (service, environment)
-            if own and name == file_name(entry):
-                entries.append(entry)
-            else:
+            if not own or name != file_name(entry):
                 damaged.append(name)
-        return cls(entries=tuple(entries), damaged=tuple(damaged))
+                continue
+            data = json.loads(content)
+            signature = data.pop(_SIGNATURE, "")
+            why = signatures.refusal(data, signature, host)
+            if why:
+                unsigned[entry.number] = why
+            elif signature and signatures.key is not None:
+                signed.add(entry.number)
+            # Without a key there is nothing to decide by: commands that change something refuse.
+            counts = not why or not signatures.required or signatures.key is None
+            (entries if counts else rejected).append(entry)
+        return cls(
+            entries=tuple(entries),
+            damaged=tuple(damaged),
+            signed=frozenset(signed),
+            unsigned=unsigned,
+            rejected=tuple(rejected),
+        )
+
+    def require_signed(self, host: str) -> None:
+        """Make sure that what one host records as live counts.
+
+        Raises:
+            DeploymentFailed: it has no valid signature, and deploy.yaml requires one.
+        """
+        current = current_deployment(self.entries)
+        known = 0 if current is None else current.number
+        newer = [e for e in self.rejected if e.state is State.SUCCEEDED and e.number > known]
+        if newer:
+            last = newer[-1]
+            raise DeploymentFailed(
+                f"{host}: the record of deployment {last.number} ({last.release.version}), which is "
+                f"live there by it, {self.unsigned[last.number]}",
+                cause="deploy.yaml requires a signed ledger, and what is not signed is not restored",
+                remedy="if the record is yours: deploy once with ledger: {signed: optional} and the "
+                "key, then require it again; if not, somebody else writes to the host",
+                code=ErrorCode.LEDGER_UNSIGNED,
+            )
+
+    @property
+    def vouched(self) -> tuple[Deployment, ...]:
+        """The signed entries whose content came from a deployer: they count on every host. That of a
+        rollback or a restart came from a ledger."""
+        return tuple(
+            entry
+            for entry in self.entries
+            if entry.number in self.signed and entry.kind in (Kind.DEPLOY, Kind.PROMOTE)
+        )
 
     @property
     def agreed(self) -> tuple[Deployment, ...]:
         """The entries that every host records, with the same end: what one host alone says proves
         nothing elsewhere. A host that joined later has nothing to say about what was before."""
         own = [{e.number: e for e in entries} for entries in self.hosts.values() if entries]
+        vouched = {entry.number for entry in self.vouched}
         return tuple(
             entry
             for entry in self.entries
-            if all(_confirms(known.get(entry.number), entry, min(known)) for known in own)
+            if entry.number in vouched
+            or all(_confirms(known.get(entry.number), entry, min(known)) for known in own)
         )
+
+    @property
+    def size(self) -> int:
+        """The number of files that it was read from."""
+        return len(self.entries) + len(self.damaged) + len(self.rejected)
 
     @property
     def highest(self) -> int:
         """The highest number in use, a damaged entry's too; 0 in an empty ledger."""
         names = [int(name.split(".")[0]) for name in self.damaged if name[:8].isdigit()]
-        return max([entry.number for entry in self.entries] + names, default=0)
+        known = [entry.number for entry in (*self.entries, *self.rejected)]
+        return max(known + names, default=0)
 
 
 def merge(ledgers: Mapping[str, Ledger]) -> Ledger:
     """Join the ledgers of several hosts, for people to read and for the next number.
 
-    Where hosts record different deployments under one number, the one that most of them have
-    counts, and of equally many the first.
+    Where hosts record different deployments under one number, a signed one counts, else the one that
+    most of them have, and of equally many the first.
 
     Args:
         ledgers: by host.
@@ -166,12 +248,25 @@ def merge(ledgers: Mapping[str, Ledger]) -> Ledger:
     entries: list[Deployment] = []
     hosts: dict[str, list[Deployment]] = {host: [] for host in ledgers}
     disputed: dict[int, tuple[str, ...]] = {}
+    signed: set[int] = set()
     for number in sorted(known):
         by_host = known[number]
-        told = {host: _with_outcome(entry, by_host.values()) for host, entry in by_host.items()}
+        signers = [host for host in by_host if number in ledgers[host].signed]
+        # A signed entry learns its end from a signed one only.
+        told = {
+            host: _with_outcome(
+                entry, [by_host[h] for h in (signers if host in signers else by_host)]
+            )
+            for host, entry in by_host.items()
+        }
         for host, entry in told.items():
             hosts[host].append(entry)
-        chosen = max(told.values(), key=lambda entry: sum(is_same(e, entry) for e in told.values()))
+        chosen = max(
+            (told[host] for host in signers or told),
+            key=lambda entry: sum(is_same(e, entry) for e in told.values()),
+        )
+        if signers and all(_confirms(told[host], chosen, 0) for host in signers):
+            signed.add(number)
         entries.append(chosen)
         others = [host for host, entry in told.items() if not is_same(entry, chosen)]
         if chosen.state is State.SUCCEEDED:
@@ -188,6 +283,8 @@ def merge(ledgers: Mapping[str, Ledger]) -> Ledger:
         damaged=tuple(name for ledger in ledgers.values() for name in ledger.damaged),
         hosts={host: tuple(own) for host, own in hosts.items()},
         disputed=disputed,
+        signed=frozenset(signed),
+        rejected=tuple(entry for ledger in ledgers.values() for entry in ledger.rejected),
     )
 
 
@@ -207,6 +304,16 @@ def disputes(ledger: Ledger) -> tuple[str, ...]:
         f"{', '.join(hosts)}: no record of deployment {number} ({by_number[number].release.version}, "
         f"{by_number[number].id}) as other hosts have it; each host keeps to its own ledger"
         for number, hosts in list(ledger.disputed.items())[-_DISPUTES:]
+    )
+
+
+def unsigned_notes(host: str, ledger: Ledger) -> tuple[str, ...]:
+    """Say of the newest entries of a host what is wrong with their signature."""
+    rejected = {entry.number for entry in ledger.rejected}
+    return tuple(
+        f"{host}: the record of deployment {number} {why}"
+        + (" and does not count" if number in rejected else "")
+        for number, why in list(ledger.unsigned.items())[-_DISPUTES:]
     )
 
 

@@ -172,7 +172,8 @@ def prepare(
 
 
 def require_recorded(release: Release, ledger: Ledger) -> None:
-    """Make sure that every host has this very release in a record of its own.
+    """Make sure that every host has this very release in a record of its own, or that one has it in a
+    signed one.
 
     Raises:
         DeploymentFailed: a host has not: it is not run there.
@@ -189,6 +190,10 @@ def require_recorded(release: Release, ledger: Ledger) -> None:
 
 
 def _not_recorded_by(release: Release, ledger: Ledger) -> list[str]:
+    """Return the hosts to which a release is unknown; none where a deployer's signature vouches for
+    it."""
+    if any(entry.release == release for entry in succeeded(ledger.vouched)):
+        return []
     return [
         host
         for host, entries in ledger.hosts.items()

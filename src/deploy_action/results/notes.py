@@ -26,6 +26,7 @@ class NoteCode(StrEnum):
     IN_MAINTENANCE = "in-maintenance"
     ISSUE_NOT_WRITTEN = "issue-not-written"
     LEDGER_DISPUTED = "ledger-disputed"
+    LEDGER_UNSIGNED = "ledger-unsigned"
     LEDGER_NOT_WRITTEN = "ledger-not-written"
     LOG_LOST = "log-lost"
     OBSERVER_FAILED = "observer-failed"

@@ -185,6 +185,8 @@ class DifferenceKind(StrEnum):
     LEDGER_DAMAGED = "ledger-damaged"
     LEDGER_DISPUTED = "ledger-disputed"
     """Another host records another deployment, or one that this host does not know."""
+    LEDGER_UNSIGNED = "ledger-unsigned"
+    """The signature of an entry is wrong, or is missing and required."""
     REPLICA_MISSING = "replica-missing"
     REPLICA_CHANGED = "replica-changed"
     REPLICA_UNEXPECTED = "replica-unexpected"

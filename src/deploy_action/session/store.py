@@ -8,10 +8,11 @@ deployment runs, its own entry is the journal: the step that is about to begin i
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy_action.releases.ledger import Ledger, encode, file_name
 from deploy_action.releases.model import Deployment, State
+from deploy_action.releases.signatures import Signatures
 from deploy_action.session.client import Session
 from deploy_action.session.queries import Query, put, recent, reserve, sequence
 from deploy_action.session.signals import clear_command
@@ -29,6 +30,9 @@ class LedgerStore:
     session: Session
     service: str
     environment: str
+    signatures: Signatures = field(default_factory=Signatures)
+    host: str = ""
+    """The host's name in deploy.yaml, for which its entries are signed."""
 
     @property
     def directory(self) -> str:
@@ -42,7 +46,13 @@ class LedgerStore:
     def read_query(self, count: int = _COUNT) -> Query[Ledger]:
         """Query the last `count` entries; pass the result to `complete`."""
         return recent(self.directory, count).map(
-            lambda files: Ledger.from_files(files, self.service, self.environment)
+            lambda files: Ledger.from_files(
+                files,
+                self.service,
+                self.environment,
+                host=self.host,
+                signatures=self.signatures,
+            )
         )
 
     def complete(self, ledger: Ledger, count: int = _COUNT) -> Ledger:
@@ -52,7 +62,7 @@ class LedgerStore:
         Args:
             count: the number of entries that `ledger` was read with; below 200 it is left as it is.
         """
-        while count >= _COUNT and len(ledger.entries) + len(ledger.damaged) >= count:
+        while count >= _COUNT and ledger.size >= count:
             if sum(entry.state is State.SUCCEEDED for entry in ledger.entries) >= _SUCCEEDED:
                 break
             count *= 10
@@ -73,15 +83,23 @@ class LedgerStore:
             )
         )
 
-    def write(self, deployment: Deployment) -> None:
-        """Add or replace an entry."""
-        self.session.ask(self.write_query(deployment))
+    def write(self, deployment: Deployment, *, sign: bool = True) -> None:
+        """Add or replace an entry.
 
-    def write_query(self, deployment: Deployment) -> Query[None]:
+        Args:
+            sign: False for an entry that was read without a valid signature.
+        """
+        self.session.ask(self.write_query(deployment, sign=sign))
+
+    def write_query(self, deployment: Deployment, *, sign: bool = True) -> Query[None]:
         """Query that adds or replaces an entry."""
-        return put(f"{self.directory}/{file_name(deployment)}", encode(deployment))
+        signatures = self.signatures if sign else None
+        content = encode(deployment, signatures, host=self.host)
+        return put(f"{self.directory}/{file_name(deployment)}", content)
 
     def add_warning(self, warning: str) -> None:
         """Add a warning to the newest entry."""
-        for entry in self.read(1).entries:
-            self.write(dataclasses.replace(entry, warnings=(*entry.warnings, warning)))
+        newest = self.read(1)
+        for entry in newest.entries:
+            warned = dataclasses.replace(entry, warnings=(*entry.warnings, warning))
+            self.write(warned, sign=entry.number in newest.signed)

@@ -72,6 +72,14 @@ def _differences(
             recorded="readable",
             found="torn",
         )
+    for number, why in host.ledger.unsigned.items():
+        yield Difference(
+            kind=DifferenceKind.LEDGER_UNSIGNED,
+            host=host.host,
+            subject=f"ledger entry {number}",
+            recorded="signed",
+            found=why,
+        )
     for entry in ledger.entries:
         if host.host in ledger.disputed.get(entry.number, ()):
             own = [known for known in host.ledger.entries if known.number == entry.number]

@@ -26,6 +26,7 @@ from deploy_action.platforms.docker.engine.protocol import (
 )
 from deploy_action.platforms.docker.observation import HostObservation
 from deploy_action.platforms.docker.replicas import Placement, Replica, replica_spec
+from deploy_action.releases.signatures import Signatures
 from deploy_action.session.client import Session
 from deploy_action.session.queries import get, optional, pair
 from deploy_action.session.store import LedgerStore
@@ -63,6 +64,7 @@ class Host:
     dialer: HostDialer
     addresses: IpAllocator = field(default_factory=IpAllocator)
     cache: StateCache = field(default_factory=StateCache)
+    signatures: Signatures = field(default_factory=Signatures)
 
     @property
     def edge(self) -> Edge:
@@ -72,7 +74,10 @@ class Host:
     @property
     def ledger(self) -> LedgerStore:
         """The environment's ledger on this host."""
-        return LedgerStore(self.session, self.placement.service, self.placement.environment)
+        placement = self.placement
+        return LedgerStore(
+            self.session, placement.service, placement.environment, self.signatures, self.name
+        )
 
     @property
     def backend(self) -> str:
@@ -238,7 +243,7 @@ def observe(host: Host, wanted: Iterable[str]) -> HostObservation:
 
 @contextlib.contextmanager
 def open_reader(
-    name: str, engine: Engine, placement: Placement, clock: Clock
+    name: str, engine: Engine, placement: Placement, clock: Clock, signatures: Signatures
 ) -> Iterator[Host | None]:
     """Open a session that takes no lock, for looking only; None where nothing was deployed yet.
 
@@ -264,6 +269,7 @@ def open_reader(
             engine=engine,
             placement=placement,
             clock=clock,
+            signatures=signatures,
             session=session,
             dialer=HostDialer(engine=engine, container_id=carrier),
             addresses=IpAllocator(subnet=subnet),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from deploy_action.parallel import Cancel
     from deploy_action.platforms.docker.engine.protocol import Engine
     from deploy_action.platforms.docker.replicas import Placement
+    from deploy_action.releases.signatures import Signatures
 
 __all__ = ["lock_host"]
 
@@ -36,6 +37,7 @@ def lock_host(
     wait_seconds: float,
     clock: Clock,
     cancel: Cancel,
+    signatures: Signatures,
 ) -> tuple[Lock, Host]:
     """Take a host's lock; image, volume and network are brought there where it lacks them.
 
@@ -73,6 +75,7 @@ def lock_host(
             engine=engine,
             placement=placement,
             clock=clock,
+            signatures=signatures,
             session=lock.session,
             dialer=HostDialer(engine=engine, container_id=lock.container_id),
             addresses=IpAllocator(subnet=subnet),

@@ -24,7 +24,7 @@ from deploy_action.platforms.docker.steps.stop_old import StopOld
 from deploy_action.platforms.docker.steps.traffic import ShiftTraffic
 from deploy_action.platforms.docker.steps.verify import Verify
 from deploy_action.platforms.docker.steps.watch import Bake, Watch, WatchCanary
-from deploy_action.releases.ledger import disputes
+from deploy_action.releases.ledger import disputes, unsigned_notes
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.rollout.plan import Plan, Stage, draft_plan
 from deploy_action.rollout.steps.record import Record
@@ -48,9 +48,11 @@ def plan_rollout(
 
     Raises:
         BadInput: its image lacks the HEALTHCHECK that deploy.yaml asks for.
-        DeploymentFailed: another service has the release's place at an edge.
+        DeploymentFailed: another service has the release's place at an edge, or what is live is not
+            signed as it has to be.
     """
     for host in seen.hosts:
+        host.ledger.require_signed(host.host)
         absent = release.reference in host.without_healthcheck
         require_healthcheck(host.host, release, present=not absent)
     draft = draft_plan(kind, release, seen.ledger, hosts)
@@ -195,6 +197,9 @@ def _notes(plan: Plan, seen: DockerObservation) -> Iterator[Note]:
             )
     for text in disputes(seen.ledger):
         yield Note(NoteCode.LEDGER_DISPUTED, text)
+    for host in seen.hosts:
+        for text in unsigned_notes(host.host, host.ledger):
+            yield Note(NoteCode.LEDGER_UNSIGNED, text)
     for host in seen.hosts:
         yield from _network_notes(host, Placement.of(plan.configuration))
     if plan.unchanged:

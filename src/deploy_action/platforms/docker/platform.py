@@ -26,6 +26,7 @@ from deploy_action.platforms.docker.store import DockerStore
 from deploy_action.platforms.docker.tls import renew_certificate
 from deploy_action.platforms.protocol import ReconcileResult
 from deploy_action.releases.model import Kind
+from deploy_action.releases.signatures import Signatures
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -69,6 +70,7 @@ class DockerPlatform:
     locked: dict[str, Host] = field(default_factory=dict)
     partial: bool = False
     unreachable: dict[str, str] = field(default_factory=dict)
+    signatures: Signatures = field(default_factory=Signatures)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -91,7 +93,9 @@ class DockerPlatform:
 
         Raises:
             LockHeld: another user has one; those already taken are released.
+            BadInput: entries have to be signed, and there is no key.
         """
+        self.signatures.require_key()
         taken: dict[str, tuple[Lock, Host]] = {}
         cancel = Cancel()
 
@@ -119,6 +123,7 @@ class DockerPlatform:
             wait_seconds=self.lock_wait_seconds,
             clock=self.clock,
             cancel=cancel,
+            signatures=self.signatures,
         )
 
     @property
@@ -141,9 +146,15 @@ class DockerPlatform:
     # Looking
 
     def observe(self, images: Sequence[str] = ()) -> DockerObservation:
-        """Look at every host; one on which nothing was ever deployed is empty."""
+        """Look at every host; one on which nothing was ever deployed is empty.
+
+        Raises:
+            DeploymentFailed: under the lock, what is live somewhere is not signed as it has to be.
+        """
         if self.locked:
             found = run_parallel(lambda host: observe(host, images), list(self.locked.values()))
+            for each in found:
+                each.ledger.require_signed(each.host)
             return DockerObservation.of(found)
         found = run_parallel(lambda name: self._observe_unlocked(name, images), self.hosts)
         lost = [
@@ -184,7 +195,7 @@ class DockerPlatform:
 
     def reader(self, name: str) -> contextlib.AbstractContextManager[Host | None]:
         """Open a session on a host that takes no lock; None where nothing was deployed yet."""
-        return open_reader(name, self.engines[name], self.placement, self.clock)
+        return open_reader(name, self.engines[name], self.placement, self.clock, self.signatures)
 
     def drift(self, seen: DockerObservation, now: datetime) -> tuple[Difference, ...]:
         """Compare every host with the ledger."""
@@ -314,6 +325,7 @@ def connect_hosts(
             lock_wait_seconds=inputs.lock_wait_seconds,
             partial=partial,
             unreachable=unreachable,
+            signatures=Signatures.of(environment, inputs.environ),
         )
     finally:
         for engine in engines.values():

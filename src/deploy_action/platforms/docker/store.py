@@ -40,10 +40,11 @@ class DockerStore:
     def update(self, entries: Mapping[str, Sequence[Deployment]], seen: DockerObservation) -> None:
         """Write how deployments have ended to the hosts that record them otherwise."""
         for name, host in self.hosts.items():
-            known = {entry.number: entry for entry in seen.host(name).ledger.entries}
+            ledger = seen.host(name).ledger
+            known = {entry.number: entry for entry in ledger.entries}
             for entry in entries[name][-_UPDATED:]:
                 if known.get(entry.number) != entry:
-                    host.ledger.write(entry)
+                    host.ledger.write(entry, sign=entry.number in ledger.signed)
 
     def warn(self, warning: str, seen: DockerObservation) -> None:
         """Add a warning to what each host itself records as live."""
@@ -51,7 +52,10 @@ class DockerStore:
             current = current_deployment(seen.ledger.of(name))
             if current is not None:
                 warnings = (*current.warnings, warning)
-                host.ledger.write(dataclasses.replace(current, warnings=warnings))
+                host.ledger.write(
+                    dataclasses.replace(current, warnings=warnings),
+                    sign=current.number in seen.host(name).ledger.signed,
+                )
 
     def fingerprint_key(self, seen: DockerObservation) -> bytes:
         """Return the key of secret fingerprints, made on first use and the same on every host."""
