@@ -64,6 +64,36 @@ def _differences(
     # A host is compared with its own record; one that joined, with the others'.
     entries = ledger.of(host.host) or ledger.entries
     current = current_deployment(entries)
+    yield from _ledger(host, ledger)
+    if current is not None:
+        release = current.release
+        present = {(r.role, r.index): r for r in of_release(host.replicas, release)}
+        image = host.image_ids.get(release.reference, "")
+        for role in release.roles:
+            for index in range(role.replicas):
+                replica = present.get((role.name, index))
+                if replica is None:
+                    yield Difference(
+                        kind=DifferenceKind.REPLICA_MISSING,
+                        host=host.host,
+                        subject=f"replica {index + 1} of {release.version}",
+                        recorded="running",
+                        found=_ABSENT,
+                        remedy=_REPAIR,
+                    )
+                else:
+                    configuration = release.configuration
+                    yield from _replica(host.host, replica, configuration, placement, image)
+                    yield from _secrets(host.host, replica, configuration, has_file)
+        if release.configuration.route is not None:
+            standby = tuple(r for r in host.replicas if is_on_standby(r, current.standby))
+            serving = with_traffic(present.values(), release)
+            yield from _edge(host, placement, serving, standby)
+            yield from _route(host, placement, release.configuration)
+    yield from _unexpected(host, current, entries, stopping=_may_be_stopping(current, now))
+
+
+def _ledger(host: HostObservation, ledger: Ledger) -> Iterator[Difference]:
     for name in host.ledger.damaged:
         yield Difference(
             kind=DifferenceKind.LEDGER_DAMAGED,
@@ -92,32 +122,6 @@ def _differences(
                 remedy="if one of you made that deployment, deploy again: every host records it "
                 "then; if nobody did, somebody else writes to a host",
             )
-    if current is not None:
-        release = current.release
-        present = {(r.role, r.index): r for r in of_release(host.replicas, release)}
-        image = host.image_ids.get(release.reference, "")
-        for role in release.roles:
-            for index in range(role.replicas):
-                replica = present.get((role.name, index))
-                if replica is None:
-                    yield Difference(
-                        kind=DifferenceKind.REPLICA_MISSING,
-                        host=host.host,
-                        subject=f"replica {index + 1} of {release.version}",
-                        recorded="running",
-                        found=_ABSENT,
-                        remedy=_REPAIR,
-                    )
-                else:
-                    configuration = release.configuration
-                    yield from _replica(host.host, replica, configuration, placement, image)
-                    yield from _secrets(host.host, replica, configuration, has_file)
-        if release.configuration.route is not None:
-            standby = tuple(r for r in host.replicas if is_on_standby(r, current.standby))
-            serving = with_traffic(present.values(), release)
-            yield from _edge(host, placement, serving, standby)
-            yield from _route(host, placement, release.configuration)
-    yield from _unexpected(host, current, entries, stopping=_may_be_stopping(current, now))
 
 
 def _replica(
