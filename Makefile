@@ -20,7 +20,7 @@ ENGINE := -n 3 --dist loadgroup
 # Tests that take too long for every change run in `make faults` only.
 SHORT := -m 'not faults and not long'
 REPORTS := build/reports
-BENCHMARKS := budgets peers load_proof scaling hosts startup bandit_gate
+BENCHMARKS := budgets peers load_proof scaling hosts startup bandit_gate analysis
 
 .PHONY: help
 help: ## Show this list

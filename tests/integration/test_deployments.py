@@ -76,7 +76,7 @@ def test_posts_are_counted_and_a_release_that_fails_them_is_undone(box: Sandbox)
         probe={"rate": 40, "post": {"path": "/echo", "body": "ping"}},
         bake="1s",
         # What the edge counts must not decide first.
-        strategy={"analysis": {"requests": 1_000_000}},
+        strategy={"analysis": {"limit": "100%"}},
     )
     done = box.deploy("2.0.0")
     assert done.exit_code == 0, done.text
@@ -223,7 +223,12 @@ def test_a_canarys_share_is_true_and_a_bad_one_is_taken_back(box: Sandbox) -> No
         seen = stop()
     assert 0.04 <= share <= 0.18, share
     assert seen.lost == 0, f"{seen} {seen.examples}"
-    box.configure(env={"FAIL_RATE": "0.5"}, smoke=None, probe=False)
+    box.configure(
+        env={"FAIL_RATE": "0.5"},
+        smoke=None,
+        probe=False,
+        strategy={"canary": [10], "pause": "3s", "analysis": {"burst": "1s"}},
+    )
     with box.load(keep_alive=0, new=6, post=0, rate=300.0):
         bad = box.deploy("1.0.0")
     assert bad.exit_code == 4, bad.text

@@ -164,18 +164,37 @@ SmokeTest = HttpSmoke | TcpSmoke | CommandSmoke
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorLimits:
+    """How many requests to a canary may fail.
+
+    It is bad where more than `times` the old release's share fail, and more than `floor`. It is
+    good once a share of `notice` is ruled out. With `dry_run` a bad one is only told.
+    """
+
+    times: float = 1.5
+    floor: float = 0.002
+    notice: float = 0.02
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Analysis:
     """When the edge's own counters speak against a new release, during a canary and the bake.
 
-    `errors` is how much higher the share of failed requests may be than the old release's;
-    `requests` is how many are needed for a judgement; with fewer it is inconclusive, which
-    `inconclusive` either lets pass, with a note, or takes as a failure.
+    Attributes:
+        latency_seconds: what answers may take on average.
+        limit: the share of requests that may fail during a bake, which has no old traffic.
+        false_alarms: the chance that one deployment of a release that is not worse is undone.
+        burst_seconds: failures within so many seconds may have one cause, and count together.
+        no_data: what a canary without any request comes to.
     """
 
-    errors: float = 0.05
+    errors: ErrorLimits = field(default_factory=ErrorLimits)
     latency_seconds: float | None = None
-    requests: int = 20
-    inconclusive: Literal["pass", "fail"] = "pass"
+    limit: float = 0.01
+    false_alarms: float = 0.01
+    burst_seconds: float = 5.0
+    no_data: Literal["hold", "pass", "fail"] = "hold"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -194,15 +194,27 @@ def _probe(value: bool | Section) -> model.Probe:
 
 
 def _strategy(section: Section) -> model.Strategy:
-    analysis: Section = section.get("analysis", {})
-    errors = {"errors": parse_share(analysis["errors"])} if "errors" in analysis else {}
     sticky = [model.Sticky(kind=k, name=v) for k, v in section.get("sticky", {}).items()]
     return _construct(
         model.Strategy,
         section,
-        analysis=_construct(model.Analysis, analysis, **errors),
+        analysis=_analysis(section.get("analysis", {})),
         sticky=sticky[0] if sticky else None,
     )
+
+
+def _analysis(section: Section) -> model.Analysis:
+    errors = section.get("errors", {})
+    return _construct(
+        model.Analysis,
+        section,
+        errors=_construct(model.ErrorLimits, errors, **_shares(errors, "floor", "notice")),
+        **_shares(section, "limit", "false_alarms"),
+    )
+
+
+def _shares(section: Section, *names: str) -> Mapping[str, float]:
+    return {name: parse_share(section[name]) for name in names if name in section}
 
 
 def _hooks(section: Section) -> model.Hooks:

@@ -13,6 +13,7 @@ from deploy_action.config.model import (
     Build,
     CommandSmoke,
     Environment,
+    ErrorLimits,
     Health,
     Hook,
     HttpSmoke,
@@ -225,17 +226,26 @@ def test_ways_to_say_one_thing_replace_each_other(
     ("written", "share"), [("5%", 0.05), (0.05, 0.05), ("0.5%", 0.005), ("100%", 1.0), (0, 0.0)]
 )
 def test_a_share_is_a_percentage_or_a_number(written: str | float, share: float) -> None:
-    """`errors: 5%` and `errors: 0.05` mean the same."""
-    strategy = {"canary": [10], "analysis": {"errors": written}}
+    """`limit: 5%` and `limit: 0.05` mean the same."""
+    strategy = {"canary": [10], "analysis": {"limit": written}}
     found = only(yaml.safe_dump({"image": "shop", "port": 80, "strategy": strategy}))
-    assert found.strategy.analysis == Analysis(errors=share)
+    assert found.strategy.analysis == Analysis(limit=share)
 
 
 def test_the_analysis_holds_what_is_written_and_has_defaults() -> None:
     """Every key arrives in the engine's words; without the key the defaults of the model hold."""
-    written = "{latency: 500ms, requests: 7, inconclusive: fail}"
+    written = (
+        "{errors: {times: 2, floor: 0.5%, notice: 1%, dry_run: true}, latency: 500ms, "
+        "false_alarms: 0.1%, burst: 10s, no_data: fail}"
+    )
     found = only(f"{{image: shop, port: 80, strategy: {{analysis: {written}}}}}")
-    assert found.strategy.analysis == Analysis(latency_seconds=0.5, requests=7, inconclusive="fail")
+    assert found.strategy.analysis == Analysis(
+        errors=ErrorLimits(times=2, floor=0.005, notice=0.01, dry_run=True),
+        latency_seconds=0.5,
+        false_alarms=0.001,
+        burst_seconds=10,
+        no_data="fail",
+    )
     assert only("{image: shop, port: 80}").strategy.analysis == Analysis()
 
 

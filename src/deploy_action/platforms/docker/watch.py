@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from deploy_action.checks.analysis import Bad, Fine, Inconclusive, judge, traffic
+from deploy_action.checks.analysis import (
+    Bad,
+    CannotTell,
+    Good,
+    Meter,
+    NoData,
+    Traffic,
+    TrafficJudge,
+    Verdict,
+)
 from deploy_action.checks.bake import watch
 from deploy_action.checks.health import explain_exit, explain_unhealthy, is_condemned
 from deploy_action.clock import Clock
@@ -25,6 +34,10 @@ __all__ = ["Watcher"]
 
 _ROUND_SECONDS = 0.5
 _NAP_SECONDS = 0.02
+_HELD_BURSTS = 12
+"""So many bursts longer a step is watched that ends with too many failures for a good verdict, and
+with too few for a bad one."""
+_HELD_PAUSES = 5
 _LOOK = "look at the log of the new release below, fix it, and deploy again"
 
 
@@ -76,10 +89,15 @@ class Watcher:
 
         watch(seconds, check_round, self._clock, _ROUND_SECONDS)
 
-    def judge(self, seconds: float, smoke: Callable[[], None]) -> OperatorCommand | None:
-        """Wait `seconds`. Returns early, with the command, if an operator promotes.
+    def judge(
+        self, seconds: float, smoke: Callable[[], None], analysis: TrafficJudge | None, share: float
+    ) -> OperatorCommand | None:
+        """Wait `seconds`, and longer where the traffic gives no answer yet. Returns early, with the
+        command, if an operator promotes.
 
         Args:
+            analysis: judges the traffic of all hosts; None where the host takes part in none.
+            share: of the traffic that the release gets.
             smoke: runs the smoke tests of one round and raises when they fail; they have their
                 own retries.
 
@@ -88,7 +106,9 @@ class Watcher:
                 operator aborted the deployment.
         """
         promoted: list[OperatorCommand] = []
-        before = self._counters()
+        meter = Meter(self._counters())
+        if analysis is not None:
+            analysis.begin(share, self._clock.monotonic())
 
         def check_round() -> str | None:
             self.cancel.check()
@@ -103,14 +123,20 @@ class Watcher:
                 # Where a replica has just ended, that is why; the old release may have answered.
                 self._require_healthy()
                 raise
-            self._analyse(before, final=False)
+            if analysis is not None:
+                self._observe(analysis, meter)
             return None
 
-        watch(seconds, check_round, self._clock, _ROUND_SECONDS)
-        if promoted:
-            return promoted[0]
-        self._analyse(before, final=True)
-        return None
+        held, wait = 0.0, seconds
+        while watch(wait, check_round, self._clock, _ROUND_SECONDS) is None:
+            verdict = None if analysis is None else analysis.conclude(self._clock.monotonic())
+            wait = self._wait_on(verdict, held, seconds)
+            if not wait:
+                if verdict is not None and analysis is not None and analysis.first():
+                    self._tell(verdict)
+                return None
+            held += wait
+        return promoted[0]
 
     @property
     def _clock(self) -> Clock:
@@ -156,42 +182,68 @@ class Watcher:
                     code=ErrorCode.REPLICA_UNHEALTHY,
                 )
 
-    def _analyse(self, before: Mapping[str, ServerStatus], *, final: bool) -> None:
-        """Judge the replicas by the traffic that they had while they were watched.
+    def _observe(self, analysis: TrafficJudge, meter: Meter) -> None:
+        """Report what the host served since the last round; a round with a reload says nothing.
 
-        A bad verdict counts at once; too few requests are reported only at the end.
+        Raises:
+            DeploymentFailed: the release fails more requests than allowed.
         """
-        after, name = self._counters(), self.host.name
+        served = meter.read(self._counters())
+        if served is None:
+            return
         candidates = {replica.name for replica in self.replicas}
+        new = sum((served[name] for name in served.keys() & candidates), Traffic())
+        old = sum((served[name] for name in served.keys() - candidates), Traffic())
+        bad = analysis.observe(self.host.name, self._clock.monotonic(), new, old)
+        if bad is None:
+            return
+        if bad.binding:
+            raise DeploymentFailed(bad.text, remedy=_LOOK, code=ErrorCode.ANALYSIS_FAILED)
+        if analysis.first():
+            self._tell(bad)
+
+    def _wait_on(self, verdict: Verdict | None, held: float, pause: float) -> float:
+        """Return for how many seconds more the step is watched.
+
+        Args:
+            held: for how many it was watched longer than its pause already.
+
+        Raises:
+            DeploymentFailed: the release got no request, and deploy.yaml takes that for a failure.
+        """
         limits = self.configuration.strategy.analysis
-        verdict = judge(
-            traffic(before, after, candidates),
-            traffic(before, after, after.keys() - candidates),
-            limits,
-        )
         match verdict:
-            case Fine():
-                return
-            case Bad():
-                raise DeploymentFailed(
-                    f"{name}: the edge saw that {verdict.why}",
-                    remedy=_LOOK,
-                    code=ErrorCode.ANALYSIS_FAILED,
-                )
-            case Inconclusive() if not final:
-                return
-            case Inconclusive():
-                few = (
-                    f"{name}: only {verdict.traffic.requests} requests came while watching, "
-                    f"{verdict.needed} are needed for a judgement"
-                )
-                if limits.inconclusive == "fail":
+            case CannotTell(suspicious=True):
+                longest, wait = _HELD_BURSTS * limits.burst_seconds, limits.burst_seconds
+            case NoData() if limits.no_data != "pass":
+                longest = _HELD_PAUSES * pause if limits.no_data == "hold" else 0.0
+                wait = min(pause, limits.burst_seconds)
+                if held >= longest:
                     raise DeploymentFailed(
-                        few,
-                        remedy="a longer pause, or analysis.requests",
+                        verdict.text,
+                        remedy="look at the route and at who may reach it; "
+                        "analysis: {no_data: pass} goes on without traffic",
                         code=ErrorCode.ANALYSIS_INCONCLUSIVE,
                     )
-                if self.configuration.route is not None:
-                    self.events.say(few)
+            case CannotTell() | NoData() | Good() | Bad() | None:
+                return 0.0
+            case _:
+                assert_never(verdict)
+        if held >= longest:
+            return 0.0
+        if not held:
+            self.events.say(f"{verdict.text}; watching on", host=self.host.name)
+        return wait
+
+    def _tell(self, verdict: Verdict) -> None:
+        match verdict:
+            case Good():
+                self.events.say(verdict.text)
+            case CannotTell(suspicious=True) | NoData():
+                self.events.warn(verdict.text)
+            case CannotTell():
+                self.events.say(f"no sign of trouble, but {verdict.text}")
+            case Bad():
+                self.events.warn(f"dry_run: {verdict.text}")
             case _:
                 assert_never(verdict)

@@ -53,6 +53,7 @@ def up(name: str, weight: int) -> ServerStatus:
         last_check="",
         weight=weight,
         sessions=0,
+        started=0,
         requests=0,
         errors_5xx=0,
         unanswered=0,

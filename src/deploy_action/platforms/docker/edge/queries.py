@@ -96,6 +96,7 @@ def _status(row: dict[str, str]) -> ServerStatus:
         last_check=f"{check}: {description}" if check else "",
         weight=int(row["weight"] or 0),
         sessions=int(row["scur"] or 0),
+        started=int(row["stot"] or 0),
         requests=int(answered) + unanswered if answered else int(row["stot"] or 0),
         errors_5xx=int(row.get("hrsp_5xx") or 0),
         unanswered=unanswered,

@@ -257,6 +257,7 @@ class ServerStatus:
     Attributes:
         checked: a check has passed; HAProxy counts a server as up before its first check.
         last_check: the last check's result in HAProxy's words ("L4CON: Connection refused").
+        started: attempts that began; only a reload makes it fall.
         requests: attempts to have one answered, those included that another server answered then.
         unanswered: attempts that ended without an answer, whatever the client got in the end.
     """
@@ -267,6 +268,7 @@ class ServerStatus:
     last_check: str
     weight: int
     sessions: int
+    started: int
     requests: int
     errors_5xx: int
     unanswered: int

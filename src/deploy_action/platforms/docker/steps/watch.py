@@ -28,7 +28,7 @@ class WatchCanary:
         return f"watch the canary at {self.percent} % for {self.seconds:g} s"
 
     def run(self, context: DockerContext) -> None:
-        _watch(context, self.host, self.seconds, alone=False)
+        _watch(context, self.host, self.seconds, share=self.percent / 100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Bake:
         )
 
     def run(self, context: DockerContext) -> None:
-        _watch(context, self.host, self.seconds, alone=True)
+        _watch(context, self.host, self.seconds, share=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +74,13 @@ def _watcher(context: DockerContext, host_name: str) -> Watcher:
     )
 
 
-def _watch(context: DockerContext, host_name: str, seconds: float, *, alone: bool) -> None:
+def _watch(context: DockerContext, host_name: str, seconds: float, *, share: float) -> None:
     """Watch one host.
 
     Args:
-        alone: the release has all of the traffic, so every answer must be its own.
+        share: of the traffic that the release has; with all of it every answer must be its own.
     """
-    host, plan = context.runtime.hosts[host_name], context.plan
+    host, plan, alone = context.runtime.hosts[host_name], context.plan, share == 1
     runner = SmokeRunner.of(context, host)
     reachable = host_name not in plan.closed and (alone or not plan.moves_route)
 
@@ -90,7 +90,9 @@ def _watch(context: DockerContext, host_name: str, seconds: float, *, alone: boo
             if not all(result.passed for result in results):
                 require_passed(results, context.log)
 
-    promoted = _watcher(context, host_name).judge(seconds, smoke)
+    watcher = _watcher(context, host_name)
+    analysis = context.runtime.analysis(plan.configuration) if reachable else None
+    promoted = watcher.judge(seconds, smoke, analysis, share)
     if promoted is not None:
         context.events.say(str(promoted), host=host_name)
         context.log.note(str(promoted))
