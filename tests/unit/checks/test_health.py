@@ -31,7 +31,7 @@ def container(**changes: Any) -> Container:
 
 def server(**changes: Any) -> ServerStatus:
     values: dict[str, Any] = {"name": "shop-1", "up": True, "checked": True, "last_check": ""}
-    values |= {"weight": 1, "sessions": 0, "requests": 0, "errors_5xx": 0}
+    values |= {"weight": 1, "sessions": 0, "started": 0, "requests": 0, "errors_5xx": 0}
     values |= {"unanswered": 0, "response_milliseconds": 0}
     return ServerStatus(**(values | changes))
 
