@@ -27,7 +27,8 @@ def host_config(options: ContainerOptions) -> dict[str, Any]:
         "CapDrop": _dropped(options),
         "LogConfig": _log_config(options),
         "SecurityOpt": ["no-new-privileges:true"] if options.no_new_privileges else [],
-        "Init": options.init,
+        # None leaves it to the engine, which may have `init: true` of its own.
+        "Init": options.init or None,
         "ShmSize": options.shm_bytes or 0,
         "Sysctls": dict(options.sysctls),
         "Dns": list(options.dns),

@@ -84,6 +84,11 @@ def test_every_option_is_written_as_the_engine_has_it() -> None:
     assert config["Sysctls"] == {"net.core.somaxconn": "1024"}
 
 
+def test_an_init_of_the_engine_s_own_is_left_alone() -> None:
+    """`init: true` in daemon.json holds where deploy.yaml asks for nothing."""
+    assert host_config(ContainerOptions())["Init"] is None
+
+
 def test_a_mount_is_written_as_docker_run_takes_it() -> None:
     """With SELinux's label after the rights."""
     assert Volume(source="data", target="/data").bind == "data:/data:rw"
