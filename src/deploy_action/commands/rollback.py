@@ -127,7 +127,7 @@ def _choose(
     try:
         if current is None:
             raise DeploymentFailed(
-                f"{target.name}: nothing was ever deployed there, so there is nothing to roll back",
+                f"{target.name}: nothing is live there, so there is nothing to roll back",
                 remedy=f"deploy-action deploy -e {target.name}",
                 code=ErrorCode.NOTHING_DEPLOYED,
             )
