@@ -156,7 +156,7 @@ def section(numbers: Numbers) -> Iterator[str]:
     )
     yield ""
     rows = []
-    for name, seen in numbers["equal"].items():
+    for name, seen in _in_order(numbers["equal"], EQUAL):
         ours, fixed, of = len(seen["ours"]), len(seen["fixed"]), seen["of"]
         bound = f"{failing_at_most(ours, of):.1%}"
         rows.append([name, f"**{ours / of:.1%}**", f"{fixed / of:.0%}", bound])
@@ -164,9 +164,8 @@ def section(numbers: Numbers) -> Iterator[str]:
         ["equal releases: share of failures", "rolled back", "fixed threshold", "ours at most"],
         rows,
     )
-    yield ""
     rows = []
-    for name, seen in numbers["worse"].items():
+    for name, seen in _in_order(numbers["worse"], WORSE):
         found = [
             f"{median(seen[who]):.0f} s"
             if len(seen[who]) == seen["of"]
@@ -176,6 +175,11 @@ def section(numbers: Numbers) -> Iterator[str]:
         rows.append([name, f"**{found[0]}**", found[1]])
     yield from table(["worse by", "found after, median", "fixed threshold"], rows)
     yield "![rolled back though equal](results/analysis.svg)"
+    yield ""
+
+
+def _in_order(seen: Numbers, rows: tuple[Row, ...]) -> list[tuple[str, Numbers]]:
+    return [(row.name, seen[row.name]) for row in rows]
 
 
 def good(numbers: Numbers) -> bool:
@@ -196,7 +200,7 @@ def good(numbers: Numbers) -> bool:
 def pictures(numbers: Numbers) -> dict[str, str]:
     """Draw the share of equal releases that each rolls back."""
     rows = []
-    for name, seen in numbers["equal"].items():
+    for name, seen in _in_order(numbers["equal"], EQUAL):
         for who, ours in (("ours", True), ("fixed", False)):
             share = 100 * len(seen[who]) / seen["of"]
             title = f"{name}: {'analysis' if ours else 'fixed threshold'}"
