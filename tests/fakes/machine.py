@@ -103,6 +103,7 @@ class FakeContainer:
             cpus=self.spec.cpus or 0,
             pids=self.spec.pids or 0,
             env=self.spec.env,
+            host_config=self.spec.host_config,
             anonymous_volumes=dict(self.anonymous_volumes),
         )
 

@@ -70,7 +70,7 @@ def assert_undisturbed(world: World, serves: str = "2.0.0") -> None:
     assert {m.through_edge(8088).version for m in world.machines.values()} == {serves}  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("said", ["setuid: Operation not permitted", "no such table"])
+@pytest.mark.parametrize("said", ["ping: socket: Operation not permitted", "no such table"])
 def test_a_right_that_an_application_lacks_is_told(world: World, said: str) -> None:
     """By the key that gives it back, and only where the log has the kernel's words."""
     world.publish(
@@ -79,7 +79,7 @@ def test_a_right_that_an_application_lacks_is_told(world: World, said: str) -> N
     done = world.deploy("9.0.0")
     assert done.error is not None
     assert done.error.code is ErrorCode.REPLICA_EXITED
-    assert ("cap_add" in done.error.cause) == ("not permitted" in said)
+    assert ("cap_add: [NET_RAW]" in done.error.remedy) == ("not permitted" in said)
     assert_undisturbed(world)
 
 

@@ -5,12 +5,12 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from deploy_action.config.model import ContainerOptions
 
-__all__ = ["DROPPED", "host_config"]
+__all__ = ["DROPPED", "changed_options", "host_config", "is_dropped"]
 
 DROPPED = ("MKNOD", "NET_RAW", "SETFCAP")
 """Capabilities that Docker gives and no ordinary application needs: raw sockets can forge the
@@ -42,6 +42,68 @@ def host_config(options: ContainerOptions) -> dict[str, Any]:
     if options.gpus is not None:
         config["DeviceRequests"] = [{"Count": options.gpus, "Capabilities": [["gpu"]]}]
     return config
+
+
+def is_dropped(capability: str, options: ContainerOptions) -> bool:
+    """Tell whether a container with these options lacks a capability that Docker gives."""
+    return capability not in options.cap_add and not {capability, "ALL"}.isdisjoint(
+        _dropped(options)
+    )
+
+
+def changed_options(
+    options: ContainerOptions, seen: Mapping[str, Any]
+) -> Iterator[tuple[str, object, object]]:
+    """Yield key of deploy.yaml, recorded value and found value of each option that differs.
+
+    Args:
+        seen: HostConfig, as the engine shows it: with defaults of its own where nothing was sent;
+            empty is unknown.
+    """
+    if not seen:
+        return
+    recorded, found = _comparable(host_config(options)), _comparable(seen)
+    for key, value in recorded.items():
+        other = found[key]
+        if isinstance(value, dict):
+            # The engine adds its default limits and the options of its log driver.
+            other = {name: other[name] for name in value if name in other}
+        if value is not None and value != other:
+            yield key, value, other
+
+
+def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a HostConfig in one form; what was left to the engine is None."""
+    log, devices = config.get("LogConfig") or {}, config.get("Devices") or ()
+    return {
+        "cap_add": _capabilities(config.get("CapAdd")),
+        "cap_drop": _capabilities(config.get("CapDrop")),
+        "no_new_privileges": any(
+            option.replace("=", ":") in ("no-new-privileges", "no-new-privileges:true")
+            for option in config.get("SecurityOpt") or ()
+        ),
+        "logging.driver": log.get("Type") or None,
+        "logging.options": dict(log.get("Config") or {}),
+        "init": bool(config.get("Init")),
+        "privileged": bool(config.get("Privileged")),
+        "shm_size": config.get("ShmSize") or None,
+        "sysctls": dict(config.get("Sysctls") or {}),
+        "dns": list(config.get("Dns") or ()),
+        "extra_hosts": sorted(config.get("ExtraHosts") or ()),
+        "ulimits": {
+            limit["Name"]: f"{limit['Soft']}:{limit['Hard']}"
+            for limit in config.get("Ulimits") or ()
+        },
+        "devices": sorted(
+            ":".join(map(str, (d["PathOnHost"], d["PathInContainer"], d["CgroupPermissions"])))
+            for d in devices
+        ),
+        "gpus": sum(request.get("Count", 0) for request in config.get("DeviceRequests") or ()),
+    }
+
+
+def _capabilities(names: Iterable[str] | None) -> list[str]:
+    return sorted(name.upper().removeprefix("CAP_") for name in names or ())
 
 
 def _dropped(options: ContainerOptions) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from deploy_action.platforms.docker.container_options import changed_options
 from deploy_action.platforms.docker.observation import HostObservation, is_on_standby
 from deploy_action.platforms.docker.replicas import (
     Placement,
@@ -155,6 +156,10 @@ def _replica(
         (f"variable {variable}", value, container.env.get(variable, _ABSENT))
         for variable, value in environment.env.items()
     ]
+    restart = f"deploy-action restart -e {environment.name}"
+    for option in changed_options(environment.options, container.host_config):
+        by_hand[option[0]] = restart
+        pairs.append(option)
     for what, recorded, seen in pairs:
         if recorded != seen:
             yield Difference(

@@ -18,6 +18,7 @@ from deploy_action.checks.health import (
 from deploy_action.checks.http import HttpRequest, send
 from deploy_action.checks.target import Target
 from deploy_action.errors import BadInput, DeployActionError, DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.capabilities import MissingRight, missing_right
 from deploy_action.platforms.docker.listeners import explain_port
 
 if TYPE_CHECKING:
@@ -35,17 +36,18 @@ _LOG_LINES = 20
 _OTHERS = "another user changes the containers of this service at the same time"
 
 
-def await_healthy(host: Host, replica: Replica, health: Health, cancel: Cancel) -> None:
+def await_healthy(host: Host, replica: Replica, release: Release, cancel: Cancel) -> None:
     """Return when the replica is healthy; a container that ends is noticed at once.
 
     Raises:
         DeploymentFailed: it ended, or it was not healthy within the deadline.
     """
+    health = health_of(release, replica.role)
     watch = HealthWatch(health)
     begun = host.clock.monotonic()
     while True:
         cancel.check()
-        look = _look(host, replica, health, begun)
+        look = _look(host, replica, release, begun)
         if watch.is_healthy(look):
             return
         watched = host.clock.monotonic() - begun
@@ -113,13 +115,14 @@ def require_healthcheck(host: str, release: Release, *, present: bool) -> None:
     )
 
 
-def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:
+def _look(host: Host, replica: Replica, release: Release, begun: float) -> Look:
     """Look at a running replica once.
 
     Raises:
         DeploymentFailed: it has ended.
     """
-    source, container_id = health_check(health).source, replica.container.id
+    health, container_id = health_of(release, replica.role), replica.container.id
+    source = health_check(health).source
     # The engine and the edge are asked at the same time: distance costs once.
     with ThreadPoolExecutor(max_workers=1) as beside:
         inspected = beside.submit(host.engine.container, container_id)
@@ -127,10 +130,12 @@ def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:
     container = inspected.result()
     if container is None or not container.running:
         why = "it was removed by another user" if container is None else explain_exit(container)
+        lacks = None if container is None else _missing_right(host, container, release)
+        by_hand = f"look at its log below; try it by hand: docker run --rm {replica.image}"
         raise DeploymentFailed(
             f"{host.name}: {replica.name} ended at start: {why}",
-            cause=_missing_right(host, container_id) if container is not None else "",
-            remedy=f"look at its log below; try it by hand: docker run --rm {replica.image}",
+            cause="" if lacks is None else lacks.cause,
+            remedy=by_hand if lacks is None else lacks.remedy,
             code=exit_error(container),
         )
     exit_code = None
@@ -147,17 +152,15 @@ def _look(host: Host, replica: Replica, health: Health, begun: float) -> Look:
     )
 
 
-def _missing_right(host: Host, container_id: str) -> str:
-    """Say that an ended replica may lack a capability, where its log has the kernel's words for it."""
+def _missing_right(host: Host, container: Container, release: Release) -> MissingRight | None:
+    """Look in the log of an ended replica for the kernel's words about a right that it lacks."""
+    configuration = release.configuration
     with contextlib.suppress(DeployActionError):
-        log = host.engine.logs(container_id, lines=_LOG_LINES).lower()
-        if "operation not permitted" in log:
-            return (
-                'its log says "Operation not permitted", and a replica has fewer rights than docker '
-                "run gives; cap_add in deploy.yaml gives a capability back, and "
-                "no_new_privileges: false what sudo needs"
-            )
-    return ""
+        image = host.engine.image(container.image_id)
+        user = configuration.user or ("" if image is None else image.user)
+        log = host.engine.logs(container.id, lines=_LOG_LINES)
+        return missing_right(log, configuration.options, user)
+    return None
 
 
 def exit_error(container: Container | None) -> ErrorCode:

@@ -15,7 +15,7 @@ from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.cleanup import remove, restart_policies, stop_and_retain
 from deploy_action.platforms.docker.drain import await_last_requests, drain
 from deploy_action.platforms.docker.edge.state import Backend, Server, sorted_servers
-from deploy_action.platforms.docker.health import await_healthy, health_of
+from deploy_action.platforms.docker.health import await_healthy
 from deploy_action.platforms.docker.observation import is_leaving, is_on_standby
 from deploy_action.platforms.docker.replicas import Replica, backend_for, of_release, with_traffic
 from deploy_action.platforms.docker.tls import remove_unused
@@ -61,7 +61,7 @@ def _reconcile(
         _give_traffic(host, release, active, started, cancel)
     else:
         for replica in started:
-            await_healthy(host, replica, health_of(release, replica.role), cancel)
+            await_healthy(host, replica, release, cancel)
 
     def let_go() -> None:
         serving = with_traffic(active, release)
@@ -200,7 +200,7 @@ def _give_traffic(
     if fresh:
         host.edge.change(host.backend, lambda old: _beside(old, target, fresh))
         for replica in started:
-            await_healthy(host, replica, health_of(release, replica.role), cancel)
+            await_healthy(host, replica, release, cancel)
     host.edge.change(host.backend, lambda old: _alone(old, target))
 
 

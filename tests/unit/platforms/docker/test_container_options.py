@@ -5,7 +5,11 @@ from __future__ import annotations
 import pytest
 
 from deploy_action.config.model import ContainerOptions, Logging, ULimit, Volume
-from deploy_action.platforms.docker.container_options import DROPPED, host_config
+from deploy_action.platforms.docker.container_options import (
+    DROPPED,
+    changed_options,
+    host_config,
+)
 
 
 def test_a_container_has_less_than_docker_gives_by_default() -> None:
@@ -93,3 +97,52 @@ def test_a_mount_is_written_as_docker_run_takes_it() -> None:
     """With SELinux's label after the rights."""
     assert Volume(source="data", target="/data").bind == "data:/data:rw"
     assert Volume(source="/a", target="/b", read_only=True, relabel="Z").bind == "/a:/b:ro,Z"
+
+
+OPTIONS = ContainerOptions(
+    cap_add=("NET_RAW",),
+    ulimits={"nofile": ULimit(soft=10, hard=20)},
+    devices=("/dev/null",),
+    gpus=-1,
+    sysctls={"net.core.somaxconn": "9"},
+    shm_bytes=2**26,
+)
+AS_SENT = host_config(OPTIONS)
+NOFILE, CORE = {"Name": "nofile", "Soft": 10, "Hard": 20}, {"Name": "core", "Soft": 0, "Hard": 0}
+BOUNDS = AS_SENT["LogConfig"]["Config"]
+
+
+@pytest.mark.parametrize(
+    ("found", "keys"),
+    [
+        ({}, []),
+        # What the engine adds or writes in another way is no change.
+        ({"CapAdd": ["CAP_NET_RAW"]}, []),
+        ({"Dns": None, "ExtraHosts": None, "Init": None, "Privileged": False}, []),
+        ({"SecurityOpt": ["no-new-privileges=true", "label=disable"]}, []),
+        ({"Ulimits": [NOFILE, CORE]}, []),
+        ({"LogConfig": {"Type": "json-file", "Config": {**BOUNDS, "tag": "x"}}}, []),
+        ({"CapAdd": ["NET_RAW", "SYS_ADMIN"]}, ["cap_add"]),
+        ({"CapDrop": None}, ["cap_drop"]),
+        ({"SecurityOpt": None}, ["no_new_privileges"]),
+        ({"Privileged": True}, ["privileged"]),
+        ({"Init": True}, ["init"]),
+        ({"Ulimits": [NOFILE | {"Hard": 99}]}, ["ulimits"]),
+        ({"Ulimits": None}, ["ulimits"]),
+        ({"Devices": []}, ["devices"]),
+        ({"DeviceRequests": None}, ["gpus"]),
+        ({"Sysctls": None}, ["sysctls"]),
+        ({"ShmSize": 1}, ["shm_size"]),
+        ({"LogConfig": {"Type": "json-file", "Config": {}}}, ["logging.options"]),
+        ({"LogConfig": {"Type": "none", "Config": BOUNDS}}, ["logging.driver"]),
+        ({"ExtraHosts": ["a:10.0.0.1"]}, ["extra_hosts"]),
+        ({"Dns": ["10.0.0.1"]}, ["dns"]),
+    ],
+)
+def test_options_that_a_container_no_longer_has_are_named(
+    found: dict[str, object], keys: list[str]
+) -> None:
+    """By the key of deploy.yaml, and without the engine's own defaults."""
+    changed = list(changed_options(OPTIONS, AS_SENT | found))
+    assert [key for key, _, _ in changed] == keys
+    assert all(recorded != other for _, recorded, other in changed)

@@ -12,6 +12,7 @@ from tests.fakes.values import WEB_AND_WORKER, environment, ledger, release, suc
 from tests.unit.platforms.docker.samples import backend, host, replica
 
 from deploy_action.config.model import Resources, Strategy
+from deploy_action.platforms.docker.container_options import host_config
 from deploy_action.platforms.docker.drift import differences
 from deploy_action.platforms.docker.edge.state import Backend, EdgeState, ServerStatus
 from deploy_action.platforms.docker.observation import HostObservation
@@ -104,6 +105,7 @@ def test_what_is_as_recorded_is_no_drift() -> None:
         {"env": {"LEVEL": "debug", "TOKEN": "x"}},
         {"env": {"TOKEN": "x"}},
         {"env": {"LEVEL": "info"}},
+        {"host_config": {**host_config(CONFIGURATION.options), "Privileged": True}},
     ],
     ids=lambda changes: next(iter(changes)),
 )

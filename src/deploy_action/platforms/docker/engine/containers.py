@@ -259,6 +259,7 @@ def _container(data: Mapping[str, Any]) -> Container:
         cpus=host.get("NanoCpus", 0) / 1e9,
         pids=max(0, host.get("PidsLimit") or 0),
         env=dict(entry.partition("=")[::2] for entry in config.get("Env") or ()),
+        host_config=host,
         anonymous_volumes={
             mount["Destination"]: mount["Name"]
             for mount in data.get("Mounts") or ()

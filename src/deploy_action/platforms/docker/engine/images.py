@@ -37,6 +37,7 @@ class DockerImages(DockerCalls):
             architecture=data.get("Architecture", ""),
             healthcheck=bool(healthcheck) and healthcheck[0] != "NONE",
             labels=config.get("Labels") or {},
+            user=config.get("User") or "",
             volumes=tuple(sorted(config.get("Volumes") or ())),
             ports=tuple(
                 int(number)

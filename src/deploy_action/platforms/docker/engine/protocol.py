@@ -71,6 +71,8 @@ class Image:
     """Paths of the VOLUMEs that it declares."""
     ports: tuple[int, ...] = ()
     """TCP ports that it exposes."""
+    user: str = ""
+    """USER, as its Dockerfile has it; empty is root."""
     architecture: str
     healthcheck: bool
     labels: Mapping[str, str]
@@ -101,6 +103,8 @@ class Container:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     anonymous_volumes: Mapping[str, str] = field(default_factory=dict)
     """Path → name, of the volumes that nobody named."""
+    host_config: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """All of the engine's HostConfig, as it came."""
 
     @property
     def running(self) -> bool:
@@ -119,6 +123,7 @@ class Container:
             addresses={network.name: network.address or "" for network in spec.networks},
             restart=spec.restart,
             env=spec.env,
+            host_config=spec.host_config,
         )
 
 
