@@ -7,14 +7,20 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from deploy_action.action.files import add_summary, set_outputs
 from deploy_action.action.inputs import COMMANDS, action_inputs, arguments, publish_options
-from deploy_action.action.masking import declared_secrets, handed_secrets
+from deploy_action.action.masking import (
+    handed_secrets,
+    lost_outputs,
+    masked_texts,
+    named_secrets,
+    trivial_secrets,
+)
 from deploy_action.action.outputs import outputs
 from deploy_action.action.ssh import require_ssh, ssh_files
 from deploy_action.action.workflow_commands import Commands
@@ -27,6 +33,7 @@ from deploy_action.interruption import uninterrupted
 if TYPE_CHECKING:
     from deploy_action.github.publishing import Publisher
     from deploy_action.problem import Problem
+    from deploy_action.results.notes import Note
     from deploy_action.results.outcome import Outcome
     from deploy_action.results.reports import Report
 
@@ -48,9 +55,11 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
         signal.signal(number, signal.default_int_handler)
     commands = Commands(stdout)
     try:
-        for value in declared_secrets(environ):
-            commands.mask(value)
-        return _run(environ, commands)
+        secrets = tuple(named_secrets(environ))
+        for _, value in secrets:
+            for text in masked_texts(value):
+                commands.mask(text)
+        return _run(environ, commands, secrets)
     except KeyboardInterrupt:
         # A deployment turns signals into an outcome: this one came before or after it.
         commands.error("cancelled", "The run was cancelled; no deployment was under way.")
@@ -63,7 +72,7 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
             return bug(error, _verbosely(environ), environ, stdout, stderr)
 
 
-def _run(environ: Mapping[str, str], commands: Commands) -> int:
+def _run(environ: Mapping[str, str], commands: Commands, secrets: Sequence[tuple[str, str]]) -> int:
     report: Report
     publisher: Publisher | None = None
     with ExitStack() as stack:
@@ -78,7 +87,7 @@ def _run(environ: Mapping[str, str], commands: Commands) -> int:
 
             report = Outcome.of_error(error)
         with uninterrupted():
-            report = _show(report, commands, environ, publisher)
+            report = _show(report, commands, environ, publisher, secrets)
     return int(report.exit_code)
 
 
@@ -123,17 +132,27 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
 
 
 def _show(
-    report: Report, commands: Commands, environ: Mapping[str, str], publisher: Publisher | None
+    report: Report,
+    commands: Commands,
+    environ: Mapping[str, str],
+    publisher: Publisher | None,
+    secrets: Sequence[tuple[str, str]],
 ) -> Report:
     from deploy_action.render.report_view import report_view
     from deploy_action.render.summary import summary
     from deploy_action.results.outcome import Outcome
+    from deploy_action.results.reports import with_notes
 
     context, news = Context.read(environ), ""
     place = {"repository": context.repository_url, "commit": context.commit}
     if publisher is not None:
         published = publisher.publish(report, summary(report, **place))
         report, news = published.report, published.release_notes
+    values = outputs(report, news)
+    warnings = tuple(_about_masks(values, secrets))
+    for warning in warnings:
+        commands.warning(warning.code.replace("-", " "), warning.text)
+    report = with_notes(report, warnings)
     if isinstance(report, Outcome):
         if report.error is not None:
             commands.error(report.error.what, str(report.error))
@@ -147,9 +166,31 @@ def _show(
         commands.error(report.result, report_view(report).title)
     with commands.no_commands() as log:
         log.write("".join(f"{line}\n" for line in _text(report)))
-    set_outputs(environ, outputs(report, news))
+    set_outputs(environ, values)
     add_summary(environ, summary(report, **place, release_notes=news))
     return report
+
+
+def _about_masks(values: Mapping[str, str], secrets: Sequence[tuple[str, str]]) -> Iterator[Note]:
+    """Yield what hiding the secrets does to outputs and logs: GitHub itself says nothing of it."""
+    from deploy_action.results.notes import Note, NoteCode
+
+    lost = lost_outputs(values, secrets)
+    if lost:
+        names = ", ".join(dict.fromkeys(name for each in lost.values() for name in each))
+        yield Note(
+            NoteCode.OUTPUT_MASKED,
+            f"GitHub hands these outputs to no other job, because the value of a secret ({names}) is in"
+            f" them: {', '.join(lost)}. Write a value that is no secret in deploy.yaml, under env",
+        )
+    trivial = trivial_secrets(secrets)
+    if trivial:
+        yield Note(
+            NoteCode.SECRET_TRIVIAL,
+            f"too short or too common to be hidden: {', '.join(trivial)}. GitHub replaces it in every"
+            " log and drops outputs that it is in. Write a value that is no secret in deploy.yaml,"
+            " under env",
+        )
 
 
 def _gate_problems(report: Report) -> Iterator[Problem]:

@@ -18,7 +18,6 @@ __all__ = ["Commands", "escape_data", "escape_legacy", "escape_property"]
 
 _MOST_PER_LEVEL = 10
 _MOST_CHARACTERS = 4096
-_SHORTEST_LINE = 3
 
 
 def escape_data(text: str) -> str:
@@ -63,19 +62,9 @@ class Commands:
     left_out: list[Problem] = field(default_factory=list)
     _written: dict[Severity, int] = field(default_factory=dict)
 
-    def mask(self, secret: str) -> None:
-        """Hide a value in everything that follows; each of its lines by itself.
-
-        A log is written by lines, so the lines are enough. The very short ones of a longer value
-        ("{", "-") stay: hidden, they would turn every page into asterisks and save nothing.
-        """
-        lines = [line for line in secret.splitlines() if line.strip()]
-        shortest = _SHORTEST_LINE if len(lines) > 1 else 1
-        for line in lines:
-            # The runner looks for exactly this text, and a program may trim what it quotes.
-            for form in dict.fromkeys((line, line.strip())):
-                if len(form) >= shortest:
-                    self._command("add-mask", {}, form)
+    def mask(self, text: str) -> None:
+        """Hide a text in everything that follows."""
+        self._command("add-mask", {}, text)
 
     def annotate(self, problem: Problem) -> None:
         """Show a problem at its place in the code, or keep it for the summary."""
@@ -92,6 +81,10 @@ class Commands:
     def error(self, title: str, message: str) -> None:
         """Show an error that belongs to no file; before the problems, or it may be one too many."""
         self._annotation(Severity.ERROR, {"title": title}, message)
+
+    def warning(self, title: str, message: str) -> None:
+        """Show a warning that belongs to no file."""
+        self._annotation(Severity.WARNING, {"title": title}, message)
 
     def notice(self, title: str, message: str) -> None:
         """Show a notice that belongs to no file."""

@@ -56,6 +56,14 @@ def run(inputs: Inputs, events: EventStream) -> Built:
             remedy="add build: {push: true} there, or do not run this command",
             code=ErrorCode.NOTHING_TO_BUILD,
         )
+    if not environment.build.push and inputs.environ.get("GITHUB_ACTIONS") == "true":
+        raise BadInput(
+            f"{config.file}: build: does not push, so no other job could deploy the image",
+            cause="the machine of this job is gone when it ends",
+            remedy="write build: {push: true}; or, where the hosts are this machine, leave this"
+            " command out (ci.yml: build: false): deploy builds by itself",
+            code=ErrorCode.NOT_PUSHED,
+        )
     name = requested_image(environment, inputs)
     clock = SystemClock()
     started = clock.monotonic()

@@ -38,6 +38,7 @@ from deploy_action.platforms.docker.volumes import require_mounts
 from deploy_action.releases.model import Kind, Release, roles_of
 from deploy_action.releases.promotion import EnvironmentBefore, require_passed_before
 from deploy_action.releases.secrets import available_secrets, fingerprints, required_secrets
+from deploy_action.releases.superseded import require_newest
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.rollout.context import Credentials
@@ -142,6 +143,7 @@ def deploy_image(
             require_same_digest(image, seen.ledger.agreed)
             key = store.fingerprint_key(seen)
             release = make_release(target, image, secrets, key)
+            require_newest(release, seen.ledger.agreed, inputs)
             require_mounts(release, seen)
             attempt = Attempt(
                 id=connection.id,

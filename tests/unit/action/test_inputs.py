@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.support.errors import fails_with
 
-from deploy_action.action.inputs import COMMANDS, action_inputs, arguments
+from deploy_action.action.inputs import COMMANDS, REQUIRED, action_inputs, arguments
 from deploy_action.cli.arguments import Call, parse
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.github.context import Context
@@ -114,3 +114,13 @@ def test_what_cannot_be_meant_is_refused(inputs: dict[str, str], words: str) -> 
 def test_inputs_of_others_are_none_of_ours() -> None:
     """A surrounding action's inputs may be in the environment too."""
     assert call(node_version_file="x").command.name == "deploy"
+
+
+@pytest.mark.parametrize("name", ["version", "digest"])
+def test_an_output_that_was_lost_on_the_way_is_refused(name: str) -> None:
+    """`${{ needs.staging.outputs.digest || 'required' }}`: never the newest one instead."""
+    with fails_with(ErrorCode.OUTPUT_LOST):
+        call(
+            command="promote",
+            **{"version": "1.0.0", "digest": "sha256:" + "a" * 64, name: REQUIRED},
+        )

@@ -139,11 +139,11 @@ def test_a_bug_is_an_outcome_for_the_next_step(
 def test_a_bug_while_masking_is_told_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing escapes as a traceback, which would quote what is not masked yet."""
 
-    def broken(_: object) -> Iterator[str]:
+    def broken(_: object) -> Iterator[tuple[str, str]]:
         raise RuntimeError("tr0ub4dor")
-        yield ""
+        yield "", ""
 
-    monkeypatch.setattr(action, "declared_secrets", broken)
+    monkeypatch.setattr(action, "named_secrets", broken)
     code, log = run({})
     assert code == 1
     assert "tr0ub4dor" not in log
@@ -184,3 +184,20 @@ def test_a_page_that_is_cut_ends_its_code_block(
     text = page.read_text()
     assert page.stat().st_size <= 1024 * 1024
     assert "\n````\n\n*This page was cut" in text
+
+
+def test_outputs_that_vanish_are_told_in_the_step_that_sets_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an annotation and on the page, with the names of output and secret, never with the value."""
+    performed(monkeypatch, Outcome(result=Result.DEPLOYED, environment="staging-2"))
+    page = tmp_path / "page"
+    _, log = run({"INPUT_SECRETS": "WORKERS=2", "GITHUB_STEP_SUMMARY": str(page)})
+    warnings = [line for line in log.splitlines() if line.startswith("::warning")]
+    assert [line.partition("::")[2].partition("::")[0] for line in warnings] == [
+        "warning title=output masked",
+        "warning title=secret trivial",
+    ]
+    assert "(WORKERS)" in warnings[0]
+    assert "environment" in warnings[0]
+    assert "WORKERS" in page.read_text()

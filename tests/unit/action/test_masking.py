@@ -6,7 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.action.masking import declared_secrets, handed_secrets
+from deploy_action.action.masking import (
+    handed_secrets,
+    lost_outputs,
+    masked_texts,
+    named_secrets,
+    trivial_secrets,
+)
 from deploy_action.errors import BadInput
 
 CONFIG = """\
@@ -37,7 +43,7 @@ def test_secrets_of_every_environment_are_found(tmp_path: Path) -> None:
         "HOME": "/root",
         "INPUT_REASON": "slow",
     }
-    assert set(declared_secrets(environ)) == {
+    assert {value for _, value in named_secrets(environ)} == {
         *("key", "token", "one", "two\nthree", "postgres", "registry", "stripe")
     }
 
@@ -45,12 +51,12 @@ def test_secrets_of_every_environment_are_found(tmp_path: Path) -> None:
 def test_a_broken_configuration_does_not_keep_the_rest_from_being_masked(tmp_path: Path) -> None:
     """Inputs are masked whatever deploy.yaml looks like, or whether it is there."""
     environ = {"INPUT_CONFIG": str(tmp_path / "none.yaml"), "INPUT_SSH-KEY": "key"}
-    assert list(declared_secrets(environ)) == ["key"]
+    assert list(named_secrets(environ)) == [("INPUT_SSH-KEY", "key")]
 
 
 def test_unreadable_secrets_are_masked_before_anybody_complains() -> None:
     """Of a line that is no NAME=value all parts may be the secret."""
-    masked = set(declared_secrets({"INPUT_SECRETS": "just-the-value\n1A=hidden"}))
+    masked = {v for _, v in named_secrets({"INPUT_SECRETS": "just-the-value\n1A=hidden"})}
     assert {"just-the-value", "hidden"} <= masked
 
 
@@ -73,3 +79,32 @@ def test_a_mistake_is_told_by_its_line_and_never_by_its_text(text: str) -> None:
     with pytest.raises(BadInput, match="line 1") as refused:
         handed_secrets(text)
     assert "tr0ub4dor" not in str(refused.value)
+
+
+def test_a_long_value_is_hidden_by_its_lines() -> None:
+    """As written and as a program trims it; the braces of JSON stay readable."""
+    assert list(masked_texts("x")) == ["x"]
+    assert list(masked_texts('{\n  "key": 1\n}')) == ['  "key": 1', '"key": 1']
+
+
+def test_an_output_with_a_secret_in_it_is_told_before_github_drops_it() -> None:
+    """By the names of both: a worker count in a digest, an environment's name in an address."""
+    outputs = {"digest": "sha256:ab2c", "version": "1.4.0", "url": "https://staging.example.com"}
+    secrets = [("WORKERS", "2"), ("STAGE", "staging"), ("TOKEN", "tr0ub4dor")]
+    assert lost_outputs(outputs, secrets) == {
+        "digest": ("WORKERS",),
+        "url": ("STAGE",),
+    }
+    assert lost_outputs(outputs, secrets[2:]) == {}
+
+
+def test_what_hides_too_much_is_named() -> None:
+    """Short values and everyday words; an empty one hides nothing."""
+    secrets = {
+        "WORKERS": "2",
+        "STAGE": "Staging",
+        "DEBUG": "false",
+        "NONE": "",
+        "TOKEN": "tr0ub4dor",
+    }
+    assert trivial_secrets(secrets.items()) == ("WORKERS", "STAGE", "DEBUG")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from deploy_action.action.masking import masked_texts
 from deploy_action.action.workflow_commands import Commands, escape_data, escape_property
 from deploy_action.problem import Problem, Severity
 
@@ -156,7 +157,8 @@ class TestMasks:
 
     def masks(self, secret: str) -> list[str]:
         commands = Commands(io.StringIO())
-        commands.mask(secret)
+        for text in masked_texts(secret):
+            commands.mask(text)
         obeyed = Runner().read(_written(commands)).obeyed
         assert {name for name, _, _ in obeyed} <= {"add-mask"}
         return [value for _, _, value in obeyed]

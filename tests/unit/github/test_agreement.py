@@ -181,10 +181,87 @@ def test_inputs_and_secrets_that_are_read_are_declared(path: Path) -> None:
         assert read == set(on["workflow_call"].get("secrets", {}))
 
 
-def test_the_button_asks_for_what_the_call_takes() -> None:
-    """rollback.yml is both, with one set of inputs; only a call hands over secrets."""
-    on = load(ROOT / ".github/workflows/rollback.yml")["on"]
-    assert on["workflow_dispatch"]["inputs"] == on["workflow_call"]["inputs"]
+CALLABLE = [path for path in SHIPPED if "workflow_call" in load(path)["on"]]
+
+
+@pytest.mark.parametrize("path", CALLABLE, ids=ids)
+def test_a_workflow_to_call_has_no_other_trigger(path: Path) -> None:
+    """`uses: $/` works only in this repository: a copy with a button of its own would not start."""
+    assert set(load(path)["on"]) == {"workflow_call"}
+
+
+@pytest.mark.parametrize("path", CALLABLE, ids=ids)
+def test_no_workflow_to_call_holds_a_group(path: Path) -> None:
+    """A job that waits for reviewers would hold it already, for up to 30 days; and two calls in one
+    run that differ in one input would be one call. The lock on the hosts is the queue."""
+    workflow = load(path)
+    assert "concurrency" not in workflow
+    assert all("concurrency" not in job for job in workflow["jobs"].values())
+
+
+def groups(workflow: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the concurrency groups of a workflow and of its jobs."""
+    held = [workflow, *workflow["jobs"].values()]
+    yield from (each["concurrency"] for each in held if "concurrency" in each)
+
+
+@pytest.mark.parametrize("path", EVERY, ids=ids)
+def test_only_pull_requests_are_cancelled_by_newer_runs(path: Path) -> None:
+    """A deployment comes to its end."""
+    only = "${{ github.event_name == 'pull_request' }}"
+    assert all(group["cancel-in-progress"] in (False, only) for group in groups(load(path)))
+
+
+@pytest.mark.parametrize("path", EVERY, ids=ids)
+def test_nobody_waits_for_reviewers_inside_a_shared_group(path: Path) -> None:
+    """Wait first, then take the lock on the hosts."""
+    workflow = load(path)
+    waits = {n: j for n, j in workflow["jobs"].items() if "environment" in j}
+    if path.name == "release.yml":
+        return
+    for group in groups({**workflow, "jobs": waits}) if waits else ():
+        assert "github.run_id" in group["group"]
+
+
+@pytest.mark.parametrize("name", ["ci.yml", "deploy.yml"])
+def test_a_merge_queue_neither_builds_nor_deploys(name: str) -> None:
+    """Its commit may never reach the branch; the checks run."""
+    jobs = load(ROOT / ".github/workflows" / name)["jobs"]
+    first = "build" if name == "ci.yml" else "staging"
+    assert "merge_group" in jobs[first]["if"]
+    if name == "ci.yml":
+        assert "if" not in jobs["check"]
+        assert jobs["test"]["if"] == "inputs.test != ''"
+
+
+def test_required_checks_report_to_a_merge_queue() -> None:
+    """The example for pull requests runs there too."""
+    assert "merge_group" in load(ROOT / "examples/workflows/pull-request.yml")["on"]
+
+
+@pytest.mark.parametrize("name", ["ci.yml", "deploy.yml", "monitor.yml", "rollback.yml"])
+def test_a_call_chooses_runner_and_time(name: str) -> None:
+    """A label, or as JSON a list of labels or a group."""
+    workflow = load(ROOT / ".github/workflows" / name)
+    assert {"runs-on", "timeout-minutes"} <= set(workflow["on"]["workflow_call"]["inputs"])
+    for job in workflow["jobs"].values():
+        assert "fromJSON(inputs.runs-on)" in job["runs-on"]
+        assert job["timeout-minutes"] == "${{ inputs.timeout-minutes }}"
+
+
+def test_calls_take_and_give_what_the_action_does() -> None:
+    """deploy.yml and rollback.yml: what can be asked of a step, and every output of it."""
+    single = {"deploy.yml": ACTION, "rollback.yml": load(ROOT / "rollback/action.yml")}
+    both = {"reason", "github-record", "live-tag", "release-notes", "lock-wait"}
+    for name, step in single.items():
+        call = load(ROOT / ".github/workflows" / name)["on"]["workflow_call"]
+        assert set(call["outputs"]) == set(step["outputs"])
+        assert both <= set(call["inputs"])
+        assert any(key.endswith("github-environment") for key in call["inputs"])
+    for path in CALLABLE:
+        for job in load(path)["jobs"].values():
+            for output, value in job.get("outputs", {}).items():
+                assert re.fullmatch(rf"\$\{{\{{ steps\.\w+\.outputs\.{output} \}}\}}", value)
 
 
 @pytest.mark.parametrize("path", EVERY, ids=ids)
@@ -206,16 +283,9 @@ def test_a_job_has_an_end_and_no_rights_that_it_does_not_name(path: Path) -> Non
     assert workflow["permissions"] == {}
     for job in workflow["jobs"].values():
         assert set(job["permissions"].values()) <= {"read", "write"}
-        assert "uses" in job or job["timeout-minutes"] <= 60
-
-
-@pytest.mark.parametrize("name", ["deploy.yml", "rollback.yml"])
-def test_deployments_are_never_cancelled_by_newer_ones(name: str) -> None:
-    """A running one comes to its end; a waiting rollback is not in the deployments' queue."""
-    for job in load(ROOT / ".github/workflows" / name)["jobs"].values():
-        assert job["concurrency"]["cancel-in-progress"] is False
-        assert job["concurrency"]["group"].startswith(f"deploy-action-{name.removesuffix('.yml')}-")
-        assert "name" in job["environment"]
+        limit = job.get("timeout-minutes", 0)
+        assert limit == "${{ inputs.timeout-minutes }}" or limit <= 60
+        assert "uses" in job or limit
 
 
 def test_production_gets_the_digest_of_staging() -> None:
@@ -224,7 +294,9 @@ def test_production_gets_the_digest_of_staging() -> None:
     (promotion,) = [s for s in jobs["production"]["steps"] if s.get("uses") == "$/"]
     assert jobs["production"]["needs"] == "staging"
     assert promotion["with"]["command"] == "promote"
-    assert promotion["with"]["digest"] == "${{ needs.staging.outputs.digest }}"
+    for name in ("version", "digest"):
+        # Never the newest one instead, if GitHub dropped the output.
+        assert promotion["with"][name] == f"${{{{ needs.staging.outputs.{name} || 'required' }}}}"
     assert promotion["with"]["proof"] == "${{ needs.staging.outputs.proof }}"
     (staging,) = [s for s in jobs["staging"]["steps"] if s.get("uses") == "$/"]
     assert staging["with"]["proof"] == "${{ inputs.proof }}"
@@ -263,11 +335,8 @@ def test_callers_give_what_the_workflows_take(written: list[Path]) -> None:
         assert required <= set(job.get("with", {})) <= set(takes["inputs"])
         if "secrets" in job or workflow.name != "ci.yml":
             one = job.get("with", {}).get("production") == ""
-            assert named(job) == {
-                name
-                for name in takes.get("secrets", {})
-                if not (one and name.endswith(PER_ENVIRONMENT))
-            }
+            spare = (*(PER_ENVIRONMENT if one else ()), "_TOKEN")
+            assert named(job) == {n for n in takes.get("secrets", {}) if not n.endswith(spare)}
         for inner in called["jobs"].values():
             for scope, level in inner["permissions"].items():
                 allowed = job["permissions"].get(scope, "none")
