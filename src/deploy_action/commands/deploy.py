@@ -143,8 +143,7 @@ def deploy_image(
             require_same_digest(image, seen.ledger.agreed)
             key = store.fingerprint_key(seen)
             release = make_release(target, image, secrets, key)
-            require_newest(release, seen.ledger.agreed, inputs)
-            require_mounts(release, seen)
+            _require_deployable(release, seen, inputs)
             attempt = Attempt(
                 id=connection.id,
                 kind=kind,
@@ -163,6 +162,17 @@ def deploy_image(
                 notes = (*outcome.notes, *platform.renew_certificate(release))
                 outcome = dataclasses.replace(outcome, notes=notes)
         return attest(_with_address(outcome), inputs, clock.now())
+
+
+def _require_deployable(release: Release, seen: DockerObservation, inputs: Inputs) -> None:
+    """Refuse, under the lock, what a newer run or a mount speaks against.
+
+    Raises:
+        BadInput: data would be lost, or shared by mistake.
+        GateRefused: this run was overtaken.
+    """
+    require_newest(release, seen.ledger.agreed, inputs)
+    require_mounts(release, seen)
 
 
 def _plan(
