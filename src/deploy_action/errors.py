@@ -60,6 +60,7 @@ class ErrorCode(StrEnum):
     BUG = "bug"
     BAD_INPUT = "bad-input"
     CONFIG_INVALID = "config-invalid"
+    CREDENTIAL_REFUSED = "credential-refused"
     GATE_REFUSED = "gate-refused"
     DEPLOYMENT_FAILED = "deployment-failed"
     HOST_UNREACHABLE = "host-unreachable"

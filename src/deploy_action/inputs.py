@@ -9,7 +9,9 @@ from pathlib import Path
 
 from deploy_action.missing_secret import arrives_empty
 
-__all__ = ["Inputs", "Secret", "is_reserved"]
+__all__ = ["GITHUB_TOKEN", "Inputs", "Secret", "is_reserved", "may_be_password"]
+
+GITHUB_TOKEN = "GITHUB_TOKEN"
 
 _RESERVED = re.compile(
     r"(?:ACTIONS|DEPLOY|DOCKER|GITHUB|INPUT|RUNNER|SSH)_.+|HOME|PATH", re.IGNORECASE
@@ -20,6 +22,12 @@ def is_reserved(name: str) -> bool:
     """Tell whether a variable belongs to GitHub, its runner, Docker, ssh or deploy-action itself:
     what it holds is never handed to an application."""
     return _RESERVED.fullmatch(name) is not None
+
+
+def may_be_password(name: str) -> bool:
+    """Tell whether a variable may hold the password of a registry: the job's own token, that of
+    GitHub's registry, and Docker's usual names may; nothing else of the machinery."""
+    return not is_reserved(name) or name == GITHUB_TOKEN or name.startswith("DOCKER_")
 
 
 @dataclass(frozen=True, slots=True)

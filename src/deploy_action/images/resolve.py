@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 from deploy_action.config.references import (
     is_digest,
@@ -15,6 +16,7 @@ from deploy_action.config.references import (
     split_reference,
 )
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.inputs import GITHUB_TOKEN, may_be_password
 from deploy_action.missing_secret import advise
 from deploy_action.releases.model import ResolvedImage
 
@@ -90,14 +92,16 @@ def credentials(
         image: the repository, or a reference, that is to be built, resolved or pulled.
 
     Raises:
-        BadInput: the password's variable is not set.
+        BadInput: the password's variable is not set, or belongs to something else.
     """
     login = environment.registry
     if login is None:
         return None
     own = registry_of(environment.image or environment.service)
-    if registry_of(image) != (server_name(login.server) if login.server else own):
+    server = server_name(login.server) if login.server else own
+    if registry_of(image) != server:
         return None
+    _require_password_of(login.password_secret, server, environ)
     password = environ.get(login.password_secret)
     if not password:
         advice = advise(login.password_secret, environ, environment=environment.name)
@@ -108,6 +112,21 @@ def credentials(
             code=ErrorCode.SECRET_MISSING,
         )
     return login.username, password
+
+
+def _require_password_of(name: str, server: str, environ: Mapping[str, str]) -> None:
+    """Refuse a variable of the machinery; the job's own token is sent to GitHub's registry only."""
+    host = urlsplit(environ.get("GITHUB_SERVER_URL") or "https://github.com").netloc.lower()
+    github = ("ghcr.io", f"containers.{host}", f"docker.{host}")
+    if not may_be_password(name) or (name == GITHUB_TOKEN and server not in github):
+        raise BadInput(
+            f"{name} is not sent to {server}",
+            cause="the job's token is GitHub's, and is sent to GitHub's own registry only"
+            if name == GITHUB_TOKEN
+            else "it belongs to GitHub, its runner, ssh or deploy-action",
+            remedy="registry: password: the NAME of a variable with a password of that registry",
+            code=ErrorCode.CREDENTIAL_REFUSED,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,36 @@ def test_a_login_goes_only_to_the_server_it_was_declared_for(
     assert login == (("bot", "hunter2") if sent else None)
 
 
+@pytest.mark.parametrize(
+    ("name", "server", "refused"),
+    [
+        ("GITHUB_TOKEN", "ghcr.io", False),
+        ("GITHUB_TOKEN", "containers.git.example.com", False),
+        ("GITHUB_TOKEN", "containers.github.com.example.com", True),
+        ("GITHUB_TOKEN", "registry.example.com", True),
+        ("github_token", "ghcr.io", True),
+        ("DOCKER_PASSWORD", "registry.example.com", False),
+        ("DEPLOY_PROOF_KEY", "registry.example.com", True),
+        ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ghcr.io", True),
+    ],
+)
+def test_the_machinerys_own_tokens_are_no_passwords(name: str, server: str, refused: bool) -> None:
+    """The job's token goes to GitHub's registry, here with an Enterprise Server's, and nowhere else."""
+    environment = Environment(
+        name="production",
+        service="shop",
+        image=f"{server}/acme/shop",
+        registry=RegistryLogin(username="bot", password_secret=name, server=server),
+    )
+    environ = {name: "hunter2", "GITHUB_SERVER_URL": "https://git.example.com"}
+    if not refused:
+        assert credentials(environment, environ, f"{server}/acme/shop") == ("bot", "hunter2")
+        return
+    with pytest.raises(BadInput) as caught:
+        credentials(environment, environ, f"{server}/acme/shop")
+    assert caught.value.code is ErrorCode.CREDENTIAL_REFUSED
+
+
 def test_a_password_that_is_not_set_is_an_error_only_where_it_is_needed() -> None:
     """An image from elsewhere needs no login."""
     login = RegistryLogin(username="bot", password_secret="TOKEN", server="ghcr.io")

@@ -10,7 +10,7 @@ from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
 from deploy_action.config.model import HttpSmoke
 from deploy_action.config.secret_detection import looks_secret, name_looks_secret
-from deploy_action.inputs import is_reserved
+from deploy_action.inputs import is_reserved, may_be_password
 from deploy_action.suggest import did_you_mean
 
 __all__ = ["RULES"]
@@ -124,11 +124,10 @@ def _reserved(scope: Scope) -> Iterator[Finding]:
         named.append(
             (("route", "certificate", "secret"), environment.route.certificate.secret or "")
         )
-    # The job's own token is the usual password of GitHub's registry, and goes nowhere else.
-    if environment.registry is not None and environment.registry.password_secret != "GITHUB_TOKEN":
+    if environment.registry is not None:
         named.append((("registry", "password"), environment.registry.password_secret))
     for path, name in named:
-        if is_reserved(name) and not (path[0] == "registry" and name.startswith("DOCKER_")):
+        if is_reserved(name) and not (path[0] == "registry" and may_be_password(name)):
             yield error(
                 "reserved-name",
                 path,
