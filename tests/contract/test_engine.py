@@ -239,6 +239,16 @@ def test_an_address_is_known_as_long_as_its_container_is_there(bench: Bench) -> 
     assert engine.addresses(bench.name) == frozenset()
 
 
+def test_a_container_has_more_names_on_a_network(bench: Bench) -> None:
+    """They are known before it runs, and on that network alone."""
+    engine = with_network(bench).engine
+    network = NetworkSpec(name=bench.name, aliases=("api", "shop"))
+    bench.create("sleep 60", networks=(network,))
+    names = engine.network_names(bench.name)
+    assert {"api", "shop", f"{bench.name}-a"} <= names[f"{bench.name}-a"]
+    assert engine.network_names("bridge").get(f"{bench.name}-a") is None
+
+
 def test_a_container_joins_and_leaves_a_network_while_it_runs(bench: Bench) -> None:
     """Both can be repeated; networks are found by their labels."""
     engine = with_network(bench).engine

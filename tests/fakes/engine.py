@@ -447,6 +447,15 @@ class FakeEngine:
             everyone = machine.containers.values()
             return frozenset(c.addresses[network] for c in everyone if network in c.addresses)
 
+    def network_names(self, network: str) -> Mapping[str, frozenset[str]]:
+        """Walk the containers."""
+        with self._call("network names", network) as machine:
+            return {
+                c.spec.name: c.names(network)
+                for c in machine.containers.values()
+                if network in c.addresses
+            }
+
     def create_network(
         self, name: str, *, subnet: str, dynamic_range: str, labels: Mapping[str, str]
     ) -> bool:

@@ -123,17 +123,24 @@ class FakeHaproxy:
     frontends: dict[int, list[FakeRoute]] = field(default_factory=dict)
     tokens: dict[str, str] = field(default_factory=dict)
     redirects: dict[str, str] = field(default_factory=dict)
+    sockets: dict[str, str] = field(default_factory=dict)
 
     def load(self, text: str) -> None:
         """Take a configuration: what was known of servers is forgotten, as by a reload."""
         self.backends, self.http, self.frontends = {}, {}, {}
-        self.tokens, self.redirects = {}, {}
-        where = ""
+        self.tokens, self.redirects, self.sockets = {}, {}, {}
+        where = socket = ""
         port = 0
         for line in text.splitlines():
             if line.startswith("backend "):
                 where = line.split()[1]
                 self.backends[where], self.http[where] = {}, False
+            elif line.startswith("frontend "):
+                port, socket = 0, ""
+            elif line.startswith("  bind unix@") and not port:
+                socket = line.split()[1].removeprefix("unix@")
+            elif socket and line.startswith("  default_backend "):
+                self.sockets[socket] = line.split()[1]
             elif line.startswith("  bind :"):
                 port = int(line.split()[1][1:])
             elif line.endswith("{ stopping }"):

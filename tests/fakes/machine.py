@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -83,6 +84,11 @@ class FakeContainer:
     def application(self) -> Application | None:
         """What runs in it, when that is an application and not a command."""
         return self.image.application
+
+    def names(self, network: str) -> frozenset[str]:
+        """Return the names that it answers to on a network."""
+        aliases = (n.aliases for n in self.spec.networks if n.name == network)
+        return frozenset({self.spec.name}.union(*aliases))
 
     def view(self) -> Container:
         """Return it as an engine shows it."""
@@ -249,23 +255,44 @@ class FakeMachine:
                     continue
                 routes = volume.haproxy.frontends[port]
                 backend = next(r.backend for r in routes if r.takes(host))
-                token = volume.haproxy.tokens.get(backend, "")
-                if backend in volume.haproxy.redirects:
-                    return Reply(
-                        status=308,
-                        version="none",
-                        token=token,
-                        served_by=f"{backend.removesuffix('.redirect')}/",
-                        redirects_to=volume.haproxy.redirects[backend],
-                    )
-                for server in volume.haproxy.eligible(backend):
-                    # A refused connection is tried again on the next server.
-                    reply = self.reply(server.address, server.port)
-                    if reply is not None:
-                        served_by = f"{backend}/{server.name}"
-                        return dataclasses.replace(reply, token=token, served_by=served_by)
-                return Reply(status=503, version="none", token=token, served_by=f"{backend}/")
+                return self._from_edge(volume.haproxy, backend)
             return None
+
+    def _from_edge(self, haproxy: FakeHaproxy, backend: str) -> Reply:
+        token = haproxy.tokens.get(backend, "")
+        if backend in haproxy.redirects:
+            return Reply(
+                status=308,
+                version="none",
+                token=token,
+                served_by=f"{backend.removesuffix('.redirect')}/",
+                redirects_to=haproxy.redirects[backend],
+            )
+        for server in haproxy.eligible(backend):
+            # A refused connection is tried again on the next server.
+            reply = self.reply(server.address, server.port)
+            if reply is not None:
+                served_by = f"{backend}/{server.name}"
+                return dataclasses.replace(reply, token=token, served_by=served_by)
+        return Reply(status=503, version="none", token=token, served_by=f"{backend}/")
+
+    def by_name(self, network: str, name: str) -> list[Reply | None]:
+        """Answer a request by a name on a network, once for each container that has it."""
+        with self.guard:
+            self.catch_up()
+            return [
+                self._by_socket(container)
+                for container in self.containers.values()
+                if container.status == "running" and name in container.names(network)
+            ]
+
+    def _by_socket(self, container: FakeContainer) -> Reply | None:
+        """Answer as what passes connections on to a socket of an edge does."""
+        found = re.search(r"unix@(\S+) send-proxy", container.spec.env.get("CONFIGURATION", ""))
+        haproxy = self.volume_of(container).haproxy if found else None
+        if found is None or haproxy is None or found[1] not in haproxy.sockets:
+            return None
+        return self._from_edge(haproxy, haproxy.sockets[found[1]])
 
     def unserved(self, backend: str) -> str:
         """Say why a request could be lost now; empty when all is well."""

@@ -482,6 +482,8 @@ class Environment:
     hooks: Hooks = field(default_factory=Hooks)
     volumes: tuple[Volume, ...] = ()
     networks: tuple[str, ...] = ()
+    network_alias: str | None = None
+    """Name of the service on `networks`; None is the service's own, where nobody else has it."""
     resources: Resources = field(default_factory=Resources)
     command: tuple[str, ...] | None = None
     entrypoint: tuple[str, ...] | None = None
@@ -498,6 +500,13 @@ class Environment:
     edge: EdgeOptions = field(default_factory=EdgeOptions)
     ledger: LedgerOptions | None = None
     """None is the default, as for `watch_seconds`."""
+
+    @property
+    def alias(self) -> str:
+        """The name by which containers on `networks` reach the service; empty for none."""
+        if self.route is None or not self.networks:
+            return ""
+        return self.service if self.network_alias is None else self.network_alias
 
     @property
     def origin(self) -> str:

@@ -71,6 +71,9 @@ def resolve_environment(name: str, section: Section) -> model.Environment:
     ):
         if key in section:
             values[key] = read(section[key])
+    if "network_alias" in section:
+        alias = section["network_alias"]
+        values["network_alias"] = alias if isinstance(alias, str) else ""
     if "user" in section:
         values["user"] = str(_whole(section["user"]))
     return _construct(model.Environment, section, **values)

@@ -29,6 +29,7 @@ class NoteCode(StrEnum):
     LEDGER_UNSIGNED = "ledger-unsigned"
     LEDGER_NOT_WRITTEN = "ledger-not-written"
     LOG_LOST = "log-lost"
+    NETWORK_NAME_TAKEN = "network-name-taken"
     OBSERVER_FAILED = "observer-failed"
     OBSERVER_TIMED_OUT = "observer-timed-out"
     OUTPUT_MASKED = "output-masked"

@@ -136,6 +136,23 @@ def _networks(scope: Scope) -> Iterator[Finding]:
             )
 
 
+def _network_alias(scope: Scope) -> Iterator[Finding]:
+    if not scope.gives("network_alias") or scope.broken("network_alias", "networks", "port"):
+        return
+    alias, at = scope.valid["network_alias"], ("network_alias",)
+    if alias is True:
+        yield error("bad-alias", at, "true is no name", "write the name, or remove the key")
+    elif alias and not scope.environment.alias:
+        lacks = "networks" if scope.environment.route is not None else "port"
+        yield warning(
+            "alias-without-network",
+            at,
+            f"{alias} is reached by nobody: the name is for a service with a port, on its networks",
+            f"add {lacks}:, or remove network_alias",
+            at_key=True,
+        )
+
+
 def _labels(scope: Scope) -> Iterator[Finding]:
     for label in scope.environment.labels:
         if label.startswith(_LABEL_PREFIX):
@@ -174,6 +191,7 @@ RULES: tuple[Rule, ...] = (
     _capabilities,
     _image_volumes,
     _networks,
+    _network_alias,
     _labels,
     _memory,
     _gates,

@@ -16,6 +16,7 @@ from deploy_action.platforms.docker.cleanup import remove, restart_policies, sto
 from deploy_action.platforms.docker.drain import await_last_requests, drain
 from deploy_action.platforms.docker.edge.state import Backend, Server, sorted_servers
 from deploy_action.platforms.docker.health import await_healthy
+from deploy_action.platforms.docker.names import keep_names, remove_names
 from deploy_action.platforms.docker.observation import is_leaving, is_on_standby
 from deploy_action.platforms.docker.replicas import Replica, backend_for, of_release, with_traffic
 from deploy_action.platforms.docker.tls import remove_unused
@@ -24,6 +25,7 @@ from deploy_action.platforms.protocol import ReconcileResult
 from deploy_action.results.notes import Note, NoteCode
 
 if TYPE_CHECKING:
+    from deploy_action.config.model import Environment
     from deploy_action.inputs import Secret
     from deploy_action.parallel import Cancel
     from deploy_action.platforms.docker.host import Host
@@ -71,6 +73,7 @@ def _reconcile(
     kept = [replica for replica in leaving if replica.release in desired.succeeded]
     tls = configuration.route is not None and configuration.route.certificate is not None
     calls: list[Callable[[], None]] = restart_policies(host, active, kept)
+    calls.append(lambda: _keep_names(host, configuration))
     if configuration.route is not None:
         calls += [let_go, functools.partial(remove_unused, host, certificates=tls)]
     run_parallel(lambda call: call(), calls)
@@ -78,9 +81,15 @@ def _reconcile(
     return result
 
 
+def _keep_names(host: Host, configuration: Environment) -> None:
+    # The deployment has told what others have.
+    keep_names(host, configuration)
+
+
 def _remove_service(host: Host, desired: Desired) -> ReconcileResult:
     """Take a service off a host: its route, and then its replicas and whatever they ran."""
     result = ReconcileResult()
+    remove_names(host)
     if host.edge.backend(host.backend) is not None:
         host.edge.change(host.backend, lambda _: None)
         # Requests from before go on in the edge's old processes.

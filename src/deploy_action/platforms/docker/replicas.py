@@ -72,7 +72,9 @@ class Placement:
         """Name of the environment's backend in the edge."""
         return backend_name(self.service, self.environment)
 
-    def selector(self, kind: Literal["replica", "hook", "task"] = "replica") -> dict[str, str]:
+    def selector(
+        self, kind: Literal["replica", "hook", "task", "name"] = "replica"
+    ) -> dict[str, str]:
         """Return the labels by which the environment's containers are found."""
         return self.labels | {f"{_PREFIX}kind": kind}
 
@@ -371,6 +373,7 @@ def backend_for(
         servers=servers,
         trusted_proxies=configuration.edge.trusted_proxies,
         timeouts=configuration.timeouts,
+        named=bool(configuration.alias),
         header_bytes=limits.header_bytes,
         body_bytes=limits.body_bytes,
         redirect_to=configuration.origin if route.redirect_from else "",

@@ -36,6 +36,7 @@ __all__ = [
     "look_at_network",
     "reader_argv",
     "renew_edge",
+    "rights",
     "service_networks",
 ]
 
@@ -70,7 +71,7 @@ def lock_spec(options: EdgeOptions, name: str, labels: Mapping[str, str]) -> Con
         remove_at_end=True,
         log_limit=True,
         read_only=True,
-        host_config=_rights(),
+        host_config=rights(),
     )
 
 
@@ -166,7 +167,7 @@ def look_at_network(
             labels={"deploy-action.edge": options.name, "deploy-action.kind": "look"},
             network_mode=network_mode,
             read_only=True,
-            host_config=_rights(),
+            host_config=rights(),
         )
     )
     try:
@@ -275,11 +276,11 @@ def _edge_spec(
         read_only=True,
         # The socket of its own master.
         tmpfs=("/run:mode=755,size=1m",),
-        host_config=_rights(*_EDGE_CAPABILITIES),
+        host_config=rights(*_EDGE_CAPABILITIES),
     )
 
 
-def _rights(*capabilities: str) -> Mapping[str, object]:
+def rights(*capabilities: str) -> Mapping[str, object]:
     """Return the engine's options for a container with these capabilities and no other ones."""
     return {
         "CapDrop": ["ALL"],

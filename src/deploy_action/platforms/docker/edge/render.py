@@ -19,6 +19,7 @@ from deploy_action.platforms.docker.edge.state import (
     Check,
     EdgeState,
     Server,
+    name_socket,
     plain_socket,
 )
 
@@ -112,17 +113,12 @@ def render(state: EdgeState) -> str:
     for backend in backends:
         lines += _backend(backend, room)
         lines += _redirect(backend) if backend.redirect_from else ()
+        lines += _named(backend) if backend.named else ()
     for port in sorted(
         {b.port for b in backends if b.protocol == "http"} | _plain_port(redirected)
     ):
         served = [b for b in backends if b.port == port] or redirected
-        lines += [f"backend handover-{port}"]
-        lines += [f"  timeout server {_milliseconds(_longest_silence(served))}"]
-        lines += [
-            f"  timeout tunnel {_milliseconds(max(b.timeouts.tunnel_seconds for b in served))}"
-        ]
-        # By the PROXY protocol the present worker learns who the client is.
-        lines += [f"  server next unix@{_handover_socket(port)} send-proxy-v2"]
+        lines += _handover(f"handover-{port}", _handover_socket(port), served)
     if redirected:
         lines += [f"backend {_TO_HTTPS}", "  http-request redirect scheme https code 308"]
     lines += ["backend none", "  http-request return status 404 content-type text/plain string"]
@@ -269,6 +265,33 @@ def _use_backend(route: _Route) -> str:
 def _canonical(backend: Backend) -> str:
     """Return the name of the backend that redirects; no service or environment has a dot."""
     return f"{backend.name}.redirect"
+
+
+def _handover(name: str, socket: str, served: Collection[Backend]) -> Iterator[str]:
+    """Pass requests of a worker from before a reload on to the present one."""
+    yield f"backend {name}"
+    yield f"  timeout server {_milliseconds(_longest_silence(served))}"
+    yield f"  timeout tunnel {_milliseconds(max(b.timeouts.tunnel_seconds for b in served))}"
+    # By the PROXY protocol the present worker learns who the client is.
+    yield f"  server next unix@{socket} send-proxy-v2"
+
+
+def _named(backend: Backend) -> Iterator[str]:
+    """Take what comes by the service's name on users' networks, whatever host and path it is for."""
+    socket, handover = name_socket(backend.name), f"{backend.name}.handover"
+    yield f"frontend {backend.name}.name"
+    # Who reaches the socket reaches a port of the service; the user's number may be another one there.
+    yield f"  bind unix@{socket} accept-proxy mode 666"
+    yield f"  timeout client {_milliseconds(_longest_silence([backend]))}"
+    if backend.protocol == "tcp":
+        yield "  mode tcp"
+        yield f"  default_backend {backend.name}"
+        return
+    yield "  http-response set-timeout client var(txn.idle) if { var(txn.idle) -m found }"
+    yield "  http-request set-var(txn.scheme) str(http)"
+    yield f"  use_backend {handover} if {{ stopping }}"
+    yield f"  default_backend {backend.name}"
+    yield from _handover(handover, socket, [backend])
 
 
 def _redirect(backend: Backend) -> Iterator[str]:

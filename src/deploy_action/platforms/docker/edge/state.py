@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ __all__ = [
     "ServerStatus",
     "as_backup",
     "backend_name",
+    "name_socket",
     "owner_of",
     "plain_socket",
     "sorted_servers",
@@ -99,6 +101,7 @@ class Backend:
         trusted_proxies: networks of proxies in front of the edge, whose word on the client counts.
         hosts: more names at which it answers.
         redirect_from: names whose requests are sent to `redirect_to`, scheme and name.
+        named: it is reached by a name on users' networks, too.
         header_bytes, body_bytes: how large a request may be; None where deploy.yaml sets no limit.
         hsts: value of Strict-Transport-Security in answers by HTTPS; empty for none.
     """
@@ -120,6 +123,7 @@ class Backend:
     hosts: tuple[str, ...] = ()
     redirect_from: tuple[str, ...] = ()
     redirect_to: str = ""
+    named: bool = False
     header_bytes: int | None = None
     body_bytes: int | None = None
     hsts: str = ""
@@ -292,6 +296,14 @@ def owner_of(backend: str) -> tuple[str, str]:
     """Return the service and the environment whose backend has this name."""
     service, _, environment = backend.partition("_")
     return service, environment
+
+
+def name_socket(backend: str) -> str:
+    """Return the socket where the edge takes what comes by a service's name on users' networks.
+
+    A path of a socket has room for 107 characters, which a backend's name may exceed.
+    """
+    return f"/state/run/name-{hashlib.sha256(backend.encode()).hexdigest()[:16]}.sock"
 
 
 def plain_socket(port: int) -> str:

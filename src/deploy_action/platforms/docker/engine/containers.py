@@ -198,7 +198,8 @@ def _create_body(spec: ContainerSpec) -> dict[str, Any]:
         "NetworkingConfig": {
             "EndpointsConfig": {
                 network.name: {
-                    "IPAMConfig": {"IPv4Address": network.address} if network.address else None
+                    "IPAMConfig": {"IPv4Address": network.address} if network.address else None,
+                    "Aliases": list(network.aliases),
                 }
                 for network in spec.networks[:1]
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,6 +32,21 @@ class DockerNetworks(DockerCalls):
             entries = self._api.get("containers", "json", all=True, filters={"network": [network]})
         endpoints = (entry["NetworkSettings"]["Networks"].get(network) for entry in entries)
         return frozenset(endpoint_address(e) for e in endpoints if e) - {""}
+
+    def network_names(self, network: str) -> Mapping[str, frozenset[str]]:
+        with self._errors(f"list names on {network}"):
+            entries = self._api.get("containers", "json", all=True, filters={"network": [network]})
+        names: dict[str, frozenset[str]] = {}
+        for entry in entries:
+            found = self._optional(
+                f"inspect {entry['Id'][:12]}",
+                functools.partial(self._api.get, "containers", entry["Id"], "json"),
+            )
+            if found is not None:
+                endpoint = found["NetworkSettings"]["Networks"].get(network) or {}
+                own = found["Name"].lstrip("/")
+                names[own] = frozenset({own, *(endpoint.get("Aliases") or ())})
+        return names
 
     def create_network(
         self, name: str, *, subnet: str, dynamic_range: str, labels: Mapping[str, str]

@@ -129,10 +129,14 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
-    """Where a container is attached: a network's name and, on ours, its fixed address."""
+    """Where a container is attached: a network's name and, on ours, its fixed address.
+
+    `aliases` are more names that it answers to there, on the first of its networks.
+    """
 
     name: str
     address: str | None = None
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,6 +333,9 @@ class Networks(Protocol):
 
     def addresses(self, network: str) -> frozenset[str]:
         """Return the addresses of all containers on a network, stopped ones too."""
+
+    def network_names(self, network: str) -> Mapping[str, frozenset[str]]:
+        """Return the names of each container on a network, stopped ones too, by its own name."""
 
     def create_network(
         self, name: str, *, subnet: str, dynamic_range: str, labels: Mapping[str, str]

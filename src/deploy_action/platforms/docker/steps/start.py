@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from deploy_action.checks.health import start_failure
 from deploy_action.errors import DeployActionError, DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.admission import ReplicaAdmission
+from deploy_action.platforms.docker.names import require_names
 from deploy_action.platforms.docker.replicas import Replica, with_traffic
 from deploy_action.platforms.docker.tls import install_certificate, with_certificate
 from deploy_action.platforms.docker.traffic import with_candidates
@@ -52,6 +53,7 @@ class Start:
         create = functools.partial(self._create, host, context)
         start = functools.partial(self._start, host, context)
         release = context.plan.release
+        require_names(host, context.plan.configuration)
         if context.plan.configuration.route is None or not release.takes_traffic(self.role):
             start(create())
             return

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from deploy_action.config.model import Retry
 from deploy_action.errors import DeploymentFailed
+from deploy_action.platforms.docker.names import keep_names
 from deploy_action.platforms.docker.smoke import SmokeRunner, require_reached
 from deploy_action.platforms.docker.tls import verify_served_certificate
 from deploy_action.platforms.docker.traffic import shift_traffic
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.rollout.step import StepId
 
 if TYPE_CHECKING:
@@ -53,4 +55,6 @@ class ShiftTraffic:
             route = context.plan.configuration.route
             for note in verify_served_certificate(host, route, runtime.certificate):
                 context.events.warn(note, host=host.name)
+        for text in keep_names(host, context.plan.configuration):
+            context.log.note(Note(NoteCode.NETWORK_NAME_TAKEN, text))
         require_reached(SmokeRunner.of(context, host).route(retry=_RELOADING, others=True))

@@ -10,7 +10,7 @@ import pytest
 from deploy_action.config.model import Certificate, Route
 from deploy_action.errors import ErrorCode
 from deploy_action.platforms.docker.edge.render import parse, render
-from deploy_action.platforms.docker.edge.state import Backend, Check, EdgeState
+from deploy_action.platforms.docker.edge.state import Backend, Check, EdgeState, name_socket
 from deploy_action.platforms.docker.edge.transition import transition
 
 CHECK = Check(kind="http")
@@ -255,3 +255,17 @@ def test_limits_stand_where_they_are_needed() -> None:
     assert not any("tune.bufsize" in line for line in lines(small))
     state = EdgeState(backends={"a": small})
     assert parse(render(state)) == state
+
+
+def test_a_service_with_a_name_has_a_way_of_its_own() -> None:
+    """By a socket whatever the host name is, with what is kept open handed over as on a port."""
+    socket = name_socket("a")
+    rendered = lines(dataclasses.replace(plain("a", path="/x"), named=True))
+    found = section(rendered, "frontend a.name")
+    assert found[0] == f"bind unix@{socket} accept-proxy mode 666"
+    assert found[-2:] == ["use_backend a.handover if { stopping }", "default_backend a"]
+    assert section(rendered, "backend a.handover")[-1] == f"server next unix@{socket} send-proxy-v2"
+    tcp = dataclasses.replace(plain("b", port=5432), protocol="tcp", named=True)
+    assert section(lines(tcp), "frontend b.name")[-2:] == ["mode tcp", "default_backend b"]
+    assert not any(".name" in line for line in lines(plain("a")))
+    assert len(name_socket("x" * 100)) < 100
