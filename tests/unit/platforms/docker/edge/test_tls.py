@@ -269,3 +269,12 @@ def test_a_service_with_a_name_has_a_way_of_its_own() -> None:
     assert section(lines(tcp), "frontend b.name")[-2:] == ["mode tcp", "default_backend b"]
     assert not any(".name" in line for line in lines(plain("a")))
     assert len(name_socket("x" * 100)) < 100
+
+
+def test_hsts_is_written_as_a_text() -> None:
+    """A forged state makes HAProxy evaluate nothing."""
+    found = section(
+        lines(dataclasses.replace(backend("a"), hsts="max-age=1%[env(X)]")), "backend a"
+    )
+    [line] = [line for line in found if "Strict-Transport-Security" in line]
+    assert "'max-age=1%%[env(X)]'" in line
