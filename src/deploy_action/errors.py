@@ -109,6 +109,7 @@ class ErrorCode(StrEnum):
     OUTPUT_LOST = "output-lost"
     NOT_RESTORED = "not-restored"
     PORT_TAKEN = "port-taken"
+    PULL_REQUEST_FROM_FORK = "pull-request-from-fork"
     ROUTE_NOT_SERVED = "route-not-served"
     ROUTE_TAKEN = "route-taken"
     REGISTRY_UNREACHABLE = "registry-unreachable"

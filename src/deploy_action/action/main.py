@@ -25,8 +25,9 @@ from deploy_action.action.outputs import outputs
 from deploy_action.action.ssh import require_ssh, ssh_files
 from deploy_action.action.workflow_commands import Commands
 from deploy_action.cli.main import bug
-from deploy_action.errors import BadInput, ExitCode
+from deploy_action.errors import BadInput, ErrorCode, ExitCode
 from deploy_action.github.context import Context
+from deploy_action.github.event import pull_request
 from deploy_action.inputs import Secret
 from deploy_action.interruption import uninterrupted
 
@@ -42,6 +43,7 @@ __all__ = ["main"]
 _INTERRUPTED = 130
 _ON_HOSTS = frozenset(COMMANDS) - {"validate", "check", "build", "docs"}
 """The commands that ask the hosts of deploy.yaml."""
+_READ_ONLY = frozenset({"validate", "check", "docs"})
 
 
 def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
@@ -116,6 +118,7 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     call = parse(arguments(action_inputs(environ), context))
     if not isinstance(call, Call):
         raise BadInput("the action runs one command", remedy=f"command: {COMMANDS[0]}")
+    _refuse_fork(context, call.command.name, offline=bool(call.fields.get("offline")))
     if call.command.name in _ON_HOSTS and not call.fields.get("offline"):
         config, _ = check(Path(action_inputs(environ).get("config") or "deploy.yaml"))
         if config is not None:
@@ -129,6 +132,26 @@ def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
     with commands.group(f"deploy-action {call.command.name}"), commands.no_commands() as log:
         watching = observers(ObserverContext(inputs=inputs, log=log, style=Style(False)))
         return perform(call.command.name, inputs, watching)
+
+
+def _refuse_fork(context: Context, command: str, *, offline: bool) -> None:
+    """Refuse whatever builds, or contacts whom a deploy.yaml from a fork names.
+
+    Raises:
+        BadInput: the pull request is a fork's, and the command does more than read it.
+    """
+    request = pull_request(context)
+    if request is None or not request.from_fork or command in _READ_ONLY:
+        return
+    if command == "plan" and offline:
+        return
+    what = "plan without offline: true" if command == "plan" else command
+    raise BadInput(
+        f"{what} is not run for the pull request of a fork",
+        cause="its deploy.yaml says what is built and who is asked, and nobody has accepted it yet",
+        remedy="use command: plan with offline: true, validate, or check",
+        code=ErrorCode.PULL_REQUEST_FROM_FORK,
+    )
 
 
 def _show(

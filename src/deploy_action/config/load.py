@@ -18,6 +18,7 @@ from deploy_action.config.resolve import resolve
 from deploy_action.config.schema import Violation, deploy_schema, violations
 from deploy_action.errors import ConfigError
 from deploy_action.problem import Problem, Severity
+from deploy_action.repository import leads_out
 
 __all__ = ["check", "load"]
 
@@ -55,6 +56,9 @@ def check(path: Path) -> tuple[DeployConfig | None, tuple[Problem, ...]]:
         the file.
     """
     file = str(path)
+    if leads_out(path.parent, path.name):
+        message = "this link leads out of the repository, and a pull request could have it read"
+        return None, (Problem(file=file, message=message, rule="outside-repository"),)
     try:
         document = parse(read_bytes(path, file=file), file=file)
     except Unreadable as error:
@@ -81,13 +85,17 @@ def _problems(document: Document, root: Path) -> Iterator[Problem]:
         yield violation.problem
     if isinstance(document.data, dict):
         read = functools.partial(_dockerfile, root)
-        yield from lint(document, _without(document.data, broken), read)
+        outside = functools.partial(leads_out, root)
+        yield from lint(document, _without(document.data, broken), read, outside)
 
 
 def _dockerfile(root: Path, build: Build) -> str:
     """Return the text of a build's Dockerfile; empty where it cannot be read: the build says why."""
+    file_name = Path(build.context, build.dockerfile)
+    if leads_out(root, str(file_name)):
+        return ""
     try:
-        with (root / build.context / build.dockerfile).open(encoding="utf-8") as file:
+        with (root / file_name).open(encoding="utf-8") as file:
             return file.read(_LARGEST_DOCKERFILE)
     except (OSError, ValueError):
         return ""

@@ -33,6 +33,7 @@ from deploy_action.gates.result import (
 from deploy_action.problem import Problem
 from deploy_action.process import Completed, ProcessTimeout, inherited
 from deploy_action.process import run as run_program
+from deploy_action.repository import leads_out
 
 __all__ = ["GATE", "PipAuditOptions", "run"]
 
@@ -55,6 +56,12 @@ UNREACHABLE = re.compile(
     r"(ConnectionError|ConnectTimeout|ReadTimeout|SSLError|ProxyError|ChunkedEncodingError)\b"
     r"|^ERROR:pip_audit\._cli:Tip: your network may be blocking this service"
 )
+INCLUDE = re.compile(
+    r"\s*(?:-[rc]|--[rc](?!equire-hashes\b)[a-z-]*)(?:\s*=\s*|\s*)(.*?)(?:\s#.*)?$"
+)
+"""An option that includes another file; pip accepts its name shortened, and no blank behind -r."""
+FILE_NAME = re.compile(r"[^:$]+")
+MOST_INCLUDED = 100
 SERVICE_ERROR = "pip_audit._service.interface.ServiceError"
 SERVICE_DOWN = re.compile(r"^requests\.exceptions\.HTTPError: (5\d\d|429) ", re.MULTILINE)
 
@@ -206,12 +213,18 @@ def _audit(
     program: str, options: PipAuditOptions, root: Path, file: str, deadline: float
 ) -> _Audit | _Unreachable | _Failed:
     path = root / file
-    if Path(file).is_absolute() or ".." in Path(file).parts:
+    if Path(file).is_absolute() or ".." in Path(file).parts or leads_out(root, file):
         return _failed(file, "lies outside the repository", "correct gates.pip_audit.files")
     if not path.is_file():
         return _failed(file, "there is no such file", "correct gates.pip_audit.files")
     try:
         text = path.read_text("utf-8", "replace")
+        if included := _foreign_include(root, file, text):
+            return _failed(
+                file,
+                f"it includes {included}, which is not a file of the repository",
+                "include files of the repository, by their paths",
+            )
         done = _execute(program, options, path.resolve(), deadline - time.monotonic())
     except ProcessTimeout:
         seconds = f"{options.timeout_seconds:g} s"
@@ -231,6 +244,33 @@ def _audit(
     if "is not pinned" in last:
         return _failed(file, f"not every package is pinned: {last}", "pin it: uv pip compile")
     return _failed(file, f"pip-audit failed: {last}", _by_hand(file))
+
+
+def _foreign_include(root: Path, file: str, text: str) -> str:
+    """Return what a requirements file includes, by itself or by another file, that is not of the
+    repository: pip-audit would read it, or fetch it; empty if nothing.
+
+    https://pip.pypa.io/en/stable/reference/requirements-file-format/
+    """
+    waiting, known = [(file, text)], {file}
+    while waiting:
+        name, text = waiting.pop()
+        if name.endswith(".toml"):
+            continue
+        for line in text.replace("\\\n", " ").splitlines():
+            option = INCLUDE.match(line)
+            if option is None:
+                continue
+            included = option[1].strip().strip("\"'")
+            path = str(Path(name).parent / included)
+            # pip puts variables of the environment in, and opens what has a scheme by its URL.
+            foreign = not FILE_NAME.fullmatch(included) or leads_out(root, path)
+            if foreign or len(known) > MOST_INCLUDED:
+                return included or "something"
+            if path not in known and (root / path).is_file():
+                known.add(path)
+                waiting.append((path, (root / path).read_text("utf-8", "replace")))
+    return ""
 
 
 def _execute(

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from deploy_action.problem import Problem
+from deploy_action.repository import leads_out
 
 __all__ = ["Selection", "SourceFile", "matches", "select"]
 
@@ -54,7 +55,8 @@ def select(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Selectio
     problems: list[Problem] = []
     for path in paths:
         relative = os.path.normpath(path)
-        if Path(path).is_absolute() or Path(relative).parts[:1] == ("..",):
+        escapes = Path(path).is_absolute() or Path(relative).parts[:1] == ("..",)
+        if escapes or leads_out(root, relative):
             problems.append(_problem(path, "lies outside the repository", rule="outside"))
             continue
         below: list[str] = []
@@ -100,6 +102,9 @@ def _walk(
 
 
 def _regular_file(root: Path, name: str, problems: list[Problem]) -> SourceFile | None:
+    if (root / name).is_symlink() and leads_out(root, name):
+        problems.append(_problem(name, "leads out of the repository", rule="outside"))
+        return None
     try:
         status = (root / name).stat()
     except OSError as error:

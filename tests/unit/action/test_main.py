@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from deploy_action.action import main as action
+from deploy_action.errors import ExitCode
 from deploy_action.inputs import Inputs
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.results.reports import Monitoring
@@ -201,3 +203,40 @@ def test_outputs_that_vanish_are_told_in_the_step_that_sets_them(
     assert "(WORKERS)" in warnings[0]
     assert "environment" in warnings[0]
     assert "WORKERS" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "runs"),
+    [
+        ({"INPUT_COMMAND": "validate"}, True),
+        ({"INPUT_COMMAND": "check"}, True),
+        ({"INPUT_COMMAND": "plan", "INPUT_OFFLINE": "true"}, True),
+        ({"INPUT_COMMAND": "plan"}, False),
+        ({"INPUT_COMMAND": "build", "INPUT_VERSION": "1"}, False),
+        ({"INPUT_COMMAND": "deploy", "INPUT_VERSION": "1"}, False),
+        ({"INPUT_COMMAND": "status"}, False),
+    ],
+)
+@pytest.mark.parametrize("event", ["pull_request", "pull_request_target"])
+@pytest.mark.parametrize("source", ["mallory/shop", "acme/shop"])
+def test_a_fork_is_read_and_nothing_else(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: dict[str, str],
+    runs: bool,
+    event: str,
+    source: str,
+) -> None:
+    """Nothing is built and nobody is asked whom its deploy.yaml names, also where secrets are there."""
+    asked = performed(monkeypatch)
+    file = tmp_path / "event.json"
+    head = {"repo": {"full_name": source}}
+    file.write_text(json.dumps({"pull_request": {"number": 7, "head": head}}))
+    github = {
+        "GITHUB_EVENT_NAME": event,
+        "GITHUB_EVENT_PATH": str(file),
+        "GITHUB_REPOSITORY": "acme/shop",
+    }
+    code, log = run(github | inputs)
+    assert bool(asked) == (runs or source == "acme/shop"), log
+    assert (code == ExitCode.BAD_INPUT) == (not asked)

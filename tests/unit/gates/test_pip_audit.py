@@ -243,3 +243,50 @@ def test_a_refusal_tells_what_to_do(fill: Fill) -> None:
     with pytest.raises(Exception, match=r"pip-audit did not run: api\.osv\.dev did not") as raised:
         require_passed([result])
     assert "unreachable: pass" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "foreign"),
+    [
+        ("-r ../secret", True),
+        ("-r../secret", True),
+        ("--requirement=/etc/passwd", True),
+        ("--req /etc/passwd", True),
+        ("-c https://evil.test/constraints.txt", True),
+        ("-r file:///etc/passwd", True),
+        ("-r ${HOME}/secret", True),
+        ("-r \\\n  ../secret", True),
+        ("-r link", True),
+        ("-r more/nested.txt", True),
+        ("-r more/good.txt", False),
+        ("-c 'more/good.txt'  # ours", False),
+        ("-r none.txt", False),
+        ("--require-hashes", False),
+        ("requests==2.32.0 --hash=sha256:00", False),
+    ],
+)
+def test_what_is_included_is_of_the_repository(
+    fill: Fill, monkeypatch: pytest.MonkeyPatch, line: str, foreign: bool
+) -> None:
+    """pip-audit would read it, or fetch it from whom a pull request names."""
+    root = fill(
+        {
+            "requirements.txt": f"urllib3==2.2.0\n{line}\n",
+            "more/nested.txt": "-r ../../secret\n",
+            "more/good.txt": "flask==3.0.0\n-r again.txt\n",
+            "more/again.txt": "-r good.txt\n",
+        }
+    )
+    (root.parent / "secret").write_text("token==1.0\n")
+    (root / "link").symlink_to(root.parent / "secret")
+    started: list[object] = []
+
+    def noting(*arguments: object) -> Any:
+        started.append(arguments)
+        raise OSError
+
+    monkeypatch.setattr(pip_audit, "_execute", noting)
+    result = run(root)
+    assert isinstance(result, Broken)
+    assert ("not a file of the repository" in result.why) == foreign
+    assert bool(started) != foreign

@@ -111,3 +111,20 @@ def test_what_cannot_be_opened_is_a_problem(fill: Fill) -> None:
         ("pipe.py", "unreadable"),
     }
     assert [file.path for file in selection.files] == ["a.py"]
+
+
+def test_a_link_that_leads_out_is_a_problem_and_is_not_scanned(tmp_path: Path) -> None:
+    """Findings would quote what it leads to; one inside is scanned as what it leads to."""
+    root = tmp_path / "repository"
+    (root / "src").mkdir(parents=True)
+    (tmp_path / "secret.py").write_text("password = 'x'\n")
+    (root / "src" / "a.py").write_text("pass\n")
+    (root / "src" / "b.py").symlink_to("a.py")
+    (root / "src" / "c.py").symlink_to(tmp_path / "secret.py")
+    (root / "out").symlink_to(tmp_path)
+    found = select(root, ["src", "out"], [])
+    assert [file.path for file in found.files] == ["src/a.py", "src/b.py"]
+    assert {(p.file, p.rule) for p in found.problems} == {
+        ("src/c.py", "outside"),
+        ("out", "outside"),
+    }

@@ -13,6 +13,7 @@ from deploy_action.config.lint import (
     health,
     image,
     network,
+    paths,
     probe,
     secrets,
     traffic,
@@ -33,6 +34,7 @@ _RULES: tuple[Rule, ...] = (
     *health.RULES,
     *traffic.RULES,
     *network.RULES,
+    *paths.RULES,
     *probe.RULES,
     *secrets.RULES,
     *container.RULES,
@@ -41,7 +43,10 @@ _RULES: tuple[Rule, ...] = (
 
 
 def lint(
-    document: Document, valid: Mapping[str, Any], read: Callable[[Build], str]
+    document: Document,
+    valid: Mapping[str, Any],
+    read: Callable[[Build], str],
+    leads_out: Callable[[str], bool],
 ) -> Iterator[Problem]:
     """Yield errors and warnings.
 
@@ -49,9 +54,10 @@ def lint(
         document: the whole file.
         valid: its data without what the schema refuses.
         read: returns the text of a build's Dockerfile; empty where there is none.
+        leads_out: tells whether a path, relative to the file, is outside of the repository.
     """
     yield from surprising_scalars(document, valid)
-    scopes = _scopes(document, valid, read)
+    scopes = _scopes(document, valid, read, leads_out)
     for scope in scopes.values():
         for rule in _RULES:
             for finding in rule(scope):
@@ -61,7 +67,10 @@ def lint(
 
 
 def _scopes(
-    document: Document, valid: Mapping[str, Any], read: Callable[[Build], str]
+    document: Document,
+    valid: Mapping[str, Any],
+    read: Callable[[Build], str],
+    leads_out: Callable[[str], bool],
 ) -> Mapping[str, Scope]:
     top = {"service": "service", **valid}
     whole = document.data if isinstance(document.data, dict) else {}
@@ -76,6 +85,7 @@ def _scopes(
             valid=section,
             written=merge(shared_settings(whole), own if isinstance(own, Mapping) else {}),
             image_volumes=volumes,
+            leads_out=leads_out,
         )
     return scopes
 

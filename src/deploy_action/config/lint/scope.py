@@ -63,12 +63,14 @@ class Scope:
         valid: its merged settings, without what the schema refuses.
         written: its merged settings as they are in the file, valid or not.
         image_volumes: VOLUMEs of the Dockerfile that is built, where there is one.
+        leads_out: tells whether a path, relative to deploy.yaml, is outside of the repository.
     """
 
     environment: Environment
     valid: Section
     written: Section
     image_volumes: tuple[str, ...] = ()
+    leads_out: Callable[[str], bool] = lambda _: False
 
     def gives(self, *path: str | int) -> bool:
         """Tell whether a valid value is written at `path`."""
