@@ -193,6 +193,10 @@ class World:
             reply = machine.through_edge(_PORT)
             if reply is None or (reply.status, reply.version) != (200, version):
                 yield f"{host}: {version} is live in the ledger, but the edge answers {reply}"
+            for network in self.config.get("networks", ()):
+                named = machine.by_name(network, self.config.get("network_alias", "shop"))
+                if [each.version for each in named if each is not None] != [version]:
+                    yield f"{host}: by its name on {network} the service answers {named}"
             weights = list(machine.weights(BACKEND).values())
             idle = [0] * replicas if _standby(current_deployment(self.ledger(host))) else []
             if sorted(weights) != sorted([*idle, *[100] * replicas]):
@@ -243,6 +247,8 @@ def make_world(
         config=json.loads(json.dumps(SHOP))
         | {"environments": {"production": {"hosts": list(hosts)}}},
     )
+    for machine in world.machines.values():
+        machine.networks |= dict.fromkeys(changes.get("networks", ()), "172.31.0.0/24")
     for version in ("1.0.0", "2.0.0", "3.0.0"):
         world.publish(Application(version=version))
     world.configure(**changes)

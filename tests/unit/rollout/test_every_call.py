@@ -81,6 +81,7 @@ SCENARIOS = [
         command="rollback",
         becomes="1.0.0",
     ),
+    Scenario(name="names", config={"networks": ["users"]}),
     Scenario(name="first", before=()),
 ]
 

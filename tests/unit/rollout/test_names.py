@@ -21,9 +21,7 @@ NETWORK = "backend"
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A host with a network of its user's."""
-    made = make_world(tmp_path, monkeypatch, networks=[NETWORK])
-    made.machines["local"].networks[NETWORK] = "172.31.0.0/24"
-    return made
+    return make_world(tmp_path, monkeypatch, networks=[NETWORK])
 
 
 def answers(world: World, name: str = "shop") -> list[str]:
