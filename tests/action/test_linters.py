@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.support.act import CALLED, ROOT, SELF
+from tests.support.pages import BLOCKS
 
 from deploy_action.init import initialise
 
@@ -20,6 +21,14 @@ pytestmark = [pytest.mark.act, pytest.mark.xdist_group("linters")]
 _CONFIG = """\
 rules:
   unpinned-uses: {config: {policies: {"org/*": ref-pin, "acme/*": ref-pin, "*": hash-pin}}}
+"""
+# A page shows the lines that matter; comments, names and groups are in the examples that are copied.
+_PAGES = """\
+rules:
+  anonymous-definition: {disable: true}
+  concurrency-limits: {disable: true}
+  undocumented-permissions: {disable: true}
+  unpinned-uses: {config: {policies: {"*": ref-pin}}}
 """
 
 
@@ -54,8 +63,28 @@ def repository(action: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder.mkdir(parents=True)
         for file in source.glob("*.yml"):
             (folder / file.name).write_text(file.read_text())
+    _write_snippets(target / "pages/.github/workflows")
     (target / "zizmor.yml").write_text(_CONFIG)
+    (target / "pages.yml").write_text(_PAGES)
     return target
+
+
+def _write_snippets(folder: Path) -> None:
+    """Write each workflow that a page shows as a file of its own; a fragment gets what is around it."""
+    folder.mkdir(parents=True)
+    for block in (block for block in BLOCKS if block.language == "yaml"):
+        content = yaml.safe_load(block.text)
+        head, text = "", block.text
+        if "steps" in content:
+            indented = "".join(f"    {line}" for line in text.splitlines(keepends=True))
+            text = f"jobs:\n  job:\n    runs-on: ubuntu-latest\n{indented}"
+            content = {"jobs": {}}
+        if "jobs" not in content:
+            continue
+        head += "" if True in content else "on: push\n"
+        head += "" if "permissions" in content else "permissions: {}\n"
+        name = re.sub(r"[^a-z0-9]+", "-", block.id.lower())
+        (folder / f"{name}.yml").write_text(f"{head}{text}")
 
 
 def test_only_one_line_differs_from_what_is_shipped(action: Path) -> None:
@@ -68,7 +97,7 @@ def test_only_one_line_differs_from_what_is_shipped(action: Path) -> None:
         assert SELF not in shipped.read_text() or differing
 
 
-@pytest.mark.parametrize("name", ["shipped", "examples", "init"])
+@pytest.mark.parametrize("name", ["shipped", "examples", "init", "pages"])
 def test_actionlint_finds_nothing(repository: Path, name: str) -> None:
     """Syntax, expressions, contexts, and what is given to whom."""
     files = sorted(str(path) for path in (repository / name).rglob("*.yml"))
@@ -92,7 +121,7 @@ def test_bash_understands_every_script(repository: Path) -> None:
         assert (done.returncode, done.stderr) == (0, ""), script
 
 
-@pytest.mark.parametrize("name", ["shipped", "examples", "init"])
+@pytest.mark.parametrize("name", ["shipped", "examples", "init", "pages"])
 def test_workflows_are_such_as_the_published_schema_describes(repository: Path, name: str) -> None:
     """json.schemastore.org/github-workflow.json, as check-jsonschema brings it."""
     files = sorted(str(path) for path in (repository / name).rglob("*.yml"))
@@ -127,9 +156,10 @@ def test_zizmor_finds_nothing_in_what_is_shipped() -> None:
     _lint("zizmor", "--offline", "--pedantic", "--no-config", "--quiet", ".", cwd=ROOT)
 
 
-@pytest.mark.parametrize("name", ["examples", "init"])
+@pytest.mark.parametrize("name", ["examples", "init", "pages"])
 def test_zizmor_finds_nothing_in_what_is_copied(repository: Path, name: str) -> None:
     """What `init` writes and what people copy is held to the same."""
-    config = ("--config", str(repository / "zizmor.yml"))
+    rules = "pages.yml" if name == "pages" else "zizmor.yml"
+    config = ("--config", str(repository / rules))
     argv = ("zizmor", "--offline", "--pedantic", "--quiet", *config)
     _lint(*argv, str(repository / name), cwd=repository)

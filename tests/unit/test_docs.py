@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.support.pages import BLOCKS, GENERATED, PAGES, Block
 
 from deploy_action.cli.arguments import Call, Help, VersionAsked, parse
 from deploy_action.commands import all_commands
@@ -23,16 +23,9 @@ from deploy_action.problem import Severity
 from deploy_action.render.plain_docker import roll_back_by_hand
 
 ROOT = Path(__file__).parents[2]
-GENERATED = {
-    "docs/reference/commands.md",
-    "docs/reference/configuration.md",
-    "docs/reference/reliability.md",
-}
-PAGES = sorted(
-    path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"))
-)
 MOST_LINES = {"README.md": 120, "ARCHITECTURE.md": 230}
 OURS = "org/deploy-action"
+LEVELS = ("none", "read", "write")
 REUSABLE = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / ".github/workflows").glob("*.yml")
@@ -48,36 +41,6 @@ BASE: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """A fenced block of a page."""
-
-    page: str
-    line: int
-    language: str
-    text: str
-
-    @property
-    def id(self) -> str:
-        """Its page and line."""
-        return f"{self.page}:{self.line}"
-
-
-def blocks(page: str) -> Iterator[Block]:
-    """Yield the fenced blocks of a page."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for match in re.finditer(r"^( *)```(\S*)\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
-        indent, language, inner = match.groups()
-        lines = (line.removeprefix(indent) for line in inner.splitlines(keepends=True))
-        yield Block(
-            page=page,
-            line=text.count("\n", 0, match.start()) + 1,
-            language=language,
-            text="".join(lines),
-        )
-
-
-BLOCKS = [block for page in PAGES if page not in GENERATED for block in blocks(page)]
 YAML = [block for block in BLOCKS if block.language == "yaml"]
 SHELL = [block for block in BLOCKS if block.language == "sh"]
 
@@ -118,7 +81,13 @@ def check_job(job: Mapping[str, Any]) -> None:
     called = str(job.get("uses", ""))
     if called.startswith(f"{OURS}/.github/workflows/"):
         path = ROOT / called.removeprefix(f"{OURS}/").partition("@")[0]
-        taken = yaml.safe_load(path.read_text(encoding="utf-8"))[True]["workflow_call"]
+        workflow = yaml.safe_load(path.read_text(encoding="utf-8"))
+        taken = workflow[True]["workflow_call"]
+        for inner in workflow["jobs"].values():
+            # GitHub does not start a call that grants less than each job of the workflow asks for.
+            rights = {s: LEVELS.index(level) for s, level in inner["permissions"].items()}
+            granted = {s: LEVELS.index(level) for s, level in job["permissions"].items()}
+            assert all(granted.get(s, 0) >= level for s, level in rights.items())
         given = set(job.get("with", {}))
         assert given <= set(taken["inputs"])
         assert {k for k, v in taken["inputs"].items() if v.get("required")} <= given

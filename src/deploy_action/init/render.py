@@ -229,14 +229,16 @@ def rollback_workflow(survey: Survey, config: str) -> str:
         inputs["config"] = config
     return f"""\
 name: {_workflow_name("Roll back", survey, config)}
+run-name: >-
+  Roll back ${{{{ inputs.environment }}}} to ${{{{ inputs.version || 'the last stable release' }}}},
+  by ${{{{ github.actor }}}}: ${{{{ inputs.reason }}}}
 
 on:
   workflow_dispatch:
     inputs:
       environment:
         description: Where to roll back
-        type: choice
-        options: [production, staging]
+        type: environment
         required: true
       version:
         description: Version to restore; empty for the last stable one

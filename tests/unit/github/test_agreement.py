@@ -395,3 +395,17 @@ def test_the_page_says_which_secrets_arrive_where() -> None:
     assert [row.split(" | ")[2].rstrip(" |") for row in rows] == [
         *("arrives", "is empty", "is empty", "arrives")
     ]
+
+
+def test_the_button_is_one_file_that_works_where_it_is_copied(written: list[Path]) -> None:
+    """It calls by name, lists the repository's environments, and says who, where and what."""
+    (made,) = [path for path in written if path.name == "rollback.yml"]
+    for path in (ROOT / "examples/workflows/rollback-button.yml", made):
+        button = load(path)
+        assert set(button["on"]) == {"workflow_dispatch"}
+        assert button["on"]["workflow_dispatch"]["inputs"]["environment"]["type"] == "environment"
+        for part in ("inputs.environment", "inputs.version", "github.actor", "inputs.reason"):
+            assert part in button["run-name"]
+        (job,) = button["jobs"].values()
+        assert CALLED.fullmatch(job["uses"])
+        assert "concurrency" not in {*button, *job}
