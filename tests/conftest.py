@@ -7,7 +7,15 @@ from collections.abc import Generator
 
 import pytest
 
+from deploy_action.redaction import redact
+
 NO_SKIPS = any(os.environ.get(name) for name in ("CI", "DEPLOY_ACTION_NO_SKIPS"))
+
+
+@pytest.fixture(autouse=True)
+def _own_secrets() -> None:
+    """Mask nothing that another test kept secret: a process of its own would not know it."""
+    redact.forget()
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -20,6 +20,8 @@ from __future__ import annotations
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
 
+from deploy_action.redaction import redact
+
 if TYPE_CHECKING:
     from deploy_action.problem import Problem
 
@@ -154,11 +156,10 @@ class DeployActionError(Exception):
     def __init__(
         self, what: str, *, cause: str = "", remedy: str = "", code: ErrorCode | None = None
     ) -> None:
-        super().__init__(what)
+        # What failed elsewhere may have quoted anything.
+        self.what, self.cause, self.remedy = redact(what), redact(cause), redact(remedy)
+        super().__init__(self.what)
         self.code = self.default_code if code is None else code
-        self.what = what
-        self.cause = cause
-        self.remedy = remedy
 
     def __str__(self) -> str:
         lines = [self.what]

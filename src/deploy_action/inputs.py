@@ -8,10 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy_action.missing_secret import arrives_empty
+from deploy_action.redaction import redact
 
-__all__ = ["GITHUB_TOKEN", "Inputs", "Secret", "is_reserved", "may_be_password"]
+__all__ = ["CREDENTIALS", "GITHUB_TOKEN", "Inputs", "Secret", "is_reserved", "may_be_password"]
 
 GITHUB_TOKEN = "GITHUB_TOKEN"
+CREDENTIALS = (
+    GITHUB_TOKEN,
+    "ACTIONS_RUNTIME_TOKEN",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "DEPLOY_PROOF_KEY",
+)
+"""Variables that hold secrets of the machinery."""
 
 _RESERVED = re.compile(
     r"(?:ACTIONS|DEPLOY|DOCKER|GITHUB|INPUT|RUNNER|SSH)_.+|HOME|PATH", re.IGNORECASE
@@ -32,9 +40,13 @@ def may_be_password(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A value that is never shown; only `reveal` returns its text."""
+    """A value that is never shown; only `reveal` returns its text. It is masked, from now on, in
+    all text from outside."""
 
     _value: str
+
+    def __post_init__(self) -> None:
+        redact.protect(self._value)
 
     def reveal(self) -> str:
         """Return the value, for the one place that sends it to Docker or in a request."""

@@ -3,40 +3,78 @@
 from __future__ import annotations
 
 import base64
+import bisect
 import html
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+import sys
+import threading
+from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
-from deploy_action.inputs import Secret
-
-__all__ = ["Redactor", "escape", "excerpt"]
+__all__ = ["SHORTEST", "Redactor", "escape", "excerpt", "redact"]
 
 _MASK = "***"
-_ENCODED_FROM = 4
-"""Shorter secrets are masked as they stand only: their encodings would match everywhere."""
+SHORTEST = 4
+"""Characters of a value that is masked."""
+_WRAPPED_FROM = 8
+_GAP = re.compile(r"\s+")
+"""Left out when a secret is looked for: a long line may be wrapped anywhere."""
 _EXCERPT_CHARACTERS = 200
 _NAMED_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class Redactor:
-    """Masks secrets: each value, each of its lines, and both in URL, JSON, HTML, hex and base64
-    encoding, base64 at each of the three alignments that it can have inside a longer text (as in
-    ``Authorization: Basic``).
+    """Masks what it protects: each value, each of its lines, and both in URL, JSON, HTML, hex and
+    base64 encoding, base64 at each of the three alignments that it can have inside a longer text
+    (as in ``Authorization: Basic``). Whatever is longer than seven characters is also found where
+    it is wrapped over several lines.
+
+    Values of less than four characters stay: masked, they would turn every page into asterisks.
     """
 
-    __slots__ = ("_forms",)
+    __slots__ = ("_forms", "_guard", "_public", "_values")
 
-    def __init__(self, secrets: Mapping[str, Secret]) -> None:
-        forms = {form for secret in secrets.values() for form in _forms(secret.reveal())}
-        # The longest first: a short form must not break up a longer one.
-        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+    def __init__(self, *values: str) -> None:
+        self._guard = threading.Lock()
+        self._values = dict.fromkeys(values)
+        self._public: frozenset[str] = frozenset()
+        self._forms: tuple[str, ...] | None = None
+
+    def protect(self, value: str) -> None:
+        """Mask a value from now on."""
+        with self._guard:
+            if value not in self._values:
+                self._values[value] = None
+                self._forms = None
+
+    def spare(self, *words: str) -> None:
+        """Never mask these words, which everybody knows, though a secret may be one of them."""
+        with self._guard:
+            self._public |= set(words)
+            self._forms = None
+
+    def forget(self) -> None:
+        """Mask nothing any more."""
+        with self._guard:
+            self._values, self._public, self._forms = {}, frozenset(), None
 
     def __call__(self, text: str) -> str:
         """Return `text` with every secret replaced by ``***``."""
-        for form in self._forms:
-            text = text.replace(form, _MASK)
-        return text
+        found = sorted(self._spans(text))
+        pieces, position = [], 0
+        while found:
+            start, end = found.pop(0)
+            while found and found[0][0] < end:
+                end = max(end, found.pop(0)[1])
+            pieces += [text[position:start], _MASK]
+            position = end
+        return "".join((*pieces, text[position:])) if pieces else text
+
+    def bytes(self, content: bytes) -> bytes:
+        """Do the same with bytes, which need not be text."""
+        text = content.decode("utf-8", "surrogateescape")
+        return self(text).encode("utf-8", "surrogateescape")
 
     def excerpt(self, text: str) -> str:
         """Return the beginning of a text, masked and escaped; masked first, so that no secret is
@@ -46,6 +84,27 @@ class Redactor:
     def quote(self, text: str) -> str:
         """Return the excerpt in quotation marks."""
         return f'"{self.excerpt(text)}"'
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        unwrapped, origins = _unwrap(text)
+        for form in self._known_forms():
+            if len(form) < _WRAPPED_FROM:
+                yield from _occurrences(form, text)
+                continue
+            for start, end in _occurrences(form, unwrapped):
+                yield _origin(start, origins), _origin(end - 1, origins) + 1
+
+    def _known_forms(self) -> tuple[str, ...]:
+        with self._guard:
+            if self._forms is None:
+                secret = (v for v in self._values if v.strip() not in self._public)
+                self._forms = tuple({form for value in secret for form in _forms(value)})
+            return self._forms
+
+
+redact = Redactor()
+"""What masks every secret of this process: whoever makes a `Secret` makes it known here. Text from
+outside goes through it where it enters; errors do when they are made."""
 
 
 def escape(text: str) -> str:
@@ -67,18 +126,37 @@ def _code(character: str) -> str:
 
 
 def _forms(value: str) -> Iterator[str]:
-    stripped = value.strip()
-    for text in {value, stripped, *(line.strip() for line in _lines(value))}:
-        if not text:
-            continue
-        yield text
-        if len(text) >= _ENCODED_FROM:
-            yield from _encodings(text)
+    for text in {value, value.strip(), *map(str.strip, value.splitlines())}:
+        # Short lines, such as the brace of a JSON key file, are no secret.
+        if len(text.strip()) >= SHORTEST:
+            for form in (text, *_encodings(text)):
+                unwrapped = _GAP.sub("", form)
+                yield unwrapped if len(unwrapped) >= _WRAPPED_FROM else form
 
 
-def _lines(value: str) -> Iterable[str]:
-    """Leave out lines of one to three characters, such as a brace of a JSON key file."""
-    return (line for line in value.splitlines() if len(line.strip()) >= _ENCODED_FROM)
+def _occurrences(form: str, text: str) -> Iterator[tuple[int, int]]:
+    start = text.find(form)
+    while start >= 0:
+        yield start, start + len(form)
+        start = text.find(form, start + 1)
+
+
+def _unwrap(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return a text without blanks and line breaks, and where each of its parts begins, there and
+    in `text`."""
+    parts, origins, position, length = [], [(0, 0)], 0, 0
+    for gap in _GAP.finditer(text):
+        parts.append(text[position : gap.start()])
+        length += len(parts[-1])
+        position = gap.end()
+        origins.append((length, position))
+    return "".join((*parts, text[position:])), origins
+
+
+def _origin(position: int, origins: list[tuple[int, int]]) -> int:
+    index = bisect.bisect_right(origins, (position, sys.maxsize)) - 1
+    unwrapped, original = origins[index]
+    return original + position - unwrapped
 
 
 def _encodings(text: str) -> Iterator[str]:

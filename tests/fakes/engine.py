@@ -27,6 +27,7 @@ from deploy_action.platforms.docker.engine.protocol import (
     Interaction,
     NameTaken,
 )
+from deploy_action.redaction import redact
 
 __all__ = ["FakeEngine"]
 
@@ -307,7 +308,7 @@ class FakeEngine:
         """Return the last lines."""
         with self._call("logs", self._words(container_id)) as machine:
             found = machine.find(container_id)
-            return "" if found is None else "".join(f"{line}\n" for line in found.log[-lines:])
+            return "" if found is None else redact("".join(f"{n}\n" for n in found.log[-lines:]))
 
     def read_file(self, container_id: str, path: str) -> bytes | None:
         """Look a file up."""

@@ -30,6 +30,7 @@ from deploy_action.github.context import Context
 from deploy_action.github.event import pull_request
 from deploy_action.inputs import Secret
 from deploy_action.interruption import uninterrupted
+from deploy_action.redaction import redact
 
 if TYPE_CHECKING:
     from deploy_action.github.publishing import Publisher
@@ -59,6 +60,7 @@ def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     try:
         secrets = tuple(named_secrets(environ))
         for _, value in secrets:
+            redact.protect(value)
             for text in masked_texts(value):
                 commands.mask(text)
         return _run(environ, commands, secrets)

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from deploy_action.action.inputs import action_inputs
 from deploy_action.errors import BadInput
+from deploy_action.inputs import CREDENTIALS
 
 __all__ = ["handed_secrets", "lost_outputs", "masked_texts", "named_secrets", "trivial_secrets"]
 
 _SECRET_INPUTS = ("INPUT_SSH-KEY", "INPUT_GITHUB-TOKEN")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TOKENS = ("GITHUB_TOKEN", "ACTIONS_RUNTIME_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
-_OWN = ("DEPLOY_PROOF_KEY",)
 
 
 _SHORTEST_LINE = 3
@@ -30,7 +29,7 @@ def named_secrets(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
     A deploy.yaml that cannot be read declares nothing; no command will use it either.
     """
-    for name in (*_SECRET_INPUTS, *_TOKENS, *_OWN):
+    for name in (*_SECRET_INPUTS, *CREDENTIALS):
         if environ.get(name):
             yield name, environ[name]
     handed = environ.get("INPUT_SECRETS", "")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from deploy_action.checks.result import CheckFailure, CheckFailureKind
 from deploy_action.checks.smoke_kind import SmokeContext, SmokeKind
 from deploy_action.config.model import CommandSmoke
+from deploy_action.redaction import redact
 
 __all__ = ["COMMAND"]
 
@@ -18,7 +19,7 @@ def _describe(test: CommandSmoke, code: Callable[[object], str]) -> str:
 
 
 def _run(test: CommandSmoke, context: SmokeContext) -> tuple[CheckFailure, ...]:
-    target, redact = context.target, context.redact
+    target = context.target
     if target.run_command is None:
         detail = f"commands cannot be run in {target.where}"
         return (CheckFailure(CheckFailureKind.NOT_SUPPORTED, detail),)

@@ -11,7 +11,7 @@ from typing import Self
 
 from deploy_action.checks.dialer import AddressNotAllowed
 from deploy_action.checks.result import CheckFailure, CheckFailureKind
-from deploy_action.redaction import Redactor
+from deploy_action.redaction import redact
 
 __all__ = ["Deadline", "NoAnswer", "explain"]
 
@@ -23,7 +23,7 @@ class NoAnswer(Exception):
         super().__init__(detail)
         self.kind = kind
 
-    def failure(self, redact: Redactor) -> CheckFailure:
+    def failure(self) -> CheckFailure:
         """Return it as a check's failure, without secrets."""
         return CheckFailure(self.kind, redact.excerpt(str(self)))
 

@@ -14,7 +14,7 @@ from deploy_action.checks.smoke_kind import SmokeContext, SmokeKind
 from deploy_action.config.model import HttpSmoke
 from deploy_action.inputs import Secret
 from deploy_action.jsonpath import Missing, equal, look_up
-from deploy_action.redaction import Redactor
+from deploy_action.redaction import redact
 
 __all__ = ["HTTP"]
 
@@ -32,7 +32,7 @@ def _describe(test: HttpSmoke, code: Callable[[object], str]) -> str:
 
 
 def _run(test: HttpSmoke, context: SmokeContext) -> tuple[CheckFailure, ...]:
-    redact, identity = context.redact, context.identity
+    identity = context.identity
     try:
         headers = {name: _fill(value, context.secrets) for name, value in test.headers.items()}
         body = None if test.body is None else _fill(test.body, context.secrets).encode()
@@ -47,9 +47,9 @@ def _run(test: HttpSmoke, context: SmokeContext) -> tuple[CheckFailure, ...]:
             redirects=test.redirects,
         )
     except NoAnswer as error:
-        return (error.failure(redact),)
-    wrong_release = identity.check_header(response.headers, redact) if identity else ()
-    return (*wrong_release, *_differences(test, response, redact))
+        return (error.failure(),)
+    wrong_release = identity.check_header(response.headers) if identity else ()
+    return (*wrong_release, *_differences(test, response))
 
 
 def _fill(text: str, secrets: Mapping[str, Secret]) -> str:
@@ -68,17 +68,15 @@ def _fill(text: str, secrets: Mapping[str, Secret]) -> str:
     return _VARIABLE.sub(value, text)
 
 
-def _differences(
-    test: HttpSmoke, response: HttpResponse, redact: Redactor
-) -> tuple[CheckFailure, ...]:
+def _differences(test: HttpSmoke, response: HttpResponse) -> tuple[CheckFailure, ...]:
     """Return everything in which an answer differs from what the test expects.
 
     With a wrong status the rest is left out: an error page has none of what is expected.
     """
     if response.status not in test.status:
-        return (_wrong_status(test, response, redact),)
-    in_body = (*_body(test, response, redact), *_json(test, response, redact))
-    failures = (*_headers(test, response, redact), *in_body, *_latency(test, response))
+        return (_wrong_status(test, response),)
+    in_body = (*_body(test, response), *_json(test, response))
+    failures = (*_headers(test, response), *in_body, *_latency(test, response))
     if not in_body:
         return failures
     truncated = ", of which only the first 4 MiB were read" if response.truncated else ""
@@ -86,7 +84,7 @@ def _differences(
     return (*failures[:-1], replace(failures[-1], detail=f"{failures[-1].detail}; {excerpt}"))
 
 
-def _wrong_status(test: HttpSmoke, response: HttpResponse, redact: Redactor) -> CheckFailure:
+def _wrong_status(test: HttpSmoke, response: HttpResponse) -> CheckFailure:
     expected = " or ".join(str(code) for code in test.status)
     location = response.headers.get("Location", "")
     hint = f", redirects to {redact.quote(location)}" if location else ""
@@ -95,7 +93,7 @@ def _wrong_status(test: HttpSmoke, response: HttpResponse, redact: Redactor) -> 
     return CheckFailure(CheckFailureKind.WRONG_STATUS, detail)
 
 
-def _headers(test: HttpSmoke, response: HttpResponse, redact: Redactor) -> Iterator[CheckFailure]:
+def _headers(test: HttpSmoke, response: HttpResponse) -> Iterator[CheckFailure]:
     """A value that ends in ``*`` is a prefix, ``*`` alone any value."""
     for name, expected in test.response_headers.items():
         got = response.headers.get(name)
@@ -111,7 +109,7 @@ def _headers(test: HttpSmoke, response: HttpResponse, redact: Redactor) -> Itera
             yield CheckFailure(CheckFailureKind.WRONG_HEADER, detail)
 
 
-def _body(test: HttpSmoke, response: HttpResponse, redact: Redactor) -> Iterator[CheckFailure]:
+def _body(test: HttpSmoke, response: HttpResponse) -> Iterator[CheckFailure]:
     text = response.text
     for expected in test.contains:
         if expected not in text:
@@ -134,7 +132,7 @@ def _body(test: HttpSmoke, response: HttpResponse, redact: Redactor) -> Iterator
             yield CheckFailure(CheckFailureKind.INVALID_PATTERN, detail)
 
 
-def _json(test: HttpSmoke, response: HttpResponse, redact: Redactor) -> Iterator[CheckFailure]:
+def _json(test: HttpSmoke, response: HttpResponse) -> Iterator[CheckFailure]:
     if not test.json:
         return
     try:

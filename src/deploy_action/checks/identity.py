@@ -14,7 +14,7 @@ from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import Health, Retry
 from deploy_action.jsonpath import Missing, look_up
-from deploy_action.redaction import Redactor
+from deploy_action.redaction import redact
 from deploy_action.releases.model import Release
 
 __all__ = ["IdentityExpectation", "check_identity"]
@@ -55,17 +55,15 @@ class IdentityExpectation:
             expected=expected,
         )
 
-    def check_header(
-        self, headers: Mapping[str, str], redact: Redactor
-    ) -> tuple[CheckFailure, ...]:
+    def check_header(self, headers: Mapping[str, str]) -> tuple[CheckFailure, ...]:
         """Return why an answer to any request is another release's; an answer that does not
         carry the header (a static file) proves nothing and passes."""
         got = headers.get(self.header) if self.header else None
         if got is None or got == self.expected:
             return ()
-        return (self._wrong_release(self.header, got, redact),)
+        return (self._wrong_release(self.header, got),)
 
-    def check_json(self, response: HttpResponse, redact: Redactor) -> tuple[CheckFailure, ...]:
+    def check_json(self, response: HttpResponse) -> tuple[CheckFailure, ...]:
         """Return why the release that a JSON answer names is not the expected one."""
         try:
             got = str(look_up(json.loads(response.body), self.json))
@@ -75,9 +73,9 @@ class IdentityExpectation:
         except (ValueError, RecursionError):
             detail = f"the answer from {self.path} is not JSON: {redact.quote(response.text)}"
             return (CheckFailure(CheckFailureKind.NOT_JSON, detail),)
-        return () if got == self.expected else (self._wrong_release(self.json, got, redact),)
+        return () if got == self.expected else (self._wrong_release(self.json, got),)
 
-    def _wrong_release(self, where: str, got: str, redact: Redactor) -> CheckFailure:
+    def _wrong_release(self, where: str, got: str) -> CheckFailure:
         detail = (
             f"another release answered: {where} is {redact.quote(got)}, expected {self.expected}"
         )
@@ -91,20 +89,18 @@ def check_identity(
     clock: Clock,
     timeout_seconds: float = 5.0,
     retry: Retry = ONCE,
-    redact: Redactor | None = None,
 ) -> CheckResult:
     """Ask the application which release it is.
 
     Args:
         timeout_seconds: for one try.
-        redact: masks secrets in the details.
     """
     return attempt(
         "identity",
         target.where,
         retry=retry,
         clock=clock,
-        one_try=lambda: _try(expectation, target, clock, timeout_seconds, redact or Redactor({})),
+        one_try=lambda: _try(expectation, target, clock, timeout_seconds),
     )
 
 
@@ -113,19 +109,18 @@ def _try(
     target: Target,
     clock: Clock,
     timeout_seconds: float,
-    redact: Redactor,
 ) -> tuple[CheckFailure, ...]:
     request = HttpRequest(path=expectation.path, headers=expectation.headers)
     try:
         response = send(request, target, clock=clock, timeout_seconds=timeout_seconds)
     except NoAnswer as error:
-        return (error.failure(redact),)
+        return (error.failure(),)
     if not 200 <= response.status < 300:
         detail = f"status {response.status} from {expectation.path}"
         return (CheckFailure(CheckFailureKind.WRONG_STATUS, detail),)
     if not expectation.header:
-        return expectation.check_json(response, redact)
+        return expectation.check_json(response)
     if expectation.header not in response.headers:
         detail = f"the answer from {expectation.path} has no header {expectation.header}"
         return (CheckFailure(CheckFailureKind.NO_RELEASE, detail),)
-    return expectation.check_header(response.headers, redact)
+    return expectation.check_header(response.headers)

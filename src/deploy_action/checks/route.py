@@ -8,7 +8,7 @@ from deploy_action.checks.result import CheckFailure, CheckFailureKind, CheckRes
 from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.config.model import Retry
-from deploy_action.redaction import Redactor
+from deploy_action.redaction import redact
 
 __all__ = ["check_route"]
 
@@ -31,7 +31,7 @@ def check_route(
         try:
             answer = send(request, target, clock=clock, timeout_seconds=_TIMEOUT_SECONDS)
         except NoAnswer as error:
-            return (error.failure(Redactor({})),)
+            return (error.failure(),)
         return _elsewhere(answer, f"{redirect_to}{path}") if redirect_to else ()
 
     return attempt("route", target.where, retry=retry, clock=clock, one_try=one_try)
@@ -41,6 +41,6 @@ def _elsewhere(answer: HttpResponse, wanted: str) -> tuple[CheckFailure, ...]:
     location = answer.headers.get("Location")
     if (answer.status, location) == (_PERMANENT_REDIRECT, wanted):
         return ()
-    said = Redactor({}).quote(location or "nothing")
+    said = redact.quote(location or "nothing")
     detail = f"status {answer.status} and Location {said}, expected a redirect to {wanted}"
     return (CheckFailure(CheckFailureKind.WRONG_STATUS, detail),)

@@ -16,7 +16,6 @@ from deploy_action.checks.tcp_smoke import TCP
 from deploy_action.clock import Clock
 from deploy_action.config.model import Retry, SmokeTest
 from deploy_action.inputs import Secret
-from deploy_action.redaction import Redactor
 
 __all__ = ["KINDS", "applies", "describe", "run_smoke"]
 
@@ -59,13 +58,10 @@ def run_smoke(
         identity: which release must answer; checked first, where the target leads to it, and on every HTTP answer that carries
             its header. None where the old release may answer too (a canary).
     """
-    redact = Redactor(secrets)
-    context = SmokeContext(
-        target=target, secrets=secrets, identity=identity, clock=clock, redact=redact
-    )
+    context = SmokeContext(target=target, secrets=secrets, identity=identity, clock=clock)
     results: list[CheckResult] = []
     if identity is not None and target.reaches(identity.path):
-        results.append(check_identity(identity, target, clock=clock, redact=redact))
+        results.append(check_identity(identity, target, clock=clock))
     for test in tests:
         if applies(test, only):
             passing = all(result.passed for result in results)

@@ -11,7 +11,6 @@ from deploy_action.checks.result import CheckFailure
 from deploy_action.checks.target import Target
 from deploy_action.clock import Clock
 from deploy_action.inputs import Secret
-from deploy_action.redaction import Redactor
 
 __all__ = ["Place", "SmokeContext", "SmokeKind"]
 
@@ -27,7 +26,6 @@ class SmokeContext:
     secrets: Mapping[str, Secret]
     identity: IdentityExpectation | None
     clock: Clock
-    redact: Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from deploy_action.checks.exchange import Deadline, explain
 from deploy_action.checks.result import CheckFailure, CheckFailureKind
 from deploy_action.checks.smoke_kind import Place, SmokeContext, SmokeKind
 from deploy_action.config.model import TcpSmoke
-from deploy_action.redaction import Redactor
+from deploy_action.redaction import redact
 
 __all__ = ["TCP"]
 
@@ -42,17 +42,17 @@ def _run(test: TcpSmoke, context: SmokeContext) -> tuple[CheckFailure, ...]:
                 if test.send:
                     connection.sendall(test.send.encode())
                 if test.expect:
-                    return _expect(connection, test.expect, deadline, context.redact)
+                    return _expect(connection, test.expect, deadline)
                 return _stays_open(connection, min(_STAYS_OPEN_SECONDS, deadline.seconds), port)
         except OSError as error:
             if deadline.expired:
                 detail = f"no answer within {test.timeout_seconds:g} s"
                 return (CheckFailure(CheckFailureKind.TIMED_OUT, detail),)
-            return (explain(error, port).failure(context.redact),)
+            return (explain(error, port).failure(),)
 
 
 def _expect(
-    connection: socket.socket, expected: str, deadline: Deadline, redact: Redactor
+    connection: socket.socket, expected: str, deadline: Deadline
 ) -> tuple[CheckFailure, ...]:
     prefix = expected.encode()
     got = bytearray()

@@ -20,6 +20,7 @@ from deploy_action.commands import perform
 from deploy_action.errors import BadInput, ExitCode
 from deploy_action.events.observers import ObserverContext, observers
 from deploy_action.inputs import Inputs
+from deploy_action.redaction import redact
 from deploy_action.render.as_json import serialize
 from deploy_action.render.terminal import RenderContext, show_report
 from deploy_action.results.outcome import Outcome
@@ -201,7 +202,7 @@ def bug(
     what = f"{type(error).__name__}{place}"
     verbose = bool({"-v", "--verbose"} & set(argv)) or bool(environ.get("DEPLOY_ACTION_DEBUG"))
     if verbose:
-        err.write("".join(traceback.format_exception(error)))
+        err.write(redact("".join(traceback.format_exception(error))))
     err.write(
         f"deploy-action: a bug: {what}. Please report it, with the output of the same command"
         f" and --verbose (look it over for secrets first): {_ISSUES}\n"

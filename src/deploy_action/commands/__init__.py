@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from deploy_action.errors import BadInput, DeployActionError, ErrorCode
 from deploy_action.events.model import CommandFinished, CommandStarted
 from deploy_action.events.stream import EventStream
+from deploy_action.inputs import CREDENTIALS
 from deploy_action.interruption import uninterrupted
+from deploy_action.redaction import redact
 from deploy_action.results.outcome import Outcome
 from deploy_action.results.reports import with_notes
 from deploy_action.suggest import suggestion
@@ -146,6 +148,8 @@ def perform(name: str, inputs: Inputs, observers: Sequence[Observer] = ()) -> Re
     Raises:
         Exception: a bug; everything but `DeployActionError` is passed on.
     """
+    for credential in CREDENTIALS:
+        redact.protect(inputs.environ.get(credential, ""))
     stream = EventStream(observers)
     stream.publish(CommandStarted(command=name, environment=inputs.environment or ""))
     report: Report

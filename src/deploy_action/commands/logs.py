@@ -14,6 +14,7 @@ from deploy_action.config.select import select_environment
 from deploy_action.errors import BadInput, DeployActionError, ErrorCode, Interrupted
 from deploy_action.parallel import Cancel, run_parallel
 from deploy_action.platforms.connection import connect_platform
+from deploy_action.redaction import redact
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.results.reports import Logs
 
@@ -138,7 +139,7 @@ class _Printer:
         where = f"{source.host} " if self._several else ""
         prefix = f"{where}{source.replica.name} | ".encode() if self._prefixed else b""
         with self._guard:
-            self._events.output(prefix + content.rstrip(b"\r\n") + b"\n")
+            self._events.output(prefix + redact.bytes(content.rstrip(b"\r\n")) + b"\n")
 
 
 def _read(

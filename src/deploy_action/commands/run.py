@@ -19,6 +19,7 @@ from deploy_action.missing_secret import advise
 from deploy_action.platforms.connection import connect_platform
 from deploy_action.platforms.docker.replicas import of_release, task_spec
 from deploy_action.platforms.docker.volumes import discard
+from deploy_action.redaction import redact
 from deploy_action.releases.secrets import available_secrets
 from deploy_action.results.reports import TaskRun
 
@@ -190,6 +191,7 @@ class _Listener:
     def _read(self, stream: socket.socket, error: bool) -> None:
         with stream.makefile("rb") as reader:
             while content := reader.readline(_LONGEST_LINE):
+                content = redact.bytes(content)
                 with self._guard:
                     self._lines.append(content.decode(errors="replace").rstrip("\r\n"))
                 self._events.output(content, error=error)

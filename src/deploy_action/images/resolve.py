@@ -18,6 +18,7 @@ from deploy_action.config.references import (
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.inputs import GITHUB_TOKEN, may_be_password
 from deploy_action.missing_secret import advise
+from deploy_action.redaction import redact
 from deploy_action.releases.model import ResolvedImage
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def credentials(
             remedy=advice.remedy,
             code=ErrorCode.SECRET_MISSING,
         )
+    redact.protect(password)
     return login.username, password
 
 

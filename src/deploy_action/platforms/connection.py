@@ -12,6 +12,7 @@ from deploy_action.clock import SystemClock
 from deploy_action.interruption import interruptible
 from deploy_action.platforms.docker.platform import DockerPlatform, connect_hosts
 from deploy_action.platforms.protocol import Holder
+from deploy_action.redaction import redact
 
 if TYPE_CHECKING:
     from deploy_action.clock import Clock
@@ -72,6 +73,7 @@ def connect_platform(
     Raises:
         HostUnreachable: a host does not answer; none was touched.
     """
+    _protect(environment, inputs)
     clock = SystemClock()
     stamp = clock.now().strftime("%Y%m%dT%H%M%SZ")
     with (
@@ -88,3 +90,16 @@ def connect_platform(
             platform=platform,
             id=f"{stamp}-{os.urandom(3).hex()}",
         )
+
+
+def _protect(environment: Environment, inputs: Inputs) -> None:
+    """Have everything masked that the environment keeps secret, also where this command does not
+    need it: a log may quote it."""
+    redact.spare(environment.service, environment.name)
+    names = {*environment.secrets}
+    if environment.registry is not None:
+        names.add(environment.registry.password_secret)
+    if environment.route is not None and environment.route.certificate is not None:
+        names.add(environment.route.certificate.secret or "")
+    for name in names:
+        redact.protect(inputs.environ.get(name, ""))

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.missing_secret import advise
+from deploy_action.redaction import SHORTEST
 
 if TYPE_CHECKING:
     from deploy_action.config.model import Environment
     from deploy_action.inputs import Inputs, Secret
 
-__all__ = ["available_secrets", "fingerprints", "required_secrets"]
+__all__ = ["available_secrets", "fingerprints", "required_secrets", "short_secrets"]
 
 
 def required_secrets(environment: Environment, inputs: Inputs) -> dict[str, Secret]:
@@ -47,6 +48,11 @@ def available_secrets(
     names = [name for name in configuration.secrets if name in today.secrets]
     values = {name: inputs.secret(name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def short_secrets(secrets: Mapping[str, Secret]) -> list[str]:
+    """Return the names of values so short that no output can do without them."""
+    return [name for name, secret in secrets.items() if 0 < len(secret.reveal().strip()) < SHORTEST]
 
 
 def fingerprints(secrets: Mapping[str, Secret], key: bytes) -> dict[str, str]:

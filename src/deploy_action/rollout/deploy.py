@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.errors import DeployActionError
-from deploy_action.redaction import Redactor
 from deploy_action.releases.ledger import current_deployment
 from deploy_action.releases.model import Deployment, Kind
+from deploy_action.releases.secrets import short_secrets
+from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.rollout.context import Credentials, RolloutContext
 from deploy_action.rollout.execute import execute
@@ -94,7 +95,11 @@ def deploy_release(
     plan = platform.plan(attempt.kind, release, seen)
     if plan.unchanged:
         return _repair(platform, store, seen, plan, attempt)
-    log = RolloutLog(clock=clock, begun=clock.monotonic(), redact=Redactor(attempt.secrets))
+    log = RolloutLog(clock=clock, begun=clock.monotonic())
+    for name in short_secrets(attempt.secrets):
+        log.note(
+            Note(NoteCode.SECRET_TRIVIAL, f"the value of {name} is not masked: it is too short")
+        )
     entry = _entry(plan, attempt, clock)
     context: RolloutContext[Any] = RolloutContext(
         plan=plan,

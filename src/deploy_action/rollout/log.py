@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeployActionError
-from deploy_action.redaction import Redactor
+from deploy_action.redaction import redact
 from deploy_action.releases.model import Excerpt, Phase
 from deploy_action.rollout.log_excerpt import notable_lines
 
@@ -28,13 +28,11 @@ class RolloutLog:
     Attributes:
         begun: monotonic seconds at which the timeline starts.
         notes: what people should know, also in the ledger.
-        logs: of containers that were removed, by name and host, as they came.
-        redact: masks the values of secrets.
+        logs: of containers that were removed, by name and host, without secrets.
     """
 
     clock: Clock
     begun: float
-    redact: Redactor = field(default_factory=lambda: Redactor({}))
     notes: list[Note | str] = field(default_factory=list)
     logs: dict[str, str] = field(default_factory=dict)
     checks: list[CheckResult] = field(default_factory=list)
@@ -51,9 +49,9 @@ class RolloutLog:
         self.logs = dict(result.logs) | self.logs
 
     def excerpts(self) -> tuple[Excerpt, ...]:
-        """Return the first and last words of each log, without secrets."""
+        """Return the first and last words of each log."""
         return tuple(
-            Excerpt(title=f"log of {name}", lines=notable_lines(self.redact(text)))
+            Excerpt(title=f"log of {name}", lines=notable_lines(text))
             for name, text in self.logs.items()
         )
 
@@ -75,7 +73,7 @@ class RolloutLog:
 
 def first_line(error: BaseException) -> str:
     """Return an error's first line, or its type when it has no message."""
-    return (str(error).splitlines() or [type(error).__name__])[0] or type(error).__name__
+    return (redact(str(error)).splitlines() or [""])[0] or type(error).__name__
 
 
 def explain(error: BaseException) -> str:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from deploy_action.inputs import Secret
     from deploy_action.platforms.protocol import Platform, ReconcileResult, Store
-    from deploy_action.redaction import Redactor
     from deploy_action.rollout.context import RolloutContext
     from deploy_action.rollout.plan import Plan
     from deploy_action.rollout.step import Step
@@ -77,7 +76,7 @@ def undo(
     plan, log = context.plan, context.log
     context.cancel.set()
     store.require_held()
-    _redact(error, log.redact)
+    _bound(error)
     code = error.code if isinstance(error, DeployActionError) else ErrorCode.BUG
     text = f"failed: {first_line(error)}; going back to the previous release"
     context.events.undo_started(code, text)
@@ -130,13 +129,10 @@ def _ask_restored(
             context.events.say(f"{version} answers and serves, as before", host=host)
 
 
-def _redact(error: BaseException, redact: Redactor) -> None:
-    """Mask secrets that an answer, a health check or a hook printed."""
+def _bound(error: BaseException) -> None:
+    """Shorten a cause that an answer, a health check or a hook printed, and escape it."""
     if isinstance(error, DeployActionError):
-        error.what = redact(error.what)
-        error.cause = excerpt(redact(error.cause), _CAUSE_CHARACTERS)
-        error.remedy = redact(error.remedy)
-        error.args = (error.what,)
+        error.cause = excerpt(error.cause, _CAUSE_CHARACTERS)
 
 
 def _run_hook(step: Step, context: RolloutContext[Any]) -> None:

@@ -16,11 +16,10 @@ from deploy_action.checks.result import CheckFailureKind as Kind
 from deploy_action.checks.smoke import run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.config.model import Health, HttpSmoke, Identity, SmokeTest, TcpSmoke
-from deploy_action.inputs import Secret
 from deploy_action.jsonpath import Missing, equal, look_up, parse_path
 from deploy_action.platforms.docker.dialer import HostDialer
 from deploy_action.platforms.docker.engine.protocol import Engine
-from deploy_action.redaction import Redactor, excerpt
+from deploy_action.redaction import excerpt
 from deploy_action.releases.model import Release
 
 METADATA_ADDRESSES = (
@@ -142,18 +141,6 @@ def test_equality_is_json_s(left: object, right: object, same: bool) -> None:
     """Numbers by value, booleans apart from numbers, text apart from both."""
     assert equal(left, right) is same
     assert equal(right, left) is same
-
-
-def test_redaction_prefers_the_longest_secret() -> None:
-    """A secret that is part of another does not leave the other's rest behind."""
-    redact = Redactor({"A": Secret("abc"), "B": Secret("abcdef"), "C": Secret("")})
-    assert redact("abcdef abc") == "*** ***"
-
-
-def test_redaction_covers_each_line_of_a_key() -> None:
-    """A key file is masked line by line, its braces are not."""
-    redact = Redactor({"KEY": Secret("{\nlonger line\n}\n")})
-    assert redact("said: longer line {}") == "said: *** {}"
 
 
 def test_an_excerpt_is_bounded_and_printable() -> None:

@@ -25,6 +25,7 @@ from deploy_action.platforms.docker.serving import why_silent
 from deploy_action.platforms.docker.store import DockerStore
 from deploy_action.platforms.docker.tls import renew_certificate
 from deploy_action.platforms.protocol import ReconcileResult
+from deploy_action.redaction import redact
 from deploy_action.releases.model import Kind
 from deploy_action.releases.signatures import Signatures
 
@@ -59,6 +60,7 @@ class DockerPlatform:
         locked: the hosts while the lock is held; empty otherwise.
         partial: a host that does not answer is no error but noted in `unreachable`.
         unreachable: why a host does not answer.
+        secrets: names of the environment's secrets.
     """
 
     placement: Placement
@@ -71,6 +73,7 @@ class DockerPlatform:
     partial: bool = False
     unreachable: dict[str, str] = field(default_factory=dict)
     signatures: Signatures = field(default_factory=Signatures)
+    secrets: tuple[str, ...] = ()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -155,14 +158,22 @@ class DockerPlatform:
             found = run_parallel(lambda host: observe(host, images), list(self.locked.values()))
             for each in found:
                 each.ledger.require_signed(each.host)
-            return DockerObservation.of(found)
+            return self._protected(DockerObservation.of(found))
         found = run_parallel(lambda name: self._observe_unlocked(name, images), self.hosts)
         lost = [
             HostObservation(host=host, problem=why)
             for host, why in self.unreachable.items()
             if host not in self.engines
         ]
-        return DockerObservation.of([*found, *lost])
+        return self._protected(DockerObservation.of([*found, *lost]))
+
+    def _protected(self, seen: DockerObservation) -> DockerObservation:
+        """Have the values masked that containers were started with: they may be older ones."""
+        for host in seen.hosts:
+            for replica in host.replicas:
+                for name in self.secrets:
+                    redact.protect(replica.container.env.get(name, ""))
+        return seen
 
     def _observe_unlocked(self, name: str, images: Sequence[str]) -> HostObservation:
         engine = self.engines[name]
@@ -326,6 +337,7 @@ def connect_hosts(
             partial=partial,
             unreachable=unreachable,
             signatures=Signatures.of(environment, inputs.environ),
+            secrets=environment.secrets,
         )
     finally:
         for engine in engines.values():

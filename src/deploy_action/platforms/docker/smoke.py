@@ -15,7 +15,6 @@ from deploy_action.checks.smoke import run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.proof import served_by
-from deploy_action.redaction import Redactor
 
 if TYPE_CHECKING:
     from deploy_action.checks.result import CheckResult
@@ -121,8 +120,8 @@ class SmokeRunner:
         expected = self._expected()
         if expected is None or self.configuration.port is None:
             return ()
-        target, redact = self._replica_target(replica), Redactor(self.secrets)
-        return (check_identity(expected, target, clock=self.host.clock, redact=redact),)
+        target = self._replica_target(replica)
+        return (check_identity(expected, target, clock=self.host.clock),)
 
     def _expected(self) -> IdentityExpectation | None:
         return IdentityExpectation.of(self.configuration.health, self.release)

@@ -20,6 +20,7 @@ from deploy_action.platforms.docker.engine.protocol import (
     NameTaken,
 )
 from deploy_action.platforms.docker.engine.streams import frame_contents
+from deploy_action.redaction import redact
 
 __all__ = ["DockerContainers", "stop_survives_disconnect"]
 
@@ -153,12 +154,12 @@ class DockerContainers(DockerFiles):
                 *("containers", container_id, "logs"), stdout=True, stderr=True, tail=lines
             ),
         )
-        return frame_contents(output or b"").decode(errors="replace")
+        return redact(frame_contents(output or b"").decode(errors="replace"))
 
     def log_ends(self, container_id: str) -> str:
         first = self._log(container_id, _LOG_BYTES)
         if len(first) < _LOG_BYTES:
-            return frame_contents(first).decode(errors="replace")
+            return redact(frame_contents(first).decode(errors="replace"))
         # The engine cuts a line at 16 KiB: the last lines of a log of long ones may be too many.
         last = self._log(container_id, _TAIL_BYTES, tail=400)
         if len(last) == _TAIL_BYTES:
@@ -166,7 +167,7 @@ class DockerContainers(DockerFiles):
         # Lines that were cut may hold a part of a secret, which nothing would recognise.
         head = frame_contents(first).rpartition(b"\n")[0]
         tail = frame_contents(last)[-_LOG_BYTES:].partition(b"\n")[2]
-        return b"\n".join((head, tail)).decode(errors="replace")
+        return redact(b"\n".join((head, tail)).decode(errors="replace"))
 
     def _log(self, container_id: str, limit: int, **query: int) -> bytes:
         path = ("containers", container_id, "logs")
@@ -249,9 +250,9 @@ def _container(data: Mapping[str, Any]) -> Container:
         status=state["Status"],
         exit_code=state.get("ExitCode", 0),
         out_of_memory=bool(state.get("OOMKilled")),
-        error=state.get("Error", ""),
+        error=redact(state.get("Error", "")),
         health=health.get("Status", "none") or "none",
-        health_log=(log[-1].get("Output") or "").strip(),
+        health_log=redact((log[-1].get("Output") or "").strip()),
         addresses={name: endpoint_address(endpoint) for name, endpoint in networks.items()},
         restart=(host.get("RestartPolicy") or {}).get("Name") or "no",
         restarts=data.get("RestartCount") or 0,

@@ -53,6 +53,9 @@ class DockerStreams(DockerCalls):
         finally:
             deadline.cancel()
             stream.close()
+        if len(output) == _OUTPUT_BYTES:
+            # A line that was cut may hold a part of a secret, which nothing would recognise.
+            output = output.partition(b"\n")[2]
         text = output.decode(errors="replace")
         if timed_out:
             return Execution(

@@ -47,7 +47,7 @@ class RunHook:
             while code is None and host.clock.monotonic() < deadline:
                 context.cancel.check()
                 code = host.engine.wait(container_id, timeout_seconds=1.0)
-            output = context.log.redact(host.engine.logs(container_id, lines=30))
+            output = host.engine.logs(container_id, lines=30)
         finally:
             note = discard(host.engine, container_id)
             if note is not None:
