@@ -10,6 +10,7 @@ import json
 import queue
 import socket
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from deploy_action.config.model import Timeouts
 from deploy_action.platforms.docker.edge.edge import Edge
 from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
 from deploy_action.platforms.docker.edge.render import PROBE_HEADER, SERVED_BY_HEADER
-from deploy_action.platforms.docker.edge.state import Backend, Check, Server
+from deploy_action.platforms.docker.edge.state import Backend, Check, Server, name_socket
 from deploy_action.platforms.docker.lock import acquire
 
 NAME = "shop-production"
@@ -275,6 +276,21 @@ def test_a_silent_stream_ends_when_deploy_yaml_says(site: Site) -> None:
         connection.sendall(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
         # Nobody reads: for as long the application could write nothing.
         assert 0.7 < CUT.get(timeout=4) < 1.4
+
+
+def test_a_name_leads_to_the_application_whatever_is_asked_for(site: Site) -> None:
+    """Host and path of the route do not matter; lies about the client are removed. TCP too."""
+    socket_path = f"UNIX-CONNECT:{name_socket(NAME)}"
+    argv = ("docker", "exec", "-i", site.bench.name, "socat", "-t", "5", "-", socket_path)
+    # As the container that carries the name says it (PROXY protocol, version 1).
+    asked = b"PROXY TCP4 192.0.2.9 192.0.2.1 1234 80\r\nGET / HTTP/1.1\r\nHost: shop\r\n"
+    asked += b"X-Forwarded-For: 6.6.6.6\r\nConnection: close\r\n\r\n"
+    for protocol, client in (("http", ["192.0.2.9"]), ("tcp", ["6.6.6.6"])):
+        site.become(named=True, host="a.test", path="/x", protocol=protocol)
+        done = subprocess.run(argv, input=asked, capture_output=True, check=True)
+        seen = json.loads(done.stdout.partition(b"\r\n\r\n")[2])
+        assert [value for name, value in seen if name.lower() == "x-forwarded-for"] == client
+    site.become(named=False, host="", path="/", protocol="http")
 
 
 def _head(length: int) -> dict[str, str]:
