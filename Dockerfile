@@ -1,5 +1,6 @@
-# The action's image. Builds with the classic builder as well as with BuildKit.
-FROM debian:trixie-slim AS build
+# The action's image. Builds with the classic builder as well as with BuildKit. The base is named by digest;
+# scripts/ensure-images takes the local one.
+FROM debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f AS build
 RUN apt-get update -q && apt-get install -yq --no-install-recommends ca-certificates python3-venv
 COPY requirements/runtime.txt requirements/build.txt /build/requirements/
 # The environment is what the lock says, by hash; pip is in it for pip-audit alone.
@@ -16,7 +17,7 @@ RUN /build/venv/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /build 
         --no-compile /build/*.whl \
     && /opt/deploy-action/bin/python -m compileall -q -j 0 /opt/deploy-action/lib
 
-FROM debian:trixie-slim
+FROM debian:trixie-slim@sha256:a29215f6a35e51e22adffa17f89e9d2ef06214e64a2bad10d765c46aea49f11f
 RUN apt-get update -q \
     && apt-get install -yq --no-install-recommends \
         ca-certificates docker-buildx docker-cli git openssh-client python3 \

@@ -20,6 +20,7 @@ ENGINE := -n 3 --dist loadgroup
 # Tests that take too long for every change run in `make faults` only.
 SHORT := -m 'not faults and not long'
 REPORTS := build/reports
+AUDIT := .venv/bin/pip-audit --strict --require-hashes --disable-pip
 BENCHMARKS := budgets peers load_proof scaling hosts startup bandit_gate analysis
 
 .PHONY: help
@@ -48,6 +49,18 @@ lint: python ## Check style and common mistakes
 .PHONY: types
 types: python ## Check types
 	mypy
+
+.PHONY: audit
+audit: python ## Look up known vulnerabilities of the locked packages, and list them (needs PyPI)
+	@mkdir -p $(REPORTS)
+	@# What is shipped is listed whatever is found. Nothing is resolved or installed: the locks have all hashes.
+	failed=0; \
+	for lock in runtime build dev; do \
+	  $(AUDIT) --requirement requirements/$$lock.txt || failed=1; \
+	done; \
+	$(AUDIT) --requirement requirements/runtime.txt --format cyclonedx-json --output $(REPORTS)/sbom.json || \
+	  test -s $(REPORTS)/sbom.json; \
+	exit $$failed
 
 .PHONY: unit
 unit: python ## Run the unit tests, without Docker

@@ -104,7 +104,7 @@ class Run:
 
 
 def copy_of_this_repository(target: Path) -> Path:
-    """Copy what git tracks (and what it does not know yet), with the one rewritten line."""
+    """Copy what git tracks (and what it does not know yet), with the one rewritten line and the base image by its name."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -123,6 +123,11 @@ def copy_of_this_repository(target: Path) -> Path:
             rf"^( *){re.escape(SELF)}$", rf"\1{CALLED}", workflow.read_text(), flags=re.MULTILINE
         )
         workflow.write_text(text)
+    # No registry is needed here: scripts/ensure-base provides the image.
+    recipe = target / "Dockerfile"
+    recipe.write_text(
+        re.sub(r"^(FROM \S+)@sha256:\S+", r"\1", recipe.read_text(), flags=re.MULTILINE)
+    )
     subprocess.run(["git", "init", "-q", str(target)], check=True)
     return target
 
