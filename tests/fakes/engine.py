@@ -366,7 +366,8 @@ class FakeEngine:
             if argv[0].endswith("session"):
                 self._session(found, theirs, at_end=lambda: None).start()
                 return ours
-            threading.Thread(target=_connect, args=(machine, theirs, argv[-1]), daemon=True).start()
+            arguments = (machine, found, theirs, argv[-1])
+            threading.Thread(target=_connect, args=arguments, daemon=True).start()
             return ours
 
     def attach(self, container_id: str) -> socket.socket:
@@ -520,7 +521,9 @@ def _said(script: str) -> list[str]:
     return re.findall(r"echo (\w+)", script)
 
 
-def _connect(machine: FakeMachine, stream: socket.socket, where: str) -> None:
+def _connect(
+    machine: FakeMachine, container: FakeContainer, stream: socket.socket, where: str
+) -> None:
     """Be what answers at a socat address; the stream closes where nobody does."""
     with contextlib.suppress(OSError), contextlib.ExitStack() as undo:
         undo.callback(stream.close)
@@ -528,8 +531,11 @@ def _connect(machine: FakeMachine, stream: socket.socket, where: str) -> None:
         port = int(number)
 
         def ask(host: str) -> Reply | None:
-            edge = address == "127.0.0.1"
-            return machine.through_edge(port, host) if edge else machine.reply(address, port)
+            if address != "127.0.0.1":
+                return machine.reply(address, port)
+            if container.spec.labels.get("deploy-action.kind") == "name":
+                return machine.by_socket(container)
+            return machine.through_edge(port, host)
 
         if ask("") is not None:
             undo.pop_all()

@@ -281,12 +281,12 @@ class FakeMachine:
         with self.guard:
             self.catch_up()
             return [
-                self._by_socket(container)
+                self.by_socket(container)
                 for container in self.containers.values()
                 if container.status == "running" and name in container.names(network)
             ]
 
-    def _by_socket(self, container: FakeContainer) -> Reply | None:
+    def by_socket(self, container: FakeContainer) -> Reply | None:
         """Answer as what passes connections on to a socket of an edge does."""
         found = re.search(r"unix@(\S+) send-proxy", container.spec.env.get("CONFIGURATION", ""))
         haproxy = self.volume_of(container).haproxy if found else None

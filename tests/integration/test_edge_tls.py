@@ -181,6 +181,20 @@ def test_a_bad_certificate_changes_nothing(box: Sandbox) -> None:
     assert len(box.history()) == 1
 
 
+def test_a_certificate_is_for_every_name_and_monitor_sees_each(box: Sandbox) -> None:
+    """One that lacks a name is refused; with one that has both, one is answered, one redirected."""
+    box.configure(route=box.config["route"] | {"redirect_from": ["www.shop.test"]})
+    done = box.deploy("1.0.0")
+    assert (done.exit_code, "www.shop.test" in done.text) == (2, True), done.text
+    renew(box, "both", host=f"{HOST},DNS:www.shop.test")
+    box.deployed("1.0.0")
+    assert get(box)[0] == 200
+    assert get(box, host="www.shop.test")[0] == 308
+    seen = box.run("monitor").json
+    assert [check["passed"] for check in seen["checks"] if check["name"] == "route"] == [True, True]
+    assert [check["passed"] for check in seen["checks"] if check["name"] == "certificate"] == [True]
+
+
 def test_tls_comes_and_goes_with_releases(box: Sandbox) -> None:
     """From plain to TLS and back by a rollback and forth again, without the key being given."""
     route, url = box.config.pop("route"), box.config["url"]

@@ -97,4 +97,12 @@ def test_a_name_leads_to_what_serves_and_loses_nothing(box: Sandbox) -> None:
         assert box.run("rollback").exit_code == 0
     assert seen["lost"] == []
     assert set(seen["versions"]) == {"200 1.0.0", "200 2.0.0"}
-    assert len(box.containers("name", all=False)) == 1
+    [carrier] = box.containers("name", all=False)
+    assert box.run("monitor").exit_code == 0
+    docker("stop", "-t", "1", carrier)
+    seen = box.run("monitor").json
+    assert [check["where"] for check in seen["checks"] if not check["passed"]] == [
+        f"shop on network {box.edge}-users of local"
+    ]
+    box.deployed("1.0.0")
+    assert box.run("monitor").exit_code == 0

@@ -154,7 +154,7 @@ def _checks(
             if backend is not None and backend.maintenance:
                 notes.append(f"{name}: maintenance is on: nothing was asked through the edge")
             else:
-                checks += (*runner.route(), *runner.edge())
+                checks += (*runner.route(), *runner.names(), *runner.edge())
             if route.certificate is not None:
                 checks.append(_certificate(host, route, notes))
         return tuple(checks), tuple(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from deploy_action.errors import ErrorCode
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec, NetworkSpec
 from deploy_action.results.notes import NoteCode
 from deploy_action.results.outcome import Outcome, Result
+from deploy_action.results.reports import Monitoring
 
 NETWORK = "backend"
 
@@ -107,6 +109,26 @@ def test_two_environments_do_not_share_a_name(world: World) -> None:
     assert done.result is Result.DEPLOYED, done.error
     assert answers(world) == ["1.0.0"]
     assert NoteCode.NETWORK_NAME_TAKEN in map(code_of, done.notes)
+
+
+def test_a_name_that_leads_nowhere_is_noticed(world: World) -> None:
+    """By monitor; a deployment that finds it so is undone."""
+    world.deployed("1.0.0")
+    machine = world.machines["local"]
+    report = world.run("monitor")
+    assert isinstance(report, Monitoring)
+    assert [c.passed for c in report.checks if NETWORK in c.where] == [True]
+    carriers(machine)[0].status = "exited"
+    report = world.run("monitor")
+    assert isinstance(report, Monitoring)
+    assert [NETWORK in c.where for c in report.checks if not c.passed] == [True]
+    world.connect("local").start(carriers(machine)[0].id)
+    spec = carriers(machine)[0].spec
+    carriers(machine)[0].spec = dataclasses.replace(spec, env={})
+    done = world.deploy("2.0.0")
+    assert done.error is not None
+    assert done.error.code is ErrorCode.ROUTE_NOT_SERVED
+    assert machine.through_edge(8088).version == "1.0.0"  # type: ignore[union-attr]
 
 
 def test_a_lost_container_is_brought_back_and_a_removal_takes_it(world: World) -> None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.host import edge_image, rights
 from deploy_action.platforms.docker.edge.state import name_socket
-from deploy_action.platforms.docker.edge.upgrade import wait_until
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec, NameTaken, NetworkSpec
 
 if TYPE_CHECKING:
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.host import Host
     from deploy_action.platforms.docker.replicas import Placement
 
-__all__ = ["keep_names", "remove_names", "require_names"]
+__all__ = ["carriers", "keep_names", "remove_names", "require_names"]
 
 _NETWORK = "deploy-action.network"
 _PORT = "deploy-action.port"
-_READY_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 # The edge ends connections. Without it, as while it restarts, a new connection waits for half a minute.
 _CONFIGURATION = """\
@@ -89,6 +87,21 @@ def keep_names(host: Host, configuration: Environment) -> tuple[str, ...]:
     )
 
 
+def carriers(host: Host, configuration: Environment) -> Mapping[str, Container | None]:
+    """Return what carries the name on each network; nothing of a default name that others have."""
+    found: dict[str, Container | None] = dict.fromkeys(_wanted(host.placement, configuration))
+    for container in host.engine.containers(host.placement.selector("name")):
+        network = container.labels.get(_NETWORK, "")
+        if network in found:
+            found[network] = container
+    asked_for = configuration.network_alias is not None
+    return {
+        network: container
+        for network, container in found.items()
+        if container is not None or asked_for or _taken(host, configuration, network) is None
+    }
+
+
 def remove_names(host: Host) -> None:
     """Take the names of a service away."""
     for container in host.engine.containers(host.placement.selector("name")):
@@ -138,31 +151,11 @@ def _begin(
         except NameTaken:
             taken = _refusal(host, configuration, network, spec.name)
         else:
-            _start(host, configuration, created, network)
+            host.engine.start(created)
             return
     if configuration.network_alias is not None:
         raise taken
     yield f"{taken.what}, so this service has no name there; network_alias gives it another one"
-
-
-def _start(host: Host, configuration: Environment, created: str, network: str) -> None:
-    ready = ("socat", "-u", "OPEN:/dev/null", f"TCP:127.0.0.1:{configuration.port}")
-
-    def listens() -> bool:
-        container = host.engine.container(created)
-        if container is None or not container.running:
-            return False
-        return host.engine.execute(created, ready, timeout_seconds=_READY_SECONDS).exit_code == 0
-
-    host.engine.start(created)
-    if not wait_until(listens, host.clock, _READY_SECONDS):
-        logs = host.engine.logs(created, lines=5).strip()
-        host.engine.remove(created)
-        raise DeploymentFailed(
-            f"{host.name}: the name {configuration.alias} on network {network} does not work: {logs}",
-            remedy="network_alias: false in deploy.yaml does without it",
-            code=ErrorCode.EDGE_NOT_RUNNING,
-        )
 
 
 def _taken(host: Host, configuration: Environment, network: str) -> DeploymentFailed | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING
 from deploy_action.checks.attempt import ONCE
 from deploy_action.checks.health import edge_path
 from deploy_action.checks.identity import IdentityExpectation, check_identity
-from deploy_action.checks.result import CheckFailureKind
+from deploy_action.checks.result import CheckFailure, CheckFailureKind, CheckResult
 from deploy_action.checks.route import check_route
 from deploy_action.checks.smoke import run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.dialer import HostDialer
 from deploy_action.platforms.docker.edge.proof import served_by
+from deploy_action.platforms.docker.names import carriers
 
 if TYPE_CHECKING:
-    from deploy_action.checks.result import CheckResult
     from deploy_action.checks.served_by import ServedBy
     from deploy_action.config.model import Environment, Retry
     from deploy_action.inputs import Secret
@@ -114,6 +116,31 @@ class SmokeRunner:
                 for name in route.redirect_from
             ),
         )
+
+    def names(self, *, retry: Retry = ONCE) -> tuple[CheckResult, ...]:
+        """Ask by the service's name on each network of the user's, and tell whether ours answered."""
+        target = self._edge_target(alone=True)
+        alias, port = self.configuration.alias, self.configuration.port
+        if target.served_by is None or not alias or port is None:
+            return ()
+        results = []
+        for network, container in carriers(self.host, self.configuration).items():
+            where = f"{alias} on network {network} of {self.host.name}"
+            if container is None or not container.running:
+                failure = CheckFailure(CheckFailureKind.NO_ANSWER, "its container does not run")
+                results.append(CheckResult.of("route", where, (failure,), seconds=0.0, attempts=0))
+                continue
+            named = dataclasses.replace(
+                target,
+                where=where,
+                dialer=HostDialer(engine=self.host.engine, container_id=container.id),
+                address="127.0.0.1",
+                port=port,
+                host_header=alias,
+            )
+            path = edge_path(self.configuration)
+            results.append(check_route(named, path, self.host.clock, retry=retry))
+        return tuple(results)
 
     def identity(self, replica: Replica) -> tuple[CheckResult, ...]:
         """Ask the application itself which version it is, where deploy.yaml says how."""

@@ -57,4 +57,6 @@ class ShiftTraffic:
                 context.events.warn(note, host=host.name)
         for text in keep_names(host, context.plan.configuration):
             context.log.note(Note(NoteCode.NETWORK_NAME_TAKEN, text))
-        require_reached(SmokeRunner.of(context, host).route(retry=_RELOADING, others=True))
+        runner = SmokeRunner.of(context, host)
+        require_reached(runner.route(retry=_RELOADING, others=True))
+        require_reached(runner.names(retry=_RELOADING))
