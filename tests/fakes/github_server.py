@@ -87,6 +87,8 @@ ENDPOINTS = (
             "auto_inactive": bool,
         },
     ),
+    # https://docs.github.com/rest/deployments/environments
+    Endpoint(method="GET", path="environments/([^/]+)", needs=("actions=read",)),
     # https://docs.github.com/rest/issues/issues
     Endpoint(
         method="GET",
@@ -210,6 +212,7 @@ class FakeGitHub:
     comments: list[dict[str, Any]] = field(default_factory=list)
     tags: dict[str, dict[str, Any]] = field(default_factory=dict)
     refs: dict[str, str] = field(default_factory=dict)
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     """METHOD path, below the repository."""
@@ -255,6 +258,7 @@ class FakeGitHub:
             ("POST", "deployments"): lambda: self._deploy(body),
             ("GET", r"deployments/(\d+)/statuses"): lambda n: self._history(int(n)),
             ("POST", r"deployments/(\d+)/statuses"): lambda n: self._status(int(n), body),
+            ("GET", "environments/([^/]+)"): self._environment,
             ("GET", "issues"): lambda: self._list_issues(query),
             ("POST", "issues"): lambda: self._issue(body),
             ("PATCH", r"issues/(\d+)"): lambda n: self._change(int(n), body),
@@ -324,6 +328,11 @@ class FakeGitHub:
         made = {"id": sum(map(len, self.statuses.values())) + 1, **body}
         self.statuses[number].append(made)
         return made
+
+    def _environment(self, name: str) -> dict[str, Any]:
+        if name not in self.environments:
+            raise Refused(404, "Not Found")
+        return {"name": name, **self.environments[name]}
 
     def _list_issues(self, query: dict[str, str]) -> list[dict[str, Any]]:
         state = query.get("state", "open")

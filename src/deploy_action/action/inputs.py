@@ -36,6 +36,7 @@ COMMANDS = (
     "maintenance",
     "canary",
     "run",
+    "doctor",
     "docs",
 )
 """The values of `command`."""

@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _INTERRUPTED = 130
-_ON_HOSTS = frozenset(COMMANDS) - {"validate", "check", "build", "docs"}
-"""The commands that ask the hosts of deploy.yaml."""
+_ON_HOSTS = frozenset(COMMANDS) - {"validate", "check", "build", "doctor", "docs"}
+"""The commands that need the hosts of deploy.yaml; doctor says what is missing."""
 _READ_ONLY = frozenset({"validate", "check", "docs"})
 
 
@@ -166,11 +166,13 @@ def _show(
     from deploy_action.render.report_view import report_view
     from deploy_action.render.summary import summary
     from deploy_action.results.outcome import Outcome
-    from deploy_action.results.reports import with_notes
+    from deploy_action.results.reports import DoctorReport, with_notes
 
     context, news = Context.read(environ), ""
     place = {"repository": context.repository_url, "commit": context.commit}
     if publisher is not None:
+        if isinstance(report, DoctorReport):
+            report = publisher.with_settings(report)
         published = publisher.publish(report, summary(report, **place))
         report, news = published.report, published.release_notes
     values = outputs(report, news)
@@ -230,8 +232,14 @@ def _write_sarif(path: str, report: Outcome) -> None:
     from deploy_action.gates.sarif import sarif
 
     file = Path(path)
+    made = [folder for folder in file.parents if not folder.exists()]
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(sarif(report.gates, version=__version__)), encoding="utf-8")
+    # The container's root would keep the next checkout on a self-hosted runner from removing them.
+    owner = Path.cwd().stat()
+    for each in (file, *made):
+        with contextlib.suppress(OSError):
+            os.chown(each, owner.st_uid, owner.st_gid)
 
 
 def _text(report: Report) -> list[str]:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from deploy_action.commands.command import ENVIRONMENT, GATE_EXITS, Command
 from deploy_action.config import check, select_environments
 from deploy_action.config.model import EdgeOptions
+from deploy_action.missing_secret import advise
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.process import run as run_program
 from deploy_action.results.reports import Check, CheckState, DoctorReport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from deploy_action.config.model import DeployConfig, Environment
     from deploy_action.events.stream import EventStream
@@ -38,6 +39,7 @@ COMMAND = Command(
 
 _TOOL_SECONDS = 10.0
 _HOSTS_AT_ONCE = 16
+_GITHUB = "https://github.com"
 
 
 def run(inputs: Inputs, events: EventStream) -> DoctorReport:
@@ -51,7 +53,7 @@ def run(inputs: Inputs, events: EventStream) -> DoctorReport:
     config, problems = check(inputs.config)
     chosen = select_environments(config, inputs.environment) if config is not None else []
     checks = [_python(), *_tools(chosen), _configuration(inputs, config, len(problems))]
-    checks += _secrets(chosen, inputs)
+    checks += [*_secrets(chosen, inputs), *_runner(config, chosen, inputs.environ)]
     edges = {(host, each.edge) for each in chosen for host in each.hosts}
     targets = sorted(edges, key=lambda pair: (pair[0], pair[1].name))
     targets = targets or [("local", EdgeOptions())]
@@ -117,9 +119,53 @@ def _secrets(chosen: Sequence[Environment], inputs: Inputs) -> Iterable[Check]:
     """Report missing secrets as warnings: the workflow that deploys may have them."""
     for name in dict.fromkeys(secret for each in chosen for secret in each.secrets):
         if inputs.secret(name) is None:
+            advice = advise(name, inputs.environ)
+            because = f"; {advice.cause}" if advice.cause else ""
             yield Check(
                 subject=name,
                 state=CheckState.WARNING,
-                detail="this secret is not in the environment; a deployment from here needs it",
-                remedy=f"export {name}=…, or deploy from the workflow that has it",
+                detail=f"this secret is not set; a deployment from here needs it{because}",
+                remedy=advice.remedy
+                if because
+                else f"export {name}=…, or deploy from the workflow",
+            )
+
+
+def _runner(
+    config: DeployConfig | None, chosen: Sequence[Environment], environ: Mapping[str, str]
+) -> Iterable[Check]:
+    """Check what a job of GitHub Actions shows of its runner and its inputs."""
+    if environ.get("GITHUB_ACTIONS") != "true":
+        return
+    hosted = environ.get("RUNNER_ENVIRONMENT") == "github-hosted"
+    here = [
+        each.name for each in chosen if config is not None and each.name in config.without_hosts
+    ]
+    detail = f"{'GitHub-hosted' if hosted else 'self-hosted'}, {environ.get('RUNNER_ARCH', '')}"
+    if hosted and here:
+        yield Check(
+            subject="runner",
+            state=CheckState.MISSING,
+            detail=f"{', '.join(here)} has no hosts, and the engine of this machine goes with the job",
+            remedy="name hosts in deploy.yaml, or run the job on a runner of your own",
+        )
+    else:
+        yield Check(subject="runner", state=CheckState.OK, detail=detail.rstrip(", "))
+    server = environ.get("GITHUB_SERVER_URL", _GITHUB)
+    if server != _GITHUB and not server.endswith(".ghe.com"):
+        yield Check(
+            subject=server,
+            state=CheckState.WARNING,
+            detail="GitHub Enterprise Server does not know `uses: $/` of the reusable workflows",
+            remedy="use the action as a step, or a copy with a commit (docs/how-to/github.md)",
+        )
+    over_ssh = any(host.startswith("ssh://") for each in chosen for host in each.hosts)
+    for name, secret in (("ssh-key", "DEPLOY_SSH_KEY"), ("ssh-known-hosts", "DEPLOY_KNOWN_HOSTS")):
+        if over_ssh and not environ.get(f"INPUT_{name.upper()}", "").strip():
+            advice = advise(name, environ, own=secret)
+            yield Check(
+                subject=name,
+                state=CheckState.MISSING,
+                detail=f"the input is empty; {advice.cause}",
+                remedy=advice.remedy,
             )

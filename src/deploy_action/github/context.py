@@ -25,6 +25,8 @@ class Context:
     api_url: str = "https://api.github.com"
     event_file: str = ""
     """A file with the event as GitHub's webhooks describe it."""
+    called: bool = False
+    """Whether a reusable workflow of ours runs this."""
     on_github: bool = False
     """Whether this is a run of GitHub Actions at all."""
 
@@ -45,6 +47,7 @@ class Context:
             tag=environ.get("GITHUB_REF_NAME", "") if is_tag else "",
             api_url=environ.get("GITHUB_API_URL") or "https://api.github.com",
             event_file=environ.get("GITHUB_EVENT_PATH", ""),
+            called=bool(environ.get("DEPLOY_WORKFLOW")),
             on_github=environ.get("GITHUB_ACTIONS") == "true",
         )
 

@@ -6,6 +6,7 @@ Whatever fails becomes a note of the report; the result and the exit code stay w
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from deploy_action.github.event import pull_request
 from deploy_action.github.issue import keep_issue
 from deploy_action.github.live_tag import tag_live
 from deploy_action.github.release_notes import release_notes
+from deploy_action.github.settings import environment_checks
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
 from deploy_action.results.reports import with_notes
@@ -25,7 +27,7 @@ from deploy_action.results.reports import with_notes
 if TYPE_CHECKING:
     from deploy_action.github.context import Context
     from deploy_action.inputs import Secret
-    from deploy_action.results.reports import Report
+    from deploy_action.results.reports import Check, DoctorReport, Report
 
 __all__ = ["PublishOptions", "Published", "Publisher"]
 
@@ -94,12 +96,30 @@ class Publisher:
             notes += _guarded(NoteCode.ISSUE_NOT_WRITTEN, lambda: self._issue(report, page))
         return Published(report=with_notes(report, notes), release_notes="".join(news))
 
+    def with_settings(self, report: DoctorReport) -> DoctorReport:
+        """Add what the token sees of the repository's settings."""
+        return dataclasses.replace(report, checks=(*report.checks, *self._settings()))
+
+    def _settings(self) -> tuple[Check, ...]:
+        """Check what the token sees of the repository's settings."""
+        from deploy_action.config import check
+
+        config, _ = check(self._config)
+        names = [self._environment] if self._environment else config.environments if config else ()
+        with self._connected() as api:
+            if isinstance(api, ApiError):
+                return ()
+            return tuple(environment_checks(api, names))
+
     def _tag(self, outcome: Outcome) -> list[Note]:
         if outcome.deployment is None:
             return []
         with self._connected() as api:
             tag = api if isinstance(api, ApiError) else tag_live(api, outcome.deployment)
         if isinstance(tag, ApiError):
+            if self._context.called and tag.kind is ErrorKind.PERMISSION:
+                remedy = "pass the secret DEPLOY_GITHUB_TOKEN, a token that may write contents"
+                tag = dataclasses.replace(tag, remedy=remedy)
             return [Note(NoteCode.TAG_NOT_WRITTEN, f"no tag was made for what went live: {tag}")]
         return [Note(NoteCode.TAGGED, f"tagged as {tag}")]
 

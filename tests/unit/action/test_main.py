@@ -240,3 +240,16 @@ def test_a_fork_is_read_and_nothing_else(
     code, log = run(github | inputs)
     assert bool(asked) == (runs or source == "acme/shop"), log
     assert (code == ExitCode.BAD_INPUT) == (not asked)
+
+
+def test_a_file_for_code_scanning_belongs_to_the_owner_of_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next checkout of a self-hosted runner has to remove it, and its new folder."""
+    given: dict[str, tuple[int, int]] = {}
+    monkeypatch.setattr(os, "chown", lambda path, u, g: given.update({str(path): (u, g)}))
+    performed(monkeypatch, Outcome(result=Result.VALID))
+    run({"INPUT_SARIF-FILE": "reports/new/gates.sarif"})
+    owner = tmp_path.stat()
+    assert set(given) == {"reports/new/gates.sarif", "reports/new", "reports"}
+    assert set(given.values()) == {(owner.st_uid, owner.st_gid)}

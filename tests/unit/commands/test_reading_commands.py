@@ -205,3 +205,30 @@ def test_a_plan_without_a_host_is_refused_by_what_would_refuse_the_deployment(ro
     write(root)
     with fails_with(ErrorCode.INVALID_VERSION):
         plan.run(Inputs(environment="staging", offline=True), EventStream())
+
+
+def test_doctor_on_a_runner_checks_what_a_job_can_see(root: Path, silent_hosts: list[str]) -> None:
+    """An engine that goes with the job, a server without `$/`, an ssh key that did not arrive."""
+    write(root)
+    environ = {
+        "GITHUB_ACTIONS": "true",
+        "RUNNER_ENVIRONMENT": "self-hosted",
+        "GITHUB_SERVER_URL": "https://github.example.com",
+    }
+    found = rows(doctor.run(Inputs(environ=environ), EventStream()))
+    assert found["runner"].state is CheckState.OK
+    assert found["https://github.example.com"].state is CheckState.WARNING
+    assert found["ssh-key"].state is found["ssh-known-hosts"].state is CheckState.MISSING
+    assert "secrets: DATABASE_URL=" in found["DATABASE_URL"].remedy
+    hosted = {
+        **environ,
+        "RUNNER_ENVIRONMENT": "github-hosted",
+        "GITHUB_SERVER_URL": "https://github.com",
+        "INPUT_SSH-KEY": "k",
+        "INPUT_SSH-KNOWN-HOSTS": "h",
+    }
+    (root / "deploy.yaml").write_text("version: 1\nservice: shop\nimage: shop\nport: 8080\n")
+    found = rows(doctor.run(Inputs(environ=hosted), EventStream()))
+    assert found["runner"].state is CheckState.MISSING
+    assert not {"ssh-key", "ssh-known-hosts", "https://github.com"} & set(found)
+    assert not {"runner", "ssh-key"} & set(rows(doctor.run(Inputs(), EventStream())))

@@ -24,7 +24,7 @@ from deploy_action.events.stream import EventStream
 from deploy_action.github.comments import MOST_CHARACTERS
 from deploy_action.inputs import Inputs
 from deploy_action.results.outcome import Outcome, Result
-from deploy_action.results.reports import Monitoring, Report
+from deploy_action.results.reports import DoctorReport, Monitoring, Report
 
 SHOP = "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nport: 8080\n"
 BEFORE = "a" * 40
@@ -68,7 +68,14 @@ class Runner:
         head = {"repo": {"full_name": source}}
         self._event = {"number": 7, "pull_request": {"number": 7, "head": head}}
 
-    def step(self, command: str, report: Report | Exception, **given: Any) -> Step:
+    def step(
+        self,
+        command: str,
+        report: Report | Exception,
+        *,
+        environ: Any = None,
+        **given: Any,
+    ) -> Step:
         """Run a step."""
 
         def run(inputs: Inputs, progress: EventStream) -> Report:
@@ -84,7 +91,8 @@ class Runner:
             (self._directory / name).write_text("")
         (self._directory / "event").write_text(json.dumps(self._event))
         names = {name.replace("_", "-").upper(): value for name, value in given.items()}
-        environ = {
+        variables = {
+            **(environ or {}),
             "GITHUB_ACTIONS": self.on_github,
             "GITHUB_API_URL": self._github.url,
             "GITHUB_REPOSITORY": "acme/shop",
@@ -98,7 +106,7 @@ class Runner:
             **{f"INPUT_{name}": value for name, value in names.items()},
         }
         log = io.StringIO()
-        code = action.main(environ, log, log)
+        code = action.main(variables, log, log)
         assert TOKEN not in log.getvalue().replace(f"::add-mask::{TOKEN}", "")
         blocks = (self._directory / "out").read_text().split("<<end-")
         outputs = {
@@ -219,7 +227,7 @@ def test_outside_of_github_nothing_is_recorded(runner: Runner, github: FakeGitHu
     ],
 )
 def test_a_wish_that_cannot_be_granted_is_bad_input(
-    runner: Runner, command: str, given: dict[str, str], words: str
+    runner: Runner, command: str, given: dict[str, Any], words: str
 ) -> None:
     """An input that would be ignored is an error: somebody expects it to do something."""
     done = runner.step(command, LIVE, **given)
@@ -374,7 +382,7 @@ def test_a_fork_gets_the_page_alone_and_is_told_so(
     """Its token can only read; the plan itself is there."""
     runner.on_pull_request(source="mallory/shop")
     github.permissions = {"contents": "read", "issues": "read", "pull_requests": "read"}
-    done = runner.step("plan", PLANNED, comment="true", github_token=token)
+    done = runner.step("plan", PLANNED, comment="true", github_token=token, offline="true")
     assert done.code == 0
     assert "start 2 replicas" in done.summary
     assert "on this page alone: a fork's pull request gets a read-only token" in done.summary
@@ -484,3 +492,33 @@ def test_an_answer_that_nobody_foresaw_is_a_note(runner: Runner, github: FakeGit
     done = runner.step("monitor", monitoring("home"), issue="true")
     assert done.code == 3
     assert "the issue could not be written: AttributeError" in done.summary
+
+
+def test_doctor_shows_what_the_token_sees_of_the_environments(
+    runner: Runner, github: FakeGitHub
+) -> None:
+    """Protection where it is; what is missing or hidden is a warning and never stops anything."""
+    Path("deploy.yaml").write_text(
+        f"{SHOP}environments:\n  staging: {{}}\n  production: {{route: {{port: 81}}}}\n"
+    )
+    github.permissions["actions"] = "read"
+    reviewers = {"type": "required_reviewers", "reviewers": [{}, {}]}
+    github.environments["production"] = {"protection_rules": [reviewers, {"type": "branch_policy"}]}
+    step = runner.step("doctor", DoctorReport())
+    assert step.code == 0
+    assert "it has 2 reviewers, a rule for branches" in step.summary
+    assert "the first job that names it creates it" in step.summary
+    github.permissions["actions"] = "none"
+    step = runner.step("doctor", DoctorReport())
+    assert step.code == 0
+    assert step.summary.count("actions: read") == 2
+
+
+def test_a_tag_in_a_called_workflow_needs_a_token_of_its_own(
+    runner: Runner, github: FakeGitHub
+) -> None:
+    """The caller cannot give the called job a permission that it does not ask for."""
+    github.permissions["contents"] = "read"
+    assert "DEPLOY_GITHUB_TOKEN" not in runner.step("deploy", LIVE, live_tag="true").summary
+    step = runner.step("deploy", LIVE, live_tag="true", environ={"DEPLOY_WORKFLOW": "deploy"})
+    assert "DEPLOY_GITHUB_TOKEN" in step.summary
