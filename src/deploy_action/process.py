@@ -7,7 +7,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -68,6 +68,7 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | str | None = None,
     output_limit: int = _OUTPUT_LIMIT,
+    on_line: Callable[[str], None] | None = None,
 ) -> Completed:
     """Run a program to its end.
 
@@ -81,6 +82,7 @@ def run(
         timeout_seconds: after which its process group is killed.
         env: its whole environment; by default that of this process.
         output_limit: bytes to keep of each stream; the rest is read and dropped.
+        on_line: called with each line of both streams as it comes.
 
     Raises:
         ProcessTimeout: the deadline passed first.
@@ -96,7 +98,7 @@ def run(
         env=env,
         cwd=cwd,
     )
-    exchange = _Exchange(process, data or b"", output_limit)
+    exchange = _Exchange(process, data or b"", output_limit, on_line)
     try:
         finished = exchange.until(deadline)
     except BaseException:
@@ -172,8 +174,16 @@ def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> N
 class _Exchange:
     """Feeds a program's input and collects its output, in one thread."""
 
-    def __init__(self, process: subprocess.Popen[bytes], data: bytes, limit: int) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        data: bytes,
+        limit: int,
+        on_line: Callable[[str], None] | None,
+    ) -> None:
         self._process = process
+        self._on_line = on_line
+        self._begun: dict[IO[bytes], bytes] = {}
         self._pending = memoryview(data)
         self._limit = limit
         self._selector = selectors.DefaultSelector()
@@ -233,11 +243,24 @@ class _Exchange:
             return
         if not data:
             self._selector.unregister(stream)
+        if self._on_line is not None:
+            self._pass_on(stream, data, self._on_line)
+        if not data:
             return
         kept = self._kept[stream]
         room = self._limit - len(kept)
         self.truncated = self.truncated or len(data) > room
         kept += data[:room]
+
+    def _pass_on(self, stream: IO[bytes], data: bytes, on_line: Callable[[str], None]) -> None:
+        """Pass complete lines on, and what is left at the end; a line that is too long in pieces."""
+        *lines, rest = (self._begun.pop(stream, b"") + data).split(b"\n")
+        if data and len(rest) < _CHUNK:
+            self._begun[stream] = rest
+        elif rest:
+            lines.append(rest)
+        for line in lines:
+            on_line(line.decode("utf-8", "replace").rstrip("\r"))
 
     def text(self) -> tuple[str, str]:
         """Return standard output and standard error."""

@@ -118,10 +118,12 @@ class FakeEngine:
         credentials: tuple[str, str] | None,
         *,
         check: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda _progress: None,
     ) -> None:
         """Fetch an image from the registry."""
         with self._call("pull", reference) as machine:
             check()
+            tell("0 of 1 layers")
             machine.images[reference] = self._registered(reference)[1]
 
     def build_image(self, tag: str, directory: str) -> None:

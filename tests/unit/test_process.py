@@ -202,3 +202,12 @@ def test_a_started_program_is_stopped_with_its_children() -> None:
         child = int(started.stdout.readline())
     assert process.stop(started) == -signal.SIGTERM
     assert is_gone(child)
+
+
+def test_each_line_is_passed_on_as_it_comes() -> None:
+    """Of both streams, also a last one without an end; bytes that are no text are replaced."""
+    lines: list[str] = []
+    code = "import sys; sys.stdout.buffer.write(b'one\\r\\ntwo \\xff\\nlast'); sys.stderr.write('err\\n')"
+    done = process.run([sys.executable, "-c", code], timeout_seconds=30, on_line=lines.append)
+    assert sorted(lines) == ["err", "last", "one", "two \ufffd"]
+    assert done.stdout.startswith("one")

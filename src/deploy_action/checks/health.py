@@ -5,6 +5,7 @@ Pure: whoever watches a replica asks the engine, the edge and the clock, and dec
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ __all__ = [
     "explain_unhealthy",
     "health_check",
     "is_condemned",
+    "last_answer",
     "start_failure",
 ]
 
@@ -252,6 +254,30 @@ def explain_instability(container: ContainerState, now: datetime) -> str:
         f"it ended and was restarted {times}, the last time {max(0, up.total_seconds()):.0f} s ago; "
         "its log says why"
     )
+
+
+def last_answer(health: Health, look: Look) -> str:
+    """Say in a few words what a look saw; nothing that came from the application itself."""
+    match health_check(health).source:
+        case HealthSource.CONTAINER:
+            return f"the image's HEALTHCHECK says {look.container.health}"
+        case HealthSource.COMMAND:
+            return f"last exit code: {look.exit_code}"
+        case HealthSource.UPTIME:
+            return ""
+        case HealthSource.EDGE:
+            return _edge_answer(health, "" if look.server is None else look.server.last_check)
+
+
+def _edge_answer(health: Health, message: str) -> str:
+    code, status = message[:6], re.search(r"\b[1-5]\d\d\b", message)
+    if code.startswith("L4CON"):
+        return "last answer: connection refused"
+    if code[2:] == "TOUT":
+        return f"no answer within {health.timeout_seconds:g} s"
+    if code.startswith("L7") and status is not None:
+        return f"last answer: {status[0]}"
+    return f"last answer: {code.rstrip(':')}" if code else "no answer yet"
 
 
 def start_failure(code: ErrorCode) -> str:

@@ -97,6 +97,7 @@ def _perform(call: Call, environ: Mapping[str, str], out: TextIO, err: TextIO) -
         log=err,
         style=screen.style(environ, err, no_color=no_color),
         verbose=call.output.verbose,
+        width=screen.live_width(environ, err),
         json_lines=call.output.progress_json,
         # One JSON document is all that stdout has then.
         output=err if call.output.json else out,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -13,7 +14,7 @@ from deploy_action.render.text import Style
 from deploy_action.results.outcome import Outcome
 from deploy_action.results.reports import Report
 
-__all__ = ["render_context", "style", "width"]
+__all__ = ["live_width", "render_context", "style", "width"]
 
 _NARROWEST = 40
 _WIDEST = 120
@@ -45,6 +46,14 @@ def width(environ: Mapping[str, str], stream: TextIO) -> int:
     except (OSError, ValueError, AttributeError):
         return 80
     return max(min(columns, _WIDEST), _NARROWEST) if columns else 80
+
+
+def live_width(environ: Mapping[str, str], stream: TextIO) -> Callable[[], int] | None:
+    """Return what measures the terminal on which a line can be rewritten in place; None for a pipe,
+    a file, a dumb terminal, and in CI, whose terminals keep every line."""
+    if environ.get("TERM", "dumb") == "dumb" or environ.get("CI") or not stream.isatty():
+        return None
+    return functools.partial(width, environ, stream)
 
 
 def style(environ: Mapping[str, str], stream: TextIO, *, no_color: bool = False) -> Style:

@@ -14,6 +14,7 @@ from deploy_action.images.build_once import pushed_before
 from deploy_action.images.checkout import read_checkout, require_own_version
 from deploy_action.images.resolve import credentials, requested_image
 from deploy_action.platforms.docker.local import resolve_here
+from deploy_action.releases.secrets import available_secrets
 from deploy_action.results.reports import Built
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ def run(inputs: Inputs, events: EventStream) -> Built:
         notes.append(f"{name.reference} was pushed before, so nothing is built")
     else:
         root, commit = inputs.config.parent, checkout.commit
+        # What was read is masked in what the build prints.
+        available_secrets(environment, environment, inputs)
         pushed = build_image(build, name.reference, root, events, login, commit=commit)
         digest = pushed or ""
     if not digest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
@@ -18,6 +19,8 @@ from deploy_action.events.model import (
     StepFinished,
     StepStarted,
     UndoStarted,
+    Waiting,
+    WaitingEnded,
     WarningMessage,
 )
 
@@ -81,6 +84,10 @@ def _fields(event: Event) -> Mapping[str, Any]:
             return {"event": "step-finished", "step": step, "host": host, "seconds": seconds}
         case UndoStarted(code=code, text=text):
             return {"event": "undo-started", "code": code, "text": text}
+        case Waiting():
+            return {"event": "waiting", **dataclasses.asdict(event)}
+        case WaitingEnded(text=text, host=host):
+            return {"event": "waiting-ended", "host": host, "text": text}
         case Message(text=text, host=host):
             return {"event": "message", "host": host, "text": text}
         case WarningMessage(text=text, host=host):

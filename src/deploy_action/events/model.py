@@ -20,6 +20,8 @@ __all__ = [
     "StepFinished",
     "StepStarted",
     "UndoStarted",
+    "Waiting",
+    "WaitingEnded",
     "WarningMessage",
 ]
 
@@ -64,6 +66,32 @@ class StepFinished:
 
     step: str
     seconds: float
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Something that may take a while is under way; told again when more is seen of it.
+
+    Attributes:
+        text: what it is; with the host it identifies what is waited for.
+        limit_seconds: after which it fails, or is over; None where nothing says.
+        detail: what was last seen of it.
+        quoted: the detail is a line that a program printed, for a log to keep.
+    """
+
+    text: str
+    host: str = ""
+    limit_seconds: float | None = None
+    detail: str = ""
+    quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingEnded:
+    """What was waited for is over, one way or the other."""
+
+    text: str
     host: str = ""
 
 
@@ -114,6 +142,8 @@ Event = (
     | StepStarted
     | StepFinished
     | UndoStarted
+    | Waiting
+    | WaitingEnded
     | Message
     | WarningMessage
     | QuotedOutput

@@ -28,6 +28,7 @@ class ObserverContext:
         log: where people read along; stderr, or the step's log.
         output: where the output of users' programs goes; None is the log.
         verbose: show the time of day.
+        width: returns the columns of the log's terminal; None where it is none, or a dumb one.
         json_lines: write the log for programs, one JSON object a line.
     """
 
@@ -35,6 +36,7 @@ class ObserverContext:
     log: TextIO
     style: Style
     verbose: bool = False
+    width: Callable[[], int] | None = None
     json_lines: bool = False
     output: TextIO | None = None
 
@@ -48,7 +50,13 @@ def _console(context: ObserverContext) -> Observer:
         output = context.output or context.log
         return JsonLines(context.log, output=output, now=_now)
     time_of_day = (lambda: time.strftime("%H:%M:%S")) if context.verbose else None
-    return Console(context.log, context.style, output=context.output, time_of_day=time_of_day)
+    return Console(
+        context.log,
+        context.style,
+        output=context.output,
+        time_of_day=time_of_day,
+        width=context.width,
+    )
 
 
 def _github(context: ObserverContext) -> Observer | None:

@@ -7,9 +7,11 @@ end of the command waits for it for a bounded time.
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from deploy_action.errors import Interrupted
@@ -21,6 +23,8 @@ from deploy_action.events.model import (
     StepFinished,
     StepStarted,
     UndoStarted,
+    Waiting,
+    WaitingEnded,
     WarningMessage,
 )
 from deploy_action.results.notes import Note, NoteCode
@@ -103,6 +107,26 @@ class EventStream:
     def step_finished(self, step: str, seconds: float, *, host: str = "") -> None:
         """Publish that a step of the plan is done."""
         self.publish(StepFinished(step=step, seconds=seconds, host=host))
+
+    @contextlib.contextmanager
+    def waiting(
+        self, text: str, *, host: str = "", limit_seconds: float | None = None, quoted: bool = False
+    ) -> Iterator[Callable[[str], None]]:
+        """Publish that something takes its time inside; yields what tells the last that is seen."""
+        event = Waiting(text=text, host=host, limit_seconds=limit_seconds, quoted=quoted)
+        last = ""
+
+        def tell(detail: str) -> None:
+            nonlocal last
+            if detail != last:
+                last = detail
+                self.publish(dataclasses.replace(event, detail=detail))
+
+        self.publish(event)
+        try:
+            yield tell
+        finally:
+            self.publish(WaitingEnded(text=text, host=host))
 
     def undo_started(self, code: str, text: str) -> None:
         """Publish that a rollout failed and its hosts go back."""

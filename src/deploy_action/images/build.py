@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
 from deploy_action.images.login import logged_in
 from deploy_action.process import ProcessTimeout, run
+from deploy_action.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,13 +58,13 @@ def build_image(
     pushed = None
     for step in build_steps(build, reference, root, commit):
         with logged_in(reference, login) as env:
-            done = _run(step, reference, env)
+            done = _run(step, reference, env, events)
         if done.exit_code != 0:
             output = [*done.stdout.splitlines(), *done.stderr.splitlines()]
-            events.quote(" ".join(step[:2]), output[-_SHOWN_LINES:])
+            events.quote(" ".join(step[:2]), map(redact, output[-_SHOWN_LINES:]))
             raise DeploymentFailed(
                 f"{' '.join(step[:2])} of {reference} failed with exit code {done.exit_code}",
-                cause=(done.stderr.strip().splitlines() or [""])[-1][:300],
+                cause=redact((done.stderr.strip().splitlines() or [""])[-1])[:300],
                 remedy=_remedy(step),
                 code=ErrorCode.BUILD_FAILED,
             )
@@ -95,9 +96,19 @@ def build_steps(build: Build, reference: str, root: Path, commit: str) -> list[l
     return [[*argv, "--", str(context)], *pushes]
 
 
-def _run(step: Sequence[str], reference: str, env: Mapping[str, str] | None) -> Completed:
+def _run(
+    step: Sequence[str],
+    reference: str,
+    env: Mapping[str, str] | None,
+    events: EventStream,
+) -> Completed:
+    doing = "pushing" if step[1] == "push" else "building"
     try:
-        return run(step, timeout_seconds=_SECONDS, env=env)
+        with events.waiting(f"{doing} {reference}", quoted=True) as tell:
+            # BuildKit writes its plain progress, a line a step, wherever it has no terminal.
+            return run(
+                step, timeout_seconds=_SECONDS, env=env, on_line=lambda line: tell(redact(line))
+            )
     except FileNotFoundError as error:
         raise BadInput(
             f"{reference} cannot be built: there is no Docker command line here",

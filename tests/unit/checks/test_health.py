@@ -14,6 +14,7 @@ from deploy_action.checks.health import (
     explain_exit,
     explain_unhealthy,
     health_check,
+    last_answer,
     start_failure,
 )
 from deploy_action.config.model import Health
@@ -211,3 +212,29 @@ def test_failed_starts_are_explained(code: ErrorCode, sentence: str) -> None:
 def test_every_kind_is_described(health: Health, sentence: str) -> None:
     """Values of the configuration are marked as the caller wants."""
     assert health_check(health).describe(health, lambda value: f"`{value}`") == sentence
+
+
+@pytest.mark.parametrize(
+    ("health", "look", "words"),
+    [
+        (Health(), {"server": None}, "no answer yet"),
+        (
+            Health(),
+            {"server": server(last_check="L7STS: Layer7 wrong status 503 Service Unavailable")},
+            "last answer: 503",
+        ),
+        (
+            Health(),
+            {"server": server(last_check="L4CON: Connection refused")},
+            "last answer: connection refused",
+        ),
+        (Health(), {"server": server(last_check="L7TOUT: Layer7 timeout")}, "no answer within 2 s"),
+        (Health(kind="command", command=("x",)), {"exit_code": 3}, "last exit code: 3"),
+        (Health(kind="running"), {}, ""),
+    ],
+)
+def test_the_last_answer_is_told_in_a_few_words(
+    health: Health, look: dict[str, Any], words: str
+) -> None:
+    """While a replica is waited for; nothing of it is the application's own text."""
+    assert last_answer(health, Look(container=container(), **look)) == words

@@ -29,16 +29,29 @@ def test_each_event_is_an_object_with_its_identifiers() -> None:
     events.step_started(StepId.BAKE, "bake", host="web-1")
     events.step_finished(StepId.BAKE, 1.23456, host="web-1")
     events.undo_started(ErrorCode.ANALYSIS_FAILED, "failed: it was slow")
+    with events.waiting("pulling shop:1", host="web-1", limit_seconds=60) as tell:
+        tell("1 of 2 layers")
     events.say("two\nlines", host="web-1")
     events.warn("careful")
     events.quote("log", ["\x1b[2J"])
     events.publish(CommandFinished(report=None))
     at = {"time": "now"}
+    waiting = {
+        **at,
+        "event": "waiting",
+        "text": "pulling shop:1",
+        "host": "web-1",
+        "limit_seconds": 60,
+        "quoted": False,
+    }
     assert _written(stream) == [
         {**at, "event": "command-started", "command": "deploy", "environment": "production"},
         {**at, "event": "step-started", "step": "bake", "host": "web-1", "text": "bake"},
         {**at, "event": "step-finished", "step": "bake", "host": "web-1", "seconds": 1.235},
         {**at, "event": "undo-started", "code": "analysis-failed", "text": "failed: it was slow"},
+        {**waiting, "detail": ""},
+        {**waiting, "detail": "1 of 2 layers"},
+        {**at, "event": "waiting-ended", "host": "web-1", "text": "pulling shop:1"},
         {**at, "event": "message", "host": "web-1", "text": "two\nlines"},
         {**at, "event": "warning", "host": "", "text": "careful"},
         {**at, "event": "quoted", "title": "log", "lines": ["\x1b[2J"]},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ from tests.support.errors import fails_with
 from deploy_action.commands import build as operation
 from deploy_action.config.model import Build
 from deploy_action.errors import BadInput, DeploymentFailed, ErrorCode
+from deploy_action.events.model import Event, Waiting
 from deploy_action.events.stream import EventStream
 from deploy_action.images import build as building
 from deploy_action.images.build import build_image, build_steps
-from deploy_action.inputs import Inputs
+from deploy_action.inputs import Inputs, Secret
 from deploy_action.process import Completed, ProcessTimeout
 
 DIGEST = f"sha256:{'a1' * 32}"
@@ -27,6 +28,11 @@ class Said(EventStream):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
+        self.progress: list[tuple[str, str]] = []
+
+    def publish(self, event: Event) -> None:
+        if isinstance(event, Waiting) and event.detail:
+            self.progress.append((event.text, event.detail))
 
     def quote(self, title: str, lines: Iterable[str]) -> None:
         self.lines += lines
@@ -37,11 +43,13 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     """What the Docker command line answers, in the order of the calls."""
     waiting: list[Any] = []
 
-    def run(argv: Sequence[str], **_: object) -> Completed:
+    def run(argv: Sequence[str], *, on_line: Callable[[str], None], **_: object) -> Completed:
         answer = waiting.pop(0)
         if isinstance(answer, Exception):
             raise answer
         code, out, err = answer
+        for line in (*out.splitlines(), *err.splitlines()):
+            on_line(line)
         return Completed(exit_code=code, stdout=out, stderr=err)
 
     monkeypatch.setattr(building, "run", run)
@@ -112,6 +120,20 @@ def test_a_failed_build_shows_its_last_lines(answers: list[Any]) -> None:
     with pytest.raises(DeploymentFailed):
         build_image(Build(), "shop:1", Path(), said, None)
     assert said.lines[-2:] == ["Step 2/3", "no such file"]
+
+
+def test_each_line_of_a_build_is_told_without_secrets(answers: list[Any]) -> None:
+    """As it comes, and masked in what a failure shows, too."""
+    answers.append((1, "#5 [2/4] RUN fetch\n", "#5 0.4 fetched with s3cr3t-token\n"))
+    said = Said()
+    Secret("s3cr3t-token")
+    with pytest.raises(DeploymentFailed) as caught:
+        build_image(Build(), "shop:1", Path(), said, None)
+    assert said.progress == [
+        ("building shop:1", "#5 [2/4] RUN fetch"),
+        ("building shop:1", "#5 0.4 fetched with ***"),
+    ]
+    assert "s3cr3t-token" not in f"{said.lines} {caught.value}"
 
 
 def test_a_push_without_a_digest_is_not_taken_for_one(answers: list[Any]) -> None:

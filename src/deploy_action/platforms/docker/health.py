@@ -14,6 +14,7 @@ from deploy_action.checks.health import (
     Look,
     explain_exit,
     health_check,
+    last_answer,
 )
 from deploy_action.checks.http import HttpRequest, send
 from deploy_action.checks.target import Target
@@ -22,6 +23,8 @@ from deploy_action.platforms.docker.capabilities import MissingRight, missing_ri
 from deploy_action.platforms.docker.listeners import explain_port
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deploy_action.config.model import Health
     from deploy_action.parallel import Cancel
     from deploy_action.platforms.docker.engine.protocol import Container
@@ -36,8 +39,17 @@ _LOG_LINES = 20
 _OTHERS = "another user changes the containers of this service at the same time"
 
 
-def await_healthy(host: Host, replica: Replica, release: Release, cancel: Cancel) -> None:
+def await_healthy(
+    host: Host,
+    replica: Replica,
+    release: Release,
+    cancel: Cancel,
+    tell: Callable[[str], None] = lambda _seen: None,
+) -> None:
     """Return when the replica is healthy; a container that ends is noticed at once.
+
+    Args:
+        tell: told what each look showed.
 
     Raises:
         DeploymentFailed: it ended, or it was not healthy within the deadline.
@@ -50,6 +62,7 @@ def await_healthy(host: Host, replica: Replica, release: Release, cancel: Cancel
         look = _look(host, replica, release, begun)
         if watch.is_healthy(look):
             return
+        tell(last_answer(health, look))
         watched = host.clock.monotonic() - begun
         if watched >= health.deadline_seconds:
             why = health_check(health).explain(health, look)

@@ -7,6 +7,7 @@ which knows `docker login`, its helpers, and how a build's files are sent.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from deploy_action.errors import DeploymentFailed, HostUnreachable
 from deploy_action.platforms.docker.engine.calls import DockerCalls
 from deploy_action.platforms.docker.engine.error_hints import engine_error
 from deploy_action.platforms.docker.engine.protocol import Image
+from deploy_action.platforms.docker.engine.pull_progress import PullProgress
 from deploy_action.platforms.docker.engine.transport import UnixEndpoint, open_transport
 
 __all__ = ["DockerImages"]
@@ -66,8 +68,10 @@ class DockerImages(DockerCalls):
         credentials: tuple[str, str] | None,
         *,
         check: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda _progress: None,
     ) -> None:
         """Pull once: the engine itself retries every layer."""
+        progress = PullProgress()
         with self._sdk(f"pull {reference}") as sdk:
             for line in sdk.pull(
                 reference, stream=True, decode=True, auth_config=_auth(credentials)
@@ -75,6 +79,8 @@ class DockerImages(DockerCalls):
                 check()
                 if "error" in line:
                     raise engine_error(self.host, f"pull {reference}", line["error"])
+                if progress.is_due(line, time.monotonic()):
+                    tell(str(progress))
 
     def build_image(self, tag: str, directory: str) -> None:
         """Copy the image from this machine's engine where that has it, otherwise build it."""

@@ -207,9 +207,10 @@ class Images(Protocol):
         credentials: tuple[str, str] | None,
         *,
         check: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None] = lambda _progress: None,
     ) -> None:
         """Pull an image; `credentials` are (user name, password); `check` is called during the pull
-        and may raise to end it."""
+        and may raise to end it, `tell` with how far it is."""
 
     def build_image(self, tag: str, directory: str) -> None:
         """Provide an image that a local directory describes, unless the engine has it."""

@@ -44,9 +44,14 @@ class RunHook:
             host.engine.start(container_id)
             deadline = host.clock.monotonic() + hook.timeout_seconds
             code = None
-            while code is None and host.clock.monotonic() < deadline:
-                context.cancel.check()
-                code = host.engine.wait(container_id, timeout_seconds=1.0)
+            with context.events.waiting(
+                f"running the hook {hook.name}",
+                host=self.host,
+                limit_seconds=hook.timeout_seconds,
+            ):
+                while code is None and host.clock.monotonic() < deadline:
+                    context.cancel.check()
+                    code = host.engine.wait(container_id, timeout_seconds=1.0)
             output = host.engine.logs(container_id, lines=30)
         finally:
             note = discard(host.engine, container_id)

@@ -38,11 +38,14 @@ class Pull:
                 remedy="push it to a registry, or load it: docker save … | docker load",
                 code=ErrorCode.IMAGE_NOT_PULLABLE,
             )
-        host.engine.pull(
-            self.reference,
-            None if login is None else (login.username, login.password.reveal()),
-            check=context.cancel.check,
-        )
+        name = f"{plan.release.image}:{plan.release.version}"
+        with context.events.waiting(f"pulling {name}", host=self.host) as tell:
+            host.engine.pull(
+                self.reference,
+                None if login is None else (login.username, login.password.reveal()),
+                check=context.cancel.check,
+                tell=tell,
+            )
         image, engine = host.engine.image(self.reference), host.engine.info()
         if image is None:
             raise DeploymentFailed(

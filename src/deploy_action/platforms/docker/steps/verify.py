@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from deploy_action.platforms.docker.health import await_healthy, require_release
+from deploy_action.platforms.docker.health import await_healthy, health_of, require_release
 from deploy_action.platforms.docker.smoke import SmokeRunner, require_passed
 from deploy_action.rollout.step import StepId
 
@@ -36,7 +36,13 @@ class Verify:
         host = context.runtime.hosts[self.host]
         replica = context.runtime.started[self.host, self.role, self.index]
         release = context.plan.release
-        await_healthy(host, replica, release, context.cancel)
+        health = health_of(release, self.role)
+        with context.events.waiting(
+            f"waiting for replica {self.index + 1} to be healthy",
+            host=self.host,
+            limit_seconds=health.deadline_seconds,
+        ) as tell:
+            await_healthy(host, replica, release, context.cancel, tell)
         require_release(host, replica, release)
         if not self.standby and release.answers_requests(self.role):
             require_passed(SmokeRunner.of(context, host).identity(replica), context.log)

@@ -10,6 +10,9 @@ from deploy_action.platforms.docker.watch import Watcher
 from deploy_action.rollout.step import StepId
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from deploy_action.platforms.docker.runtime import DockerContext
 
 __all__ = ["Bake", "Watch", "WatchCanary"]
@@ -60,7 +63,15 @@ class Watch:
         return f"watch for {self.seconds:g} s that the new release stays up and healthy"
 
     def run(self, context: DockerContext) -> None:
-        _watcher(context, self.host).watch(self.seconds)
+        with _told(context, self.host, self.seconds):
+            _watcher(context, self.host).watch(self.seconds)
+
+
+def _told(
+    context: DockerContext, host_name: str, seconds: float
+) -> AbstractContextManager[Callable[[str], None]]:
+    version = context.plan.release.version
+    return context.events.waiting(f"watching {version}", host=host_name, limit_seconds=seconds)
 
 
 def _watcher(context: DockerContext, host_name: str) -> Watcher:
@@ -92,7 +103,8 @@ def _watch(context: DockerContext, host_name: str, seconds: float, *, share: flo
 
     watcher = _watcher(context, host_name)
     analysis = context.runtime.analysis(plan.configuration) if reachable else None
-    promoted = watcher.judge(seconds, smoke, analysis, share)
+    with _told(context, host_name, seconds):
+        promoted = watcher.judge(seconds, smoke, analysis, share)
     if promoted is not None:
         context.events.say(str(promoted), host=host_name)
         context.log.note(str(promoted))
