@@ -53,6 +53,9 @@ def test_the_name_leads_to_the_release_that_serves(world: World) -> None:
     """Through deployments, a failure, a rollback; its container stays the same all the while."""
     world.deployed("1.0.0")
     [first] = carriers(world.machines["local"])
+    # It shares a volume with certificates and ledgers, which are root's.
+    assert first.spec.user == "65534:65534"
+    assert first.spec.binds == ("deploy-action:/state:ro",)
     seen = [answers(world)]
     world.deployed("2.0.0")
     seen.append(answers(world))

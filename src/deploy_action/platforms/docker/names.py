@@ -26,6 +26,8 @@ __all__ = ["carriers", "keep_names", "remove_names", "require_names"]
 _NETWORK = "deploy-action.network"
 _PORT = "deploy-action.port"
 _STOP_SECONDS = 5.0
+_NOBODY = "65534:65534"
+"""It reaches the socket in the state volume, and reads no certificate or ledger there."""
 # The edge ends connections. Without it, as while it restarts, a new connection waits for half a minute.
 _CONFIGURATION = """\
 defaults
@@ -131,6 +133,7 @@ def _spec(placement: Placement, configuration: Environment, network: str) -> Con
         restart="unless-stopped",
         stop_signal="SIGUSR1",
         log_limit=True,
+        user=_NOBODY,
         read_only=True,
         host_config=rights(),
     )
