@@ -11,7 +11,7 @@ from tests.fakes.application import Application
 from tests.fakes.machine import FakeContainer, FakeMachine
 from tests.fakes.world import World, code_of, make_world
 
-from deploy_action.errors import ErrorCode
+from deploy_action.errors import ErrorCode, ExitCode
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec, NetworkSpec
 from deploy_action.results.notes import NoteCode
 from deploy_action.results.outcome import Outcome, Result
@@ -102,6 +102,21 @@ def test_a_name_that_somebody_has_is_not_taken(world: World) -> None:
     assert "theirs" in done.error.what
     assert len(world.machines["local"].containers) == before
     assert list(world.troubles()) == []
+
+
+def test_an_undo_goes_without_a_name_that_somebody_took(world: World) -> None:
+    """The release before serves, and the report says what it lacks."""
+    world.configure(network_alias="api")
+    world.deployed("1.0.0")
+    machine = world.machines["local"]
+    world.connect("local").remove(carriers(machine)[0].id)
+    stranger(world, "api")
+    world.configure(network_alias=False)
+    world.publish(Application(version="4.0.0", ready_seconds=float("inf")))
+    done = world.deploy("4.0.0")
+    assert done.exit_code is ExitCode.DEPLOYMENT_FAILED
+    assert NoteCode.NETWORK_NAME_TAKEN in map(code_of, done.notes)
+    assert machine.through_edge(8088).version == "1.0.0"  # type: ignore[union-attr]
 
 
 def test_two_environments_do_not_share_a_name(world: World) -> None:

@@ -11,6 +11,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.parallel import run_parallel
 from deploy_action.platforms.docker.cleanup import remove, restart_policies, stop_and_retain
 from deploy_action.platforms.docker.drain import await_last_requests, drain
@@ -73,7 +74,7 @@ def _reconcile(
     kept = [replica for replica in leaving if replica.release in desired.succeeded]
     tls = configuration.route is not None and configuration.route.certificate is not None
     calls: list[Callable[[], None]] = restart_policies(host, active, kept)
-    calls.append(lambda: _keep_names(host, configuration))
+    calls.append(lambda: _keep_names(host, configuration, result))
     if configuration.route is not None:
         calls += [let_go, functools.partial(remove_unused, host, certificates=tls)]
     run_parallel(lambda call: call(), calls)
@@ -81,9 +82,14 @@ def _reconcile(
     return result
 
 
-def _keep_names(host: Host, configuration: Environment) -> None:
-    # The deployment has told what others have.
-    keep_names(host, configuration)
+def _keep_names(host: Host, configuration: Environment, result: ReconcileResult) -> None:
+    """Keep the service's names; one that somebody else took does not keep a release from serving."""
+    try:
+        keep_names(host, configuration)
+    except DeploymentFailed as error:
+        if error.code is not ErrorCode.NAME_TAKEN:
+            raise
+        result.notes.append(Note(NoteCode.NETWORK_NAME_TAKEN, error.what))
 
 
 def _remove_service(host: Host, desired: Desired) -> ReconcileResult:
