@@ -43,9 +43,9 @@ def advise(
         return Advice(cause="", remedy=f"pass it in the environment of this command: {name}=…")
     fork = _FORK if environ.get("GITHUB_EVENT_NAME") == "pull_request" else ""
     if not environ.get("DEPLOY_WORKFLOW"):
-        passed = f"secrets: {name}=${{{{ secrets.{name} }}}}"
+        passed = f"`secrets: {name}=${{{{ secrets.{name} }}}}`"
         if own:
-            passed = f"{name}: ${{{{ secrets.{own} }}}}"
+            passed = f"`{name}: ${{{{ secrets.{own} }}}}`"
         return Advice(
             cause=f"{fork}{_EMPTY}",
             remedy=f"create it in the repository, or in the environment that the job names as"
@@ -53,7 +53,7 @@ def advise(
         )
     secret = own or "DEPLOY_SECRETS"
     line = "" if own else f", with the line {name}=… in it"
-    named = f"secrets: {{{secret}: ${{{{ secrets.{secret} }}}}}}"
+    named = f"`secrets: {{{secret}: ${{{{ secrets.{secret} }}}}}}`"
     theirs = environ.get("GITHUB_ACTION_REPOSITORY", "").partition("/")[0]
     mine = environ.get("GITHUB_REPOSITORY_OWNER", "")
     where = f"the environment {environment}" if environment else "an environment"
@@ -65,8 +65,8 @@ def advise(
         )
     owner = f"{theirs}'s workflow runs for {mine}" if theirs else "a workflow of another owner"
     return Advice(
-        cause=f"{fork}{owner}: GitHub hands it no secret of {where}, and none by"
-        " `secrets: inherit`, but empty texts",
+        cause=f"{fork}{owner}: GitHub hands it no secret of {where}, and inherited"
+        " ones arrive empty",
         remedy=f"create {secret} in the repository or organisation{line}; in the calling job:"
         f" {named}",
     )

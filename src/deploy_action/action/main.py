@@ -26,6 +26,7 @@ from deploy_action.action.ssh import require_ssh, ssh_files
 from deploy_action.action.workflow_commands import Commands
 from deploy_action.cli.main import bug
 from deploy_action.errors import BadInput, ErrorCode, ExitCode
+from deploy_action.github.button import rollback_button
 from deploy_action.github.context import Context
 from deploy_action.github.event import pull_request
 from deploy_action.inputs import Secret
@@ -170,6 +171,7 @@ def _show(
 
     context, news = Context.read(environ), ""
     place = {"repository": context.repository_url, "commit": context.commit}
+    place["button"] = rollback_button(context.repository_url, Path.cwd())
     if publisher is not None:
         if isinstance(report, DoctorReport):
             report = publisher.with_settings(report)
@@ -182,7 +184,7 @@ def _show(
     report = with_notes(report, warnings)
     if isinstance(report, Outcome):
         if report.error is not None:
-            commands.error(report.error.what, str(report.error))
+            commands.error(report.error.code.replace("-", " "), str(report.error))
         for problem in (*report.problems, *_gate_problems(report)):
             commands.annotate(problem)
         if commands.left_out:

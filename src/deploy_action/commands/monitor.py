@@ -98,6 +98,7 @@ def run(inputs: Inputs, events: EventStream) -> Monitoring:
                 environment=target.name,
                 url=target.url or "",
                 version=release.version,
+                current=current,
                 checks=tuple(check for checks, _ in results for check in checks),
                 unreachable=tuple(platform.unreachable),
                 notes=(

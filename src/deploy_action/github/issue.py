@@ -10,11 +10,13 @@ from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.github.api import ApiError, ApiResponse
 from deploy_action.github.comments import escape_mentions, is_own, marker, truncated
 from deploy_action.render.markdown import code, escape_markdown, link
+from deploy_action.render.text import moment
 from deploy_action.results.outcome import Outcome
 from deploy_action.results.reports import Monitoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from deploy_action.github.api import Api
     from deploy_action.results.reports import Report
@@ -23,7 +25,7 @@ __all__ = ["failures", "keep_issue"]
 
 _CANCELLED = ErrorCode.INTERRUPTED
 _NEEDS = "issues: write"
-_STATE = re.compile(r"state:([0-9a-f]*) -->")
+_STATE = re.compile(r"state:([0-9a-f]*)(?: since:(\S+))? -->")
 
 
 def failures(report: Report) -> tuple[str, ...] | None:
@@ -44,13 +46,14 @@ def failures(report: Report) -> tuple[str, ...] | None:
 
 
 def keep_issue(
-    api: Api, report: Report, page: str, *, subject: tuple[str, str], run_url: str
+    api: Api, report: Report, page: str, *, subject: tuple[str, str], run_url: str, now: datetime
 ) -> ApiError | None:
     """Open an issue when something is wrong, comment when that changes, close it when all is well.
 
     Args:
         page: the report as Markdown.
         subject: service and environment.
+        now: when the report was made.
     """
     failed = failures(report)
     if failed is None:
@@ -65,11 +68,15 @@ def keep_issue(
     if not failed:
         return None if issue is None else _close(api, issue, run)
     state = _fingerprint(failed)
-    body = truncated(f"{beginning}state:{state} -->\n{escape_mentions(page)}{_EXPLAINED}{run}")
+    before = _STATE.search(str(issue["body"])) if issue is not None else None
+    since = (before[2] if before else None) or now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = truncated(
+        f"{beginning}state:{state} since:{since} -->\n{escape_mentions(page)}"
+        f"**Unhealthy since** {moment(since)}{_EXPLAINED}{run}"
+    )
     if issue is None:
         title = f"{subject[0]} in {subject[1]} is not well"
         return _error(api.post("issues", {"title": title, "body": body}, needs=_NEEDS))
-    before = _STATE.search(str(issue["body"]))
     if before is not None and before[1] == state:
         return None
     return _change(api, issue, body, f"What is wrong has changed:\n\n{_list(failed)}{run}")

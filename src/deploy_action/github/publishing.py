@@ -178,7 +178,8 @@ class Publisher:
                 error: ApiError | None = api
             else:
                 subject, run = self._subject(report), self._context.run_url
-                error = keep_issue(api, report, page, subject=subject, run_url=run)
+                now = SystemClock().now()
+                error = keep_issue(api, report, page, subject=subject, run_url=run, now=now)
         return (
             []
             if error is None

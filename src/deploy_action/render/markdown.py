@@ -7,9 +7,24 @@ from collections.abc import Iterable, Sequence
 
 from deploy_action.render.text import printable
 
-__all__ = ["alert", "code", "details", "escape_markdown", "fenced", "link", "table", "truncate"]
+__all__ = [
+    "alert",
+    "code",
+    "details",
+    "escape_markdown",
+    "fenced",
+    "link",
+    "prose",
+    "table",
+    "truncate",
+]
 
 _MOST_FENCE = 256
+_COMMAND = re.compile(
+    r"(?:deploy-action|docker|ssh|ssh-keyscan|openssl|git|apt-get|export|sudo|make) [^;,`…]*?"
+    r"(?=$|[;,]| \(| (?:and|for|or|shows|starts|takes|then|to|undoes|when|on the host|there) )"
+)
+"""A command that a sentence begins with, up to where its prose goes on."""
 
 
 def escape_markdown(raw: str) -> str:
@@ -25,6 +40,23 @@ def code(raw: str) -> str:
     """Show a name as it is written; a backtick or a bar would end it, in a table too."""
     flat = " ".join(printable(raw).split()).replace("`", "'").replace("|", "¦")
     return f"`{flat}`" if flat else ""
+
+
+def prose(raw: str) -> str:
+    """Show a sentence as one, with what it quotes in backticks, and a command at its start, as code."""
+    command, rest = "", raw
+    if found := _COMMAND.match(raw):
+        command, rest = code(found[0].strip()), raw[found.end() :]
+    parts = re.split(r"`([^`\n]+)`", rest)
+    shown = (code(part) if i % 2 else _spaced(part) for i, part in enumerate(parts))
+    return f"{command}{''.join(shown)}"
+
+
+def _spaced(raw: str) -> str:
+    """Escape a piece of a sentence and keep the blanks at its ends."""
+    before = " " if raw[:1].isspace() else ""
+    after = " " if raw[-1:].isspace() and raw.strip() else ""
+    return f"{before}{escape_markdown(raw)}{after}"
 
 
 def link(label: str, url: str) -> str:

@@ -9,7 +9,7 @@ from deploy_action.gates.result import Broken, Findings, GateResult, NotRun, Pas
 from deploy_action.releases.model import Deployment, HostOutcome, Kind, State
 from deploy_action.render import view
 from deploy_action.render.problems import counted
-from deploy_action.render.text import duration
+from deploy_action.render.text import duration, short, short_version
 from deploy_action.render.view import Cell, Form, Row, Table, Tone
 from deploy_action.results.outcome import Outcome, Result
 
@@ -90,7 +90,8 @@ def _title(outcome: Outcome) -> str:
     where = f" in {outcome.environment}" if outcome.environment else ""
     if outcome.deployment is not None:
         release = outcome.deployment.release
-        what, where = f"{release.service} {release.version}", f" in {release.environment}"
+        version = short_version(release.version)
+        what, where = f"{release.service} {version}", f" in {release.environment}"
     problems = counted(outcome.problems)
     match outcome.result:
         case Result.VALID:
@@ -105,7 +106,7 @@ def _title(outcome: Outcome) -> str:
         case Result.FAILED:
             return _failed(outcome, what, where)
         case _:
-            version = outcome.planned_version
+            version = short_version(outcome.planned_version)
             return _TITLES[outcome.result].format(what=what, where=where, version=version)
 
 
@@ -115,9 +116,9 @@ def _failed(outcome: Outcome, what: str, where: str) -> str:
     back = outcome.deployment.kind is Kind.ROLLBACK
     verb = "could not be restored" if back else "is not live"
     if outcome.serving:
-        still = f"{outcome.serving} still serves"
+        still = f"{short_version(outcome.serving)} still serves"
     elif previous := outcome.deployment.previous_version:
-        still = f"nobody could ask whether {previous} serves"
+        still = f"nobody could ask whether {short_version(previous)} serves"
     else:
         still = "nothing served before"
     return f"{what} {verb}{where}; {still}"
@@ -137,28 +138,28 @@ def _failure(outcome: Outcome) -> Iterator[view.Block]:
 
 def _facts(outcome: Outcome) -> Iterator[tuple[str, Cell]]:
     deployment, own = outcome.deployment, outcome.own
+    if own is not None and own.requests_sent is not None:
+        yield "requests", Cell(f"{own.requests_sent:,} sent, {own.requests_lost or 0:,} lost")
     if outcome.result not in (Result.VALID, Result.PASSED):
         yield "address", Cell(outcome.url, Form.URL)
     if deployment is None:
         return
     release = deployment.release
     if outcome.result is Result.PLANNED:
-        yield "current", Cell(release.version)
+        yield "current", Cell(short_version(release.version))
         return
-    yield "image", Cell(f"{release.image}@{release.digest[:19]}", Form.CODE)
+    yield "image", Cell(release.image, Form.CODE)
+    yield "digest", Cell(short(release.digest), Form.CODE)
     if outcome.result in (Result.DEPLOYED, Result.ROLLED_BACK):
         yield "proven", Cell(_proven(outcome, release))
     if deployment.state is State.SUCCEEDED:
-        yield "previous", Cell(deployment.previous_version)
+        yield "previous", Cell(short_version(deployment.previous_version))
     if release.dirty:
         yield "commit", Cell("none: the source had changes that no commit has")
     yield "commit", Cell(release.commit, Form.COMMIT)
     yield "id", Cell(f"{deployment.id} by {deployment.actor}" if deployment.id else "")
     if own is not None:
         yield "reason", Cell(own.reason)
-        if own.requests_sent is not None:
-            lost = own.requests_lost or 0
-            yield "requests", Cell(f"{own.requests_sent:,} sent, {lost:,} lost")
 
 
 def _proven(outcome: Outcome, release: Release) -> str:
@@ -169,9 +170,7 @@ def _proven(outcome: Outcome, release: Release) -> str:
     identity = release.configuration.health.identity
     if identity is None or identity.expect == "{version}":
         # We tell the container its version ourselves: an echo shows only that it answers.
-        return (
-            f"{image}; it answers as {release.version}, maybe only because DEPLOY_VERSION says so"
-        )
+        return f"{image}; it answers as {short_version(release.version)}, maybe only because DEPLOY_VERSION says so"
     return f"{image}, and it names itself as expected ({identity.expect})"
 
 
@@ -261,9 +260,10 @@ def _next(outcome: Outcome) -> Iterator[tuple[str, Cell]]:
                 if outcome.result is Result.ROLLED_BACK
                 else f"--from {deployment.release.version}"
             )
-            yield "to undo", Cell(f"deploy-action rollback {where} {version}", Form.CODE)
+            command = f"deploy-action rollback {where} {version}"
             if deployment.run_url:
-                yield "or", Cell(f"run the rollback workflow for {outcome.environment}")
+                yield "to undo", Cell(f"the rollback button for {outcome.environment}", Form.BUTTON)
+            yield "or" if deployment.run_url else "to undo", Cell(command, Form.CODE)
     elif outcome.result is Result.FAILED and deployment is not None:
         yield "look", Cell(f"deploy-action history {where}", Form.CODE)
     elif outcome.result is Result.UNRESOLVED:

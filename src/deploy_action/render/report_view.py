@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import assert_never
 
 from deploy_action.releases.model import Deployment, State
 from deploy_action.render import view
 from deploy_action.render.outcome_view import checks_table, outcome_view
-from deploy_action.render.text import duration, moment, short
+from deploy_action.render.text import duration, moment, short, short_version
 from deploy_action.render.view import Cell, Form, Row, Table, Tone, View
 from deploy_action.results import reports
 from deploy_action.results.outcome import Outcome
@@ -100,7 +101,7 @@ def _entry(entry: Deployment) -> Row:
 
 
 def _status(status: reports.Status) -> View:
-    versions = sorted({host.version for host in status.hosts if host.version})
+    versions = sorted({short_version(host.version) for host in status.hosts if host.version})
     serving = f"{' and '.join(versions) or 'nothing'} {'serve' if versions[1:] else 'serves'}"
     current, rows = status.current, [("address", Cell(status.url, Form.URL))]
     if current is not None:
@@ -192,18 +193,50 @@ def _drift(drift: reports.Drift) -> View:
 
 def _monitoring(monitoring: reports.Monitoring) -> View:
     silent = tuple(Row(cells=(host, "no answer"), tone=Tone.BAD) for host in monitoring.unreachable)
-    nothing = view.Failure(what="nothing is deployed there: there was nothing to check")
+    version = short_version(monitoring.version)
     return View(
-        title=f"{_where(f'{monitoring.service} {monitoring.version}', monitoring.environment)} is {monitoring.result}",
+        title=f"{_where(f'{monitoring.service} {version}', monitoring.environment)} is {monitoring.result}",
         tone=Tone.GOOD if monitoring.result is Verdict.HEALTHY else Tone.BAD,
-        reasons=view.facts([("address", Cell(monitoring.url, Form.URL))]),
+        reasons=(*_unhealthy(monitoring), *view.facts(_live(monitoring))),
         details=(
-            *([] if monitoring.checks or silent else [nothing]),
             *([Table(head=("host", "result"), rows=silent, marked=True)] if silent else []),
             *([checks_table(monitoring.checks)] if monitoring.checks else []),
             *view.notes(monitoring.notes),
         ),
     )
+
+
+def _unhealthy(monitoring: reports.Monitoring) -> Iterator[view.Failure]:
+    """Say what is wrong and what to do first."""
+    where = f"-e {monitoring.environment}"
+    if not monitoring.checks and not monitoring.unreachable:
+        remedy = f"deploy-action history {where}"
+        yield view.Failure(
+            what="nothing is deployed there: there was nothing to check", remedy=remedy
+        )
+        return
+    failed = [check for check in monitoring.checks if not check.passed]
+    wrong = [f"{host} does not answer" for host in monitoring.unreachable]
+    wrong += [f"{check.name} of {check.where}: {check.detail or 'failed'}" for check in failed]
+    if wrong:
+        more = f" (and {len(wrong) - 1} more below)" if wrong[1:] else ""
+        remedy = f"deploy-action {'doctor' if monitoring.unreachable else 'logs'} {where}"
+        yield view.Failure(what=f"{wrong[0]}{more}", remedy=remedy)
+
+
+def _live(monitoring: reports.Monitoring) -> Iterator[tuple[str, Cell]]:
+    """Say what changed last, and how to take it back if something is wrong."""
+    yield "address", Cell(monitoring.url, Form.URL)
+    current = monitoring.current
+    if current is None:
+        return
+    yield "live since", Cell(f"{moment(current.ended_at)} by {current.actor} ({current.kind})")
+    yield "before", Cell(short_version(current.previous_version))
+    yield "commit", Cell(current.release.commit, Form.COMMIT)
+    if monitoring.result is Verdict.UNHEALTHY and current.previous_version:
+        command = f"deploy-action rollback -e {monitoring.environment} --from {monitoring.version}"
+        yield "to undo", Cell(f"the rollback button for {monitoring.environment}", Form.BUTTON)
+        yield "or", Cell(command, Form.CODE)
 
 
 def _doctor(report: reports.DoctorReport) -> View:

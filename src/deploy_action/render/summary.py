@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, assert_never
 
 from deploy_action.problem import Problem, Severity
 from deploy_action.render import view
-from deploy_action.render.markdown import alert, code, details, escape_markdown, fenced, link, table
+from deploy_action.render.markdown import (
+    alert,
+    code,
+    details,
+    escape_markdown,
+    fenced,
+    link,
+    prose,
+    table,
+)
 from deploy_action.render.report_view import report_view
 from deploy_action.render.text import short
 from deploy_action.render.timeline import timeline
@@ -26,18 +35,24 @@ _ROWS = 50
 
 
 def summary(
-    report: Report, *, repository: str = "", commit: str = "", release_notes: str = ""
+    report: Report,
+    *,
+    repository: str = "",
+    commit: str = "",
+    button: str = "",
+    release_notes: str = "",
 ) -> str:
     """Write the page: the verdict, why, what serves now, what was checked, and what to do next.
 
     Args:
         repository: address of the repository's page, to link commits and lines; may be empty.
         commit: the commit that is checked out.
+        button: address of the repository's workflow for rollbacks; may be empty.
         release_notes: what is new in the release, as Markdown; may be empty.
     """
     if isinstance(report, Page) and not report.path:
         return f"{report.text.rstrip()}\n\n"
-    shown, page = report_view(report), _Page(repository, commit)
+    shown, page = report_view(report), _Page(repository, commit, button)
     took = f" ({shown.took})" if shown.took else ""
     sign = shown.sign or _SIGNS[shown.tone]
     title = f"## {sign}{' ' if sign else ''}{escape_markdown(f'{shown.title}{took}')}"
@@ -52,6 +67,7 @@ class _Page:
 
     repository: str
     commit: str
+    button: str
 
     def block(self, block: view.Block) -> str:
         match block:
@@ -86,6 +102,8 @@ class _Page:
                 return code(cell.text)
             case Form.URL:
                 return link(escape_markdown(cell.text), cell.text)
+            case Form.BUTTON:
+                return link(escape_markdown(cell.text), self.button)
             case Form.COMMIT:
                 url = f"{self.repository}/commit/{cell.text}" if self.repository else ""
                 return link(code(short(cell.text)), url)
@@ -96,8 +114,8 @@ class _Page:
         if any(row.details for row in block.rows):
             head.append("Details")
             for cells, row in zip(rows, block.rows, strict=False):
-                said = (f"{label}: {what}" if label else what for label, what in row.details)
-                cells.append(" – ".join(map(escape_markdown, said)))
+                said = (_labelled(label, what) for label, what in row.details)
+                cells.append(" – ".join(said))
         if block.marked:
             head.insert(0, " ")
             for cells, row in zip(rows, block.rows, strict=False):
@@ -129,6 +147,11 @@ class _Page:
         return f"{self.repository}/blob/{self.commit}/{problem.file}{line}"
 
 
+def _labelled(label: str, what: str) -> str:
+    shown = prose(what) if label == "remedy" else escape_markdown(what)
+    return f"{label}: {shown}" if label else shown
+
+
 def _more(count: int) -> str:
     return f"\n\n… and {count - _ROWS} more." if count > _ROWS else ""
 
@@ -136,5 +159,5 @@ def _more(count: int) -> str:
 def _failure(failure: view.Failure) -> str:
     said = [f"**{escape_markdown(failure.what)}**"] if failure.what else []
     said += [f"Cause: {escape_markdown(failure.cause)}"] if failure.cause else []
-    said += [f"Next: {code(failure.remedy)}"] if failure.remedy else []
+    said += [f"Next: {prose(failure.remedy)}"] if failure.remedy else []
     return alert("CAUTION" if failure.severe else "WARNING", said)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Style", "columns", "duration", "indent", "moment", "printable", "short", "wrap"]
+__all__ = [
+    "Style",
+    "columns",
+    "duration",
+    "indent",
+    "moment",
+    "printable",
+    "short",
+    "short_version",
+    "wrap",
+]
 
 # Tab and newline are layout; bidirectional overrides (category Cf) can make text lie.
 _HARMLESS = "\t"
@@ -115,6 +126,11 @@ def moment(iso: str) -> str:
     head, _, zone = iso.partition(".")
     utc = "Z" if not zone or zone.endswith(("Z", "+00:00")) else ""
     return head.replace("T", " ").removesuffix("+00:00").removesuffix("Z") + utc
+
+
+def short_version(version: str) -> str:
+    """Return a version as people say it: twelve digits of a commit, everything else whole."""
+    return version[:12] if re.fullmatch("[0-9a-f]{40}(?:[0-9a-f]{24})?", version) else version
 
 
 def short(digest: str) -> str:

@@ -31,6 +31,8 @@ class Form(Enum):
     CODE = auto()
     URL = auto()
     COMMIT = auto()
+    BUTTON = auto()
+    """The repository's workflow for rollbacks."""
 
 
 @dataclass(frozen=True, slots=True)

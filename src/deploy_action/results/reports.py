@@ -239,12 +239,14 @@ class Monitoring(_Report):
 
     Attributes:
         unreachable: hosts that did not answer.
+        current: the deployment that is live.
     """
 
     service: str = ""
     environment: str
     url: str = ""
     version: str = ""
+    current: Deployment | None = None
     checks: tuple[CheckResult, ...] = ()
     unreachable: tuple[str, ...] = ()
     notes: tuple[Note | str, ...] = ()

@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from deploy_action.results.reports import DoctorReport, Monitoring, Report
 
 SHOP = "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nport: 8080\n"
 BEFORE = "a" * 40
+LOST = HostUnreachable("ssh://deploy@a.example.com: no answer within 10 s, and a long reason")
 STRANGER = {"login": "mallory", "type": "User"}
 LIVE = Outcome(
     result=Result.DEPLOYED,
@@ -522,3 +524,18 @@ def test_a_tag_in_a_called_workflow_needs_a_token_of_its_own(
     assert "DEPLOY_GITHUB_TOKEN" not in runner.step("deploy", LIVE, live_tag="true").summary
     step = runner.step("deploy", LIVE, live_tag="true", environ={"DEPLOY_WORKFLOW": "deploy"})
     assert "DEPLOY_GITHUB_TOKEN" in step.summary
+
+
+def test_the_issue_says_since_when(runner: Runner, github: FakeGitHub) -> None:
+    """The time of the first run that found it, also after it has changed."""
+    runner.step("monitor", monitoring("home"), issue="true")
+    (found,) = re.findall(r"since:(\S+) -->", github.issues[0]["body"])
+    github.issues[0]["body"] = github.issues[0]["body"].replace(found, "2026-01-01T00:00:00Z")
+    runner.step("monitor", monitoring("home", "api"), issue="true")
+    assert "**Unhealthy since** 2026-01-01 00:00:00Z" in github.issues[0]["body"]
+
+
+def test_titles_of_annotations_are_short(runner: Runner) -> None:
+    """A word or two: the message itself is below."""
+    log = runner.step("deploy", LOST).log
+    assert "::error title=host unreachable::" in log

@@ -14,9 +14,11 @@ from deploy_action.errors import BadInput, ConfigError, DeploymentFailed, Rollba
 from deploy_action.gates.result import Broken, Finding, Findings, NotRun, Passed
 from deploy_action.problem import Problem
 from deploy_action.releases.model import Deployment
+from deploy_action.render.markdown import prose
 from deploy_action.render.summary import summary
+from deploy_action.render.text import short_version
 from deploy_action.results.outcome import Excerpt, Outcome, Result
-from deploy_action.results.reports import History, HostStatus, Page, Status
+from deploy_action.results.reports import History, HostStatus, Monitoring, Page, Status
 
 NASTY = (
     "</details><script>alert(1)</script> | x | `code` **bold** [a](https://evil.example)\n"
@@ -225,7 +227,10 @@ def test_text_from_outside_is_nothing_but_text() -> None:
     has the same skeleton as one of harmless words."""
     nasty = Rendered(summary(everywhere(NASTY, f"```\n````</code>{NASTY}")))
     harmless = Rendered(summary(everywhere("word", "line")))
-    assert [tag for tag, _ in nasty.tags] == [tag for tag, _ in harmless.tags]
+    # A remedy shows what it quotes as code, which shows any text as it is.
+    assert [tag for tag, _ in nasty.tags if tag != "code"] == [
+        tag for tag, _ in harmless.tags if tag != "code"
+    ]
     assert nasty.text.count("alert(1)") > 20
 
 
@@ -259,3 +264,60 @@ def test_configuration_errors_are_told_once() -> None:
     error = ConfigError("deploy.yaml has 1 error", (problem,))
     page = Rendered(summary(Outcome.of_error(error)))
     assert page.text.count("a strange thing") == 1
+
+
+def test_a_remedy_is_a_sentence_and_its_command_is_code() -> None:
+    """The command at its start, and what it quotes; never the whole sentence."""
+    assert prose("deploy-action promote -e p --version 1 takes what passed") == (
+        "`deploy-action promote -e p --version 1` takes what passed"
+    )
+    assert prose("deploy-action doctor") == "`deploy-action doctor`"
+    assert prose("write `after: x` there") == "write `after: x` there"
+    assert prose("re-run this job (twice)") == r"re-run this job \(twice\)"
+
+
+def test_a_commit_as_version_is_short_in_what_is_read() -> None:
+    """Twelve digits in title and facts; whole in the command that is copied."""
+    commit = "c0ffee" * 6 + "c0ff"
+    release = dataclasses.replace(RELEASE, version=commit)
+    page = summary(outcome(deployment=dataclasses.replace(DEPLOYED, release=release)))
+    assert page.splitlines()[0].count("c0ffee") == 2
+    assert f"--from {commit}" in page
+    assert short_version("1.4.2-rc1") == "1.4.2-rc1"
+
+
+def test_lost_requests_are_the_first_fact() -> None:
+    """In view on a phone: right below the verdict."""
+    rows = [line for line in summary(outcome()).splitlines() if line.startswith("| ")]
+    assert rows[2].startswith("| Requests | 1,000 sent, 0 lost")
+
+
+def test_the_way_back_leads_to_the_button() -> None:
+    """Where the repository has one; without it the words stay."""
+    at = dataclasses.replace(DEPLOYED, run_url="https://github.com/acme/shop/actions/runs/1")
+    url = "https://github.com/acme/shop/actions/workflows/rollback.yml"
+    assert f"[the rollback button for production]({url})" in summary(
+        outcome(deployment=at), button=url
+    )
+    assert "the rollback button for production" in summary(outcome(deployment=at))
+
+
+def test_an_unhealthy_service_says_what_is_wrong_what_changed_and_what_to_do() -> None:
+    """In this order, before the table of all checks."""
+    page = Rendered(
+        summary(
+            Monitoring(
+                service="shop",
+                environment="production",
+                version="1.4.2",
+                current=DEPLOYED,
+                checks=(check(), check("api", passed=False, detail="expected 200, got 503")),
+            )
+        )
+    )
+    order = (
+        *("is unhealthy", "api of edge: expected 200, got 503", "deploy-action logs -e production"),
+        *("Live since", "Ada", "1.4.1", "rollback -e production --from 1.4.2", "1 of 2 checks"),
+    )
+    positions = [page.text.index(words) for words in order]
+    assert positions == sorted(positions)
