@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-__all__ = ["Completed", "ProcessTimeout", "git", "inherited", "run", "start", "stop"]
+from deploy_action.redaction import redact
+
+__all__ = ["Completed", "ProcessTimeout", "environment", "git", "inherited", "run", "start", "stop"]
 
 _OUTPUT_LIMIT = 16 * 1024 * 1024
 _CHUNK = 65536
@@ -55,6 +57,12 @@ class ProcessTimeout(TimeoutError):
         self.stderr = stderr
 
 
+def environment() -> dict[str, str]:
+    """Return the variables of this process without those that hold a secret: what another program
+    gets unless something else is said."""
+    return {name: value for name, value in os.environ.items() if redact(value) == value}
+
+
 def inherited(*names: str) -> dict[str, str]:
     """Return the variables of these names, as an environment without everything else."""
     return {name: os.environ[name] for name in names if name in os.environ}
@@ -80,7 +88,7 @@ def run(
         argv: the program and its arguments; no shell ever sees them.
         input: what it reads from standard input; nothing by default.
         timeout_seconds: after which its process group is killed.
-        env: its whole environment; by default that of this process.
+        env: its whole environment; by default `environment()`.
         output_limit: bytes to keep of each stream; the rest is read and dropped.
         on_line: called with each line of both streams as it comes.
 
@@ -117,8 +125,11 @@ def run(
 
 def git(*arguments: str, cwd: Path | str | None = None) -> str:
     """Ask git; an empty answer when it fails, is not installed, or takes too long."""
+    # Asked before deploy.yaml is read: which variables are secret is not known yet.
+    settings = (name for name in os.environ if name.startswith("GIT_"))
+    env = inherited("PATH", "HOME", "XDG_CONFIG_HOME", *settings)
     try:
-        done = run(["git", *arguments], timeout_seconds=_GIT_SECONDS, cwd=cwd)
+        done = run(["git", *arguments], timeout_seconds=_GIT_SECONDS, env=env, cwd=cwd)
     except OSError:
         return ""
     return done.stdout.strip() if done.exit_code == 0 else ""
@@ -145,7 +156,7 @@ def start(
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        env=None if env is None else dict(env),
+        env=environment() if env is None else dict(env),
         cwd=cwd,
         start_new_session=True,
     )

@@ -226,7 +226,7 @@ class FakeEngine:
                     raise engine_error(self.host, "start", "Address already in use")
             machine.begin(found)
             found.restarts = 0
-            found.log += _said(_script(found.spec))
+            found.log += _printed(found)
             if found.session is not None:
                 found.session.start()
 
@@ -415,8 +415,10 @@ class FakeEngine:
     def output(
         self, container_id: str, *, stdout: bool = True, stderr: bool = True
     ) -> socket.socket:
-        """Say nothing: what one-off containers print is not part of these tests."""
+        """Say what the command is going to print, on standard output."""
         with self._sockets("output", self._words(container_id)) as (ours, theirs):
+            said = _printed(self._must(container_id)) if stdout else []
+            theirs.sendall("".join(f"{line}\n" for line in said).encode())
             theirs.close()
             return ours
 
@@ -521,6 +523,12 @@ def _command_end(spec: ContainerSpec) -> tuple[float, int]:
 def _said(script: str) -> list[str]:
     """Return what a script's `echo` commands print."""
     return re.findall(r"echo (\w+)", script)
+
+
+def _printed(container: FakeContainer) -> list[str]:
+    """Return what a command prints: its own `echo`, and what its image always says."""
+    script, application = _script(container.spec), container.application
+    return [*_said(script), *(application.says if script and application else ())]
 
 
 def _connect(

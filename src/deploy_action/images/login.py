@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deploy_action.config.references import DOCKER_HUB, registry_of
+from deploy_action.process import environment
 
 __all__ = ["logged_in"]
 
@@ -43,7 +44,7 @@ def logged_in(reference: str, login: tuple[str, str] | None) -> Iterator[dict[st
         key = _DOCKER_HUB_KEY if registry == DOCKER_HUB else registry
         config = _config(users / "config.json", key, login)
         (private / "config.json").write_text(json.dumps(config))
-        yield {**os.environ, "DOCKER_CONFIG": name}
+        yield {**environment(), "DOCKER_CONFIG": name}
 
 
 def _config(file: Path, registry: str, login: tuple[str, str]) -> Mapping[str, object]:

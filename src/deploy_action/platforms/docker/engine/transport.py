@@ -21,6 +21,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from deploy_action.errors import BadInput, ErrorCode, HostUnreachable
+from deploy_action.process import environment
 
 __all__ = ["SshTunnel", "TlsEndpoint", "Transport", "UnixEndpoint", "open_transport"]
 
@@ -154,6 +155,7 @@ class SshTunnel:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=sink,
+                env=environment(),
                 start_new_session=True,
             )
         deadline = time.monotonic() + _CONNECT_SECONDS + 5
