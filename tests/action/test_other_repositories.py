@@ -143,11 +143,13 @@ def released(tmp_path: Path) -> Iterator[Path]:
     """Our repository as a release leaves it: its actions take an image from a registry."""
     copy = copy_of_this_repository(tmp_path / "released")
     with registry() as store:
-        digest = store.push(f"deploy-action:{__version__}", "deploy-action:release")
-        image = f"127.0.0.1:{store.inner}/deploy-action@{digest}"
-        subprocess.run([copy / "scripts/release", "pin", image], check=True)
+        images = []
+        for name in ("deploy-action", "deploy-action-build"):
+            digest = store.push(f"{name}:{__version__}", f"{name}:release")
+            images.append(f"127.0.0.1:{store.inner}/{name}@{digest}")
+        subprocess.run([copy / "scripts/release", "pin", *images], check=True)
         yield copy
-        docker("rmi", "-f", image)
+        docker("rmi", "-f", images[0])
 
 
 @pytest.mark.long

@@ -1,8 +1,8 @@
 """Runs workflows under act, offline, against the engine of this machine.
 
-The repository under test is handed to act as `org/deploy-action@v1`. Only one line of a workflow
-differs from what is shipped: `uses: $/` (this repository at the running commit), which act does not
-know, is written as `uses: org/deploy-action@v1`, which act takes from the same copy.
+The repository under test is handed to act as `org/deploy-action@v1`. Only lines of
+one kind differ from what is shipped: `uses: $/` (this repository at the running commit), which act
+does not know, is written as `uses: org/deploy-action@v1`, which act takes from the same copy.
 
 act names its containers after workflow and job, and those of a called workflow without the name of
 the file that calls. So a test names its workflow file as no other one does, and the tests that call
@@ -39,9 +39,10 @@ __all__ = [
 ROOT = Path(__file__).parents[2]
 CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 SELF, CALLED = "uses: $/", "uses: org/deploy-action@v1"
+SELF_BUILD, CALLED_BUILD = "uses: $/build", "uses: org/deploy-action/build@v1"
 _SECONDS = 600
 
-_BUILT = re.compile(r"^  image: (?:\.\./)?Dockerfile\b", re.MULTILINE)
+_BUILT = re.compile(r"^  image: (?:\.\./)?Dockerfile(?:\.(\w+))?", re.MULTILINE)
 
 _PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)((?:/[\w.-]+)*)@([0-9a-f]{40})")
 _OF_ACT = "actions/checkout"
@@ -119,28 +120,31 @@ def copy_of_this_repository(target: Path) -> Path:
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, destination, follow_symlinks=False)
     for workflow in (target / ".github/workflows").glob("*.yml"):
-        text = re.sub(
-            rf"^( *){re.escape(SELF)}$", rf"\1{CALLED}", workflow.read_text(), flags=re.MULTILINE
-        )
+        text = workflow.read_text()
+        for ours, theirs in ((SELF, CALLED), (SELF_BUILD, CALLED_BUILD)):
+            text = re.sub(rf"^( *){re.escape(ours)}$", rf"\1{theirs}", text, flags=re.MULTILINE)
         workflow.write_text(text)
     # No registry is needed here: scripts/ensure-base provides the image.
-    recipe = target / "Dockerfile"
-    recipe.write_text(
-        re.sub(r"^(FROM \S+)@sha256:\S+", r"\1", recipe.read_text(), flags=re.MULTILINE)
-    )
+    for recipe in target.glob("Dockerfile*"):
+        recipe.write_text(
+            re.sub(r"^(FROM \S+)@sha256:\S+", r"\1", recipe.read_text(), flags=re.MULTILINE)
+        )
     subprocess.run(["git", "init", "-q", str(target)], check=True)
     return target
 
 
 def with_image(copy: Path) -> Path:
-    """Let the actions of a copy name an image, as a release does: that of scripts/ensure-images."""
+    """Let the actions of a copy name an image, as a release does: those of scripts/ensure-images."""
     for file in (copy / "action.yml", *copy.glob("*/action.yml")):
-        text, count = _BUILT.subn(
-            f"  image: docker://deploy-action:{__version__}", file.read_text()
-        )
+        text, count = _BUILT.subn(_image, file.read_text())
         assert count == 1, file
         file.write_text(text)
     return copy
+
+
+def _image(built: re.Match[str]) -> str:
+    name = "-".join(filter(None, ("deploy-action", built[1])))
+    return f"  image: docker://{name}:{__version__}"
 
 
 def stand_ins(target: Path) -> dict[str, Path]:

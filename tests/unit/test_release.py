@@ -14,6 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 IMAGE = f"ghcr.io/org/deploy-action@sha256:{'a1' * 32}"
+BUILD = f"ghcr.io/org/deploy-action@sha256:{'c3' * 32}"
 OTHER = f"ghcr.io/org/deploy-action@sha256:{'b2' * 32}"
 CHANGELOG = """\
 # Changelog
@@ -30,7 +31,10 @@ CHANGELOG = """\
 
 - The first.
 """
-ACTIONS = ("action.yml", "plan/action.yml", "rollback/action.yml", "validate/action.yml")
+ACTIONS = (
+    *("action.yml", "build/action.yml", "plan/action.yml"),
+    *("rollback/action.yml", "validate/action.yml"),
+)
 
 
 def git(root: Path, *argv: str) -> str:
@@ -61,7 +65,7 @@ def root(tmp_path: Path) -> Path:
     remote, clone = tmp_path / "remote.git", tmp_path / "clone"
     git(tmp_path, "init", "-q", "--bare", "-b", "main", str(remote))
     git(tmp_path, "clone", "-q", str(remote), str(clone))
-    for name in (*ACTIONS, "Dockerfile", "scripts/release"):
+    for name in (*ACTIONS, "Dockerfile", "Dockerfile.build", "scripts/release"):
         (clone / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, clone / name)
     git(clone, "config", "user.name", "ada")
@@ -76,18 +80,23 @@ def images(root: Path, ref: str) -> set[str]:
     remote = root.parent / "remote.git"
     texts = [git(remote, "show", f"{ref}:{name}") for name in ACTIONS]
     runs: list[Mapping[str, Any]] = [yaml.safe_load(text)["runs"] for text in texts]
-    assert [each.get("args") for each in runs] == [None, ["plan"], ["rollback"], ["validate"]]
+    commands = [None, ["build"], ["plan"], ["rollback"], ["validate"]]
+    assert [each.get("args") for each in runs] == commands
     return {each["image"] for each in runs}
 
 
 def test_a_release_names_the_image_by_its_digest_and_no_branch_moves(root: Path) -> None:
     """The version's tag and the moving one stand for a commit that differs from main's only by the
     image; the tag says what is new; main still builds what is checked out."""
-    done = release(root, "publish", "1.2.0", IMAGE)
+    done = release(root, "publish", "1.2.0", IMAGE, BUILD)
     assert done.returncode == 0, done.stderr
     remote = root.parent / "remote.git"
-    assert images(root, "v1.2.0") == images(root, "v1") == {f"docker://{IMAGE}"}
-    assert images(root, "main") == {"Dockerfile", "../Dockerfile"}
+    assert (
+        images(root, "v1.2.0") == images(root, "v1") == {f"docker://{IMAGE}", f"docker://{BUILD}"}
+    )
+    assert f"docker://{BUILD}" in git(remote, "show", "v1.2.0:build/action.yml")
+    assert f"docker://{IMAGE}" in git(remote, "show", "v1.2.0:action.yml")
+    assert images(root, "main") == {"Dockerfile", "../Dockerfile", "../Dockerfile.build"}
     assert git(remote, "rev-parse", "v1.2.0^{commit}^") == git(remote, "rev-parse", "main")
     changed = git(remote, "diff", "--name-only", "main", "v1.2.0").split()
     assert changed == sorted(ACTIONS)
@@ -99,16 +108,18 @@ def test_a_release_names_the_image_by_its_digest_and_no_branch_moves(root: Path)
 
 def test_the_moving_tag_follows_and_a_version_does_not(root: Path) -> None:
     """v1 goes from 1.2.0 to 1.3.0; what was released as 1.2.0 stays that, whoever tries again."""
-    assert release(root, "publish", "1.2.0", IMAGE).returncode == 0
+    assert release(root, "publish", "1.2.0", IMAGE, BUILD).returncode == 0
     git(root, "checkout", "-q", "main")
     git(root, "reset", "-q", "--hard", "origin/main")
-    again = release(root, "publish", "1.2.0", OTHER)
+    again = release(root, "publish", "1.2.0", OTHER, BUILD)
     assert again.returncode == 1
     assert "released already" in again.stderr
     written(root, "1.3.0")
-    assert release(root, "publish", "1.3.0", OTHER).returncode == 0
-    assert images(root, "v1.2.0") == {f"docker://{IMAGE}"}
-    assert images(root, "v1") == images(root, "v1.3.0") == {f"docker://{OTHER}"}
+    assert release(root, "publish", "1.3.0", OTHER, BUILD).returncode == 0
+    assert images(root, "v1.2.0") == {f"docker://{IMAGE}", f"docker://{BUILD}"}
+    assert (
+        images(root, "v1") == images(root, "v1.3.0") == {f"docker://{OTHER}", f"docker://{BUILD}"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,8 +130,9 @@ def test_the_moving_tag_follows_and_a_version_does_not(root: Path) -> None:
         (("check", "1.2.0; rm"), "is not a version"),
         (("check", "1.2.1"), "says 1.2.0, not 1.2.1"),
         (("notes", "1.2.1"), "has no section"),
-        (("pin", "ghcr.io/org/deploy-action:1.2.0"), "by its digest"),
-        (("publish", "1.2.0", "latest"), "by its digest"),
+        (("pin", "ghcr.io/org/deploy-action:1.2.0", BUILD), "by its digest"),
+        (("pin", IMAGE, "ghcr.io/org/deploy-action:1.2.0-build"), "by its digest"),
+        (("publish", "1.2.0", "latest", BUILD), "by its digest"),
     ],
 )
 def test_what_cannot_be_released_is_refused_before_anything_is_pushed(
@@ -138,7 +150,7 @@ def test_an_action_that_names_another_image_is_not_pinned_silently(root: Path) -
     """A release would ship an image that nobody tested."""
     file = root / "plan/action.yml"
     file.write_text(file.read_text().replace("../Dockerfile", "docker://debian:latest"))
-    done = release(root, "pin", IMAGE)
+    done = release(root, "pin", IMAGE, BUILD)
     assert done.returncode == 1
     assert "plan/action.yml has 0 lines" in done.stderr
     assert IMAGE not in (root / "action.yml").read_text()

@@ -13,12 +13,12 @@ from deploy_action.platforms.docker.edge import artifact
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-RECIPES = (ROOT / "Dockerfile", artifact.DIRECTORY / "Dockerfile")
+RECIPES = (ROOT / "Dockerfile", ROOT / "Dockerfile.build", artifact.DIRECTORY / "Dockerfile")
 PINNED = re.compile(r"debian:trixie-slim@sha256:[0-9a-f]{64}")
 GITHUBS = ("actions/", "github/", "./", "$/")
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=["action", "edge"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["action", "build", "edge"])
 def test_an_image_that_is_released_names_its_base_by_digest(recipe: Path) -> None:
     """The same one everywhere, so that one renewal is complete."""
     text = "".join(recipe.read_text() for recipe in RECIPES)

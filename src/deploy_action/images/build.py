@@ -112,7 +112,9 @@ def _run(
     except FileNotFoundError as error:
         raise BadInput(
             f"{reference} cannot be built: there is no Docker command line here",
-            remedy="install it, or deploy an image that exists with --digest",
+            cause="on GitHub only the action org/deploy-action/build has one",
+            remedy="build in a step with `uses: org/deploy-action/build@v1`, and pass on its digest;"
+            " elsewhere install docker, or deploy an image that exists with --digest",
             code=ErrorCode.BUILD_FAILED,
         ) from error
     except ProcessTimeout as error:

@@ -17,9 +17,14 @@ from deploy_action.github.context import Context
 from deploy_action.init import initialise
 
 ROOT = Path(__file__).parents[3]
-SINGLE = ("plan", "rollback", "validate")
+SINGLE = ("build", "plan", "rollback", "validate")
 """The actions with one command, each in its folder."""
-SELF = ("$/", "org/deploy-action@v1", *(f"org/deploy-action/{name}@v1" for name in SINGLE))
+SELF = (
+    "$/",
+    "$/build",
+    "org/deploy-action@v1",
+    *(f"org/deploy-action/{name}@v1" for name in SINGLE),
+)
 CALLED = re.compile(r"org/deploy-action/\.github/workflows/([a-z]+\.yml)@v1")
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
 LEVELS = ("none", "read", "write")
@@ -117,13 +122,25 @@ def test_the_image_is_built_from_what_is_checked_out() -> None:
     assert ACTION["runs"] == {"using": "docker", "image": "Dockerfile"}
 
 
+def test_the_image_that_builds_differs_by_its_packages_alone() -> None:
+    """Both Dockerfiles have the same first stage, which is built once, and start the same program."""
+    ours, builds = (
+        (ROOT / name).read_text().partition("FROM ")[2].split("\n\nFROM ")
+        for name in ("Dockerfile", "Dockerfile.build")
+    )
+    assert ours[0] == builds[0]
+    packages = re.compile(r"--no-install-recommends [a-z0-9 -]+")
+    assert packages.sub("", ours[1]) == packages.sub("", builds[1])
+
+
 @pytest.mark.parametrize("name", SINGLE)
 def test_an_action_with_one_command_is_the_same_action(name: str) -> None:
-    """The same image with the command as its argument; inputs and outputs are as in action.yml, so
+    """The same image with the command as its argument (for a build, with Docker besides); inputs and outputs are as in action.yml, so
     that what is written twice cannot become two things."""
     single = load(ROOT / name / "action.yml")
-    assert single["runs"] == {"using": "docker", "image": "../Dockerfile", "args": [name]}
-    assert (ROOT / name / single["runs"]["image"]).resolve() == ROOT / "Dockerfile"
+    dockerfile = "Dockerfile.build" if name == "build" else "Dockerfile"
+    assert single["runs"] == {"using": "docker", "image": f"../{dockerfile}", "args": [name]}
+    assert (ROOT / name / single["runs"]["image"]).resolve() == ROOT / dockerfile
     for section in ("inputs", "outputs"):
         for key, entry in single[section].items():
             whole = ACTION[section][key]
