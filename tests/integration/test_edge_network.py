@@ -20,10 +20,11 @@ import pytest
 from tests.contract.bench import Bench, real_bench, with_network
 from tests.support.certificates import bundle
 from tests.support.http2 import Http2Client, Kind, grpc_server
-from tests.support.sandbox import free_port
+from tests.support.sandbox import free_port, sandbox
 
 from deploy_action.checks.http import http_connection
 from deploy_action.config.model import Timeouts
+from deploy_action.errors import DeploymentFailed
 from deploy_action.platforms.docker.edge.edge import Edge
 from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
 from deploy_action.platforms.docker.edge.render import PROBE_HEADER, SERVED_BY_HEADER
@@ -437,3 +438,41 @@ def test_the_edge_and_the_lock_have_the_least_that_works(site: Site) -> None:
     for worker in workers:
         assert "Uid:\t0" not in worker
         assert f"CapEff:\t{0:016x}" in worker
+
+
+def test_the_edge_listens_where_deploy_yaml_says(site: Site) -> None:
+    """At these addresses alone, also where somebody else has the port at another one; two services of
+    one port are told apart by address."""
+    before, port = site.backend, free_port()
+
+    def status(address: str, host: str = "a.test") -> int:
+        try:
+            return site.ask(address=address, Host=host)[0]
+        except OSError:
+            return 0
+
+    with socket.create_server(("127.0.0.9", port)):
+        with pytest.raises(DeploymentFailed, match=f"listens on port {port}"):
+            site.become(port=port, bind=("127.0.0.9",))
+        site.become(port=port, bind=("127.0.0.2", "::1"))
+        assert [status(a) for a in ("127.0.0.2", "127.0.0.3", "::1")] == [200, 0, 200]
+        site.become(bind=("127.0.0.2",))
+        other = dataclasses.replace(site.backend, name="o_production", host="o.test")
+        other = dataclasses.replace(other, bind=("127.0.0.3",))
+        site.edge.change(other.name, lambda _: other)
+        assert [status(a) for a in ("127.0.0.2", "127.0.0.3")] == [200, 404]
+        assert [status(a, "o.test") for a in ("127.0.0.2", "127.0.0.3")] == [200, 200]
+        site.edge.change(other.name, lambda _: None)
+    site.become(port=before.port, bind=())
+    assert status("127.0.0.3") == 200
+
+
+def test_a_service_is_deployed_to_an_address(tmp_path: Path) -> None:
+    """Our own checks ask there, and nobody listens elsewhere."""
+    with sandbox(tmp_path, where="127.0.0.2") as box:
+        box.configure(edge={"name": box.edge, "bind": ["127.0.0.2"]})
+        box.deployed("1.0.0")
+        assert box.serving() == "1.0.0"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", box.port), 5)
+        assert box.run("monitor").exit_code == 0

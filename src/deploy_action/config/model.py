@@ -405,6 +405,13 @@ class EdgeOptions:
     not route to if None."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks whose proxies may say who the client is."""
+    bind: tuple[str, ...] = ()
+    """Addresses of the host on which it listens for this service; all of them if empty."""
+
+    @property
+    def listens_on(self) -> tuple[str, ...]:
+        """Addresses of `bind` where the edge itself listens there: otherwise Docker does."""
+        return self.bind if self.network == "host" else ()
 
     def network_of(self, service: str, environment: str) -> str:
         """Return the name of the network that only an environment's containers and the edge use.

@@ -28,6 +28,24 @@ def _trusted_proxies(scope: Scope) -> Iterator[Finding]:
             )
 
 
+def _bind(scope: Scope) -> Iterator[Finding]:
+    for index, address in enumerate(scope.environment.edge.bind):
+        try:
+            known = ipaddress.ip_address(address)
+        except ValueError as reason:
+            message = f"not an address: {reason}"
+        else:
+            if not (known.is_unspecified or known.is_multicast or known.is_link_local):
+                continue
+            message = "a service cannot be reached at this address"
+        yield error(
+            "bad-address",
+            ("edge", "bind", index),
+            message,
+            "write an address of the host; the edge listens on all of them where bind is left out",
+        )
+
+
 def _subnet(scope: Scope) -> Iterator[Finding]:
     subnet = scope.environment.edge.subnet
     if subnet is None:
@@ -108,4 +126,4 @@ def _http1_smoke(scope: Scope) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (_trusted_proxies, _subnet, _timeouts, _limits, _http1_smoke)
+RULES: tuple[Rule, ...] = (_trusted_proxies, _bind, _subnet, _timeouts, _limits, _http1_smoke)

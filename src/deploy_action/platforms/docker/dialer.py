@@ -33,7 +33,8 @@ class HostDialer:
             address = f"UNIX-CONNECT:{host.removeprefix(UNIX)}"
         else:
             require_allowed(host)
-            address = f"TCP:{host}:{port},connect-timeout={seconds}"
+            where = f"[{host}]" if ":" in host else host
+            address = f"TCP:{where}:{port},connect-timeout={seconds}"
         try:
             connection = self.engine.connect(
                 self.container_id, ("socat", "-t", "300", "-", address)

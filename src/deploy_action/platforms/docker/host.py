@@ -104,7 +104,7 @@ class Host:
         """Return where the edge listens for everybody, as seen from the session's container."""
         edge = self.placement.edge
         if edge.network == "host":
-            return "127.0.0.1"
+            return next(iter(edge.listens_on), "127.0.0.1")
         container = self.engine.container(edge.name)
         return "" if container is None else container.addresses.get(edge.name, "")
 

@@ -372,6 +372,7 @@ def backend_for(
         backend,
         servers=servers,
         trusted_proxies=configuration.edge.trusted_proxies,
+        bind=configuration.edge.listens_on,
         timeouts=configuration.timeouts,
         named=bool(configuration.alias),
         header_bytes=limits.header_bytes,

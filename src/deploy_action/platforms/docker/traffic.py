@@ -38,14 +38,10 @@ def with_candidates(
     )
     # The route stays the old one until the new release is proven and gets the traffic.
     return dataclasses.replace(
-        new,
-        protocol=old.protocol,
-        host=old.host,
-        path=old.path,
-        port=old.port,
-        tls=old.tls,
-        trusted_proxies=old.trusted_proxies,
-        timeouts=old.timeouts,
+        old,
+        check=new.check,
+        sticky=new.sticky,
+        named=new.named,
         servers=sorted_servers((*stay, *new.servers)),
     )
 

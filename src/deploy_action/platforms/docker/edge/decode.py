@@ -63,6 +63,8 @@ def _decode(entry: Mapping[str, Any]) -> Backend:
     _require_file(backend.certificate, f"certs/{backend.name}/")
     _require_file(backend.maintenance, f"pages/{backend.name}/")
     _require_port(backend.port)
+    for address in backend.bind:
+        _require(_ADDRESS, "address", address)
     for server in backend.servers:
         _require(_SERVER, "server", server.name)
         _require(_ADDRESS, "address", server.address)

@@ -269,6 +269,7 @@ def _edge_spec(
         if host
         else tuple(NetworkSpec(name=name) for name in (options.name, *services)),
         publish={} if host else {port: port for port in ports},
+        publish_at=options.bind,
         binds=(f"{options.name}:/state",),
         restart="unless-stopped",
         log_limit=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -177,11 +178,16 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     if tcp:
         yield "  mode tcp"
     options = _tls_options(backends, alpn=not tcp) if tls else ""
-    yield f"  bind :{port}{options}"
-    # The edge's entry point sets it where the host has IPv6 (configuration manual, 2.4).
-    yield '  .if streq("$EDGE_IPV6",1)'
-    yield f"  bind [::]:{port} v6only{options}"
-    yield "  .endif"
+    addresses = _bound(backends, redirected)
+    for address in addresses:
+        v6 = ":" in address
+        yield f"  bind {f'[{address}]' if v6 else address}:{port}{' v6only' * v6}{options}"
+    if not addresses:
+        yield f"  bind :{port}{options}"
+        # The edge's entry point sets it where the host has IPv6 (configuration manual, 2.4).
+        yield '  .if streq("$EDGE_IPV6",1)'
+        yield f"  bind [::]:{port} v6only{options}"
+        yield "  .endif"
     if tls or not tcp:
         # Only containers with the state volume can connect there: root, and HAProxy's workers.
         yield f"  bind unix@{plain_socket(port)} mode 660 group haproxy"
@@ -206,8 +212,14 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
         *(route for backend in redirected for route in _routes(backend, _TO_HTTPS)),
     ]
     for route in sorted(routes, key=lambda route: (*_breadth(route), route.target)):
-        yield _use_backend(route)
+        yield _use_backend(route, addresses)
     yield "  default_backend none"
+
+
+def _bound(backends: Collection[Backend], redirected: Collection[Backend]) -> tuple[str, ...]:
+    """Return the addresses on which a port's services want to be reached; empty for all."""
+    wanted = [backend.bind for backend in (*backends, *redirected)]
+    return tuple(sorted({*itertools.chain(*wanted)})) if all(wanted) else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +261,12 @@ def _tls_options(backends: list[Backend], *, alpn: bool) -> str:
     return f" ssl {files}{protocols}"
 
 
-def _use_backend(route: _Route) -> str:
+def _use_backend(route: _Route, addresses: Collection[str]) -> str:
+    """Write when a route's service answers.
+
+    Args:
+        addresses: on which the port listens; empty for all.
+    """
     conditions = []
     if route.name:
         how = "-i -m end" if route.name.startswith("*.") else "-i"
@@ -258,8 +275,14 @@ def _use_backend(route: _Route) -> str:
         conditions.append(f"{{ req.hdr(host),host_only {how} {names} }}")
     if route.backend.path.rstrip("/"):
         conditions.append(f"path-{route.backend.name}")
-    condition = f" if {' '.join(conditions)}" if conditions else ""
-    return f"  use_backend {route.target}{condition}"
+    alternatives = [conditions]
+    bind = route.backend.bind
+    if bind and set(bind) != set(addresses):
+        # What comes by a socket, as our own checks do, has no destination.
+        at = f"{{ dst {' '.join(map(_argument, bind))} }}"
+        alternatives = [[*conditions, at], [*conditions, "!{ dst -m found }"]]
+    condition = " || ".join(" ".join(all_of) for all_of in alternatives)
+    return f"  use_backend {route.target}{f' if {condition}' if condition else ''}"
 
 
 def _canonical(backend: Backend) -> str:

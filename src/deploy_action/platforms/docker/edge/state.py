@@ -103,6 +103,7 @@ class Backend:
         redirect_from: names whose requests are sent to `redirect_to`, scheme and name.
         named: it is reached by a name on users' networks, too.
         header_bytes, body_bytes: how large a request may be; None where deploy.yaml sets no limit.
+        bind: addresses of the host on which the edge listens for it; empty for all.
         hsts: value of Strict-Transport-Security in answers by HTTPS; empty for none.
     """
 
@@ -127,6 +128,7 @@ class Backend:
     header_bytes: int | None = None
     body_bytes: int | None = None
     hsts: str = ""
+    bind: tuple[str, ...] = ()
 
     @classmethod
     def of(

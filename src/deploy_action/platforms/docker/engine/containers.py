@@ -213,7 +213,9 @@ def _host_config(spec: ContainerSpec) -> dict[str, Any]:
         "Binds": list(spec.binds),
         "NetworkMode": spec.network_mode or (spec.networks[0].name if spec.networks else ""),
         "PortBindings": {
-            f"{inner}/tcp": [{"HostIp": "", "HostPort": str(outer)}]
+            f"{inner}/tcp": [
+                {"HostIp": address, "HostPort": str(outer)} for address in spec.publish_at or ("",)
+            ]
             for inner, outer in spec.publish.items()
         },
         "RestartPolicy": {"Name": spec.restart},

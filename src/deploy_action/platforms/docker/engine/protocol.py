@@ -156,6 +156,8 @@ class ContainerSpec:
     network_mode: str | None = None
     """``host``, ``none`` or ``container:ID``; None is that of `networks`."""
     publish: Mapping[int, int] = field(default_factory=dict)
+    publish_at: tuple[str, ...] = ()
+    """Addresses of the host; all of them if empty."""
     binds: tuple[str, ...] = ()
     restart: Literal["no", "unless-stopped"] = "no"
     memory_bytes: int | None = None

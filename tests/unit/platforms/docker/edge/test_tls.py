@@ -278,3 +278,27 @@ def test_hsts_is_written_as_a_text() -> None:
     )
     [line] = [line for line in found if "Strict-Transport-Security" in line]
     assert "'max-age=1%%[env(X)]'" in line
+
+
+def test_a_port_is_open_where_its_services_are() -> None:
+    """At the addresses of all; at every one as soon as a service has none, and then that one answers
+    there alone. Our own checks come by a socket."""
+    bound = dataclasses.replace(plain("a", host="a.test"), bind=("10.0.0.1", "2001:db8::1"))
+    found = section(lines(bound), "frontend http-80")
+    assert found[:2] == ["bind 10.0.0.1:80", "bind [2001:db8::1]:80 v6only"]
+    assert not any("dst" in line or line.startswith("bind :") for line in found)
+    found = section(lines(bound, plain("b", host="")), "frontend http-80")
+    assert found[0] == "bind :80"
+    named, at = (
+        "{ req.hdr(host),host_only -i 'a.test' 'a.test.' }",
+        "{ dst '10.0.0.1' '2001:db8::1' }",
+    )
+    assert routes(found) == [
+        f"use_backend a if {named} {at} || {named} !{{ dst -m found }}",
+        "use_backend b",
+    ]
+    anywhere = dataclasses.replace(bound, host="")
+    found = section(lines(anywhere, plain("b", host="b.test")), "frontend http-80")
+    assert routes(found)[-1] == (
+        "use_backend a if { dst '10.0.0.1' '2001:db8::1' } || !{ dst -m found }"
+    )
