@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.errors import BadInput, DeploymentFailed
 from deploy_action.missing_secret import advise
+from deploy_action.redaction import redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -82,6 +83,7 @@ def read_bundle(certificate: Certificate, inputs: Inputs, *, hosts: Collection[s
             f"{path}: the certificate cannot be read: {error.strerror}",
             remedy="route.certificate.file is relative to deploy.yaml",
         ) from error
+    redact.protect(content.decode(errors="replace"))
     return verify_bundle(content, where=str(path), hosts=hosts)
 
 
