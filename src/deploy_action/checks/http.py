@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import io
 import re
 import socket
 import ssl
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from deploy_action import __version__
+from deploy_action.budget import BoundedStream, TooLarge
 from deploy_action.checks.exchange import Deadline, NoAnswer, explain
 from deploy_action.checks.result import CheckFailureKind
 from deploy_action.checks.target import DEFAULT_PORTS, Target
@@ -40,6 +40,8 @@ __all__ = [
 
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a body that are read, counted after decompression."""
+_ANSWER_LIMIT = 1 << 26
+"""Bytes of an answer that is read and forgotten."""
 _WIRE_LIMIT = 2 * BODY_LIMIT
 """Bytes of an answer that are taken from the connection: headers, chunk sizes and body."""
 _CHUNK = 65536
@@ -53,6 +55,12 @@ _PATH_SAFE = "!$&'()*+,;=:@/-._~%"
 """What may stand in a path as it is (RFC 3986, 3.3), and escapes that are there already."""
 _HALF_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
+_TEXT_CHARSET = re.compile(
+    r"utf-?8|utf-?16(?:le|be)?|(?:us-)?ascii|latin-?1|iso-?8859-(?:[1-9]|1[013456])"
+    r"|windows-(?:874|125[0-8])|koi8-[ru]|shift[_-]jis|euc-(?:jp|kr)|iso-2022-jp|gb(?:2312|k|18030)|big5",
+    re.IGNORECASE,
+)
+"""What the web has (WHATWG Encoding Standard, 4.2). Python knows more, some of which take quadratic time."""
 _DEFAULT_HEADERS = {
     "User-Agent": f"deploy-action/{__version__}",
     "Accept": "*/*",
@@ -109,8 +117,9 @@ class HttpResponse:
     def text(self) -> str:
         """The body in the character set that it names, UTF-8 when it names none or a wrong one."""
         charset = _CHARSET.search(self.headers.get("Content-Type", ""))
+        known = charset is not None and _TEXT_CHARSET.fullmatch(charset[1])
         with contextlib.suppress(LookupError, UnicodeError):
-            return self.body.decode(charset[1] if charset else "utf-8", "replace")
+            return self.body.decode(charset[1] if charset and known else "utf-8", "replace")
         return self.body.decode("utf-8", "replace")
 
 
@@ -169,11 +178,22 @@ class FinalResponse(http.client.HTTPResponse):
         raise http.client.HTTPException(f"more than {_MAX_INTERIM} interim answers")
 
 
-def http_connection(connection: socket.socket) -> http.client.HTTPConnection:
-    """Speak HTTP over an open connection, and over no other: it is never opened again."""
+def http_connection(
+    connection: socket.socket, *, seconds: float = 60.0
+) -> http.client.HTTPConnection:
+    """Speak HTTP over an open connection, and over no other: it is never opened again.
+
+    Args:
+        seconds: for each answer, to its last byte.
+    """
+
+    def bounded(sock: socket.socket, **options: Any) -> FinalResponse:
+        stream = BoundedStream(sock, seconds=seconds, size=_ANSWER_LIMIT)
+        return FinalResponse(cast("socket.socket", stream), **options)
+
     client = http.client.HTTPConnection("target")
     client.auto_open = 0
-    client.response_class = FinalResponse
+    client.response_class = bounded  # type: ignore[assignment]
     client.sock = connection
     # A body is sent after its header, and would wait for the header's acknowledgement: 40 ms.
     # Connections that a dialer opened through an engine are not TCP.
@@ -217,11 +237,15 @@ def _send_once(
     try:
         with _connect(target, parts, port, deadline) as connection:
             started = clock.monotonic()
-            answer = _exchange(connection, request, path, headers)
-            if cookies is not None:
-                cookies.extract_cookies(answer, _cookie_request(url))
-            body, truncated = _read_body(answer)
+            seconds_left = deadline.socket_seconds
+            answer = _exchange(connection, request, path, headers, seconds_left)
+            with contextlib.closing(answer):
+                if cookies is not None:
+                    cookies.extract_cookies(answer, _cookie_request(url))
+                body, truncated = _read_body(answer)
             seconds = clock.monotonic() - started
+    except TooLarge as error:
+        raise NoAnswer(CheckFailureKind.TOO_LARGE, str(error)) from error
     except (OSError, http.client.HTTPException, NoAnswer) as error:
         _require_in_time(deadline, error)
         raise error if isinstance(error, NoAnswer) else explain(error, port) from error
@@ -306,7 +330,11 @@ def _connect(
 
 
 def _exchange(
-    connection: socket.socket, request: HttpRequest, path: str, headers: Mapping[str, bytes]
+    connection: socket.socket,
+    request: HttpRequest,
+    path: str,
+    headers: Mapping[str, bytes],
+    seconds: float,
 ) -> http.client.HTTPResponse:
     """Send the request and read the head of its answer."""
     # A server may answer, and close, before it has read the whole body.
@@ -314,36 +342,19 @@ def _exchange(
         http_connection(connection).request(
             request.method, path, body=request.body, headers=headers
         )
-    answer = FinalResponse(cast("socket.socket", _Bounded(connection)), method=request.method)
-    answer.begin()
+    # The deadline closes the connection before this one's time is up.
+    stream = BoundedStream(connection, seconds=seconds, size=_WIRE_LIMIT)
+    answer = FinalResponse(cast("socket.socket", stream), method=request.method)
+    try:
+        answer.begin()
+    except BaseException:
+        answer.close()
+        raise
     return answer
 
 
 def _escape_path(text: str, also_safe: str = "") -> str:
     return quote(_HALF_ESCAPE.sub("%25", text), safe=_PATH_SAFE + also_safe)
-
-
-class _Bounded(io.RawIOBase):
-    """A connection's answer, ended by an error after _WIRE_LIMIT bytes."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._left = _WIRE_LIMIT
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """Return the stream that http.client asks a socket for."""
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        count = self._connection.recv_into(buffer)
-        self._left -= count
-        if self._left < 0:
-            message = f"the answer is longer than {_WIRE_LIMIT // 2**20} MiB"
-            raise NoAnswer(CheckFailureKind.TOO_LARGE, message)
-        return count
 
 
 def _read_body(answer: http.client.HTTPResponse) -> tuple[bytes, bool]:

@@ -11,6 +11,7 @@ that, and nothing had been sent (RFC 9112, 9.5).
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import math
 import select
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 _TIMEOUT_SECONDS = 10.0
+"""For an answer, to its last byte."""
+_CHUNK = 65536
 _EXAMPLES = 5
 _DETAIL_CHARACTERS = 200
 _NEW_CONNECTION_SHARE = 0.25
@@ -235,7 +238,7 @@ class RouteProbe:
     def _connect(self) -> http.client.HTTPConnection:
         connection = self.dial(_TIMEOUT_SECONDS)
         connection.settimeout(_TIMEOUT_SECONDS)
-        return http_connection(connection)
+        return http_connection(connection, seconds=_TIMEOUT_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +266,12 @@ class _Request:
         """Send it and return its answer, read to the end."""
         connection.request(self.method, self.path, body=self.body, headers=self.headers)
         answer = connection.getresponse()
-        answer.read()
+        with contextlib.closing(answer):
+            while answer.read(_CHUNK):
+                pass
+            if answer.length:
+                # http.client itself tells only for chunks, and for bodies that are read at once.
+                raise http.client.IncompleteRead(b"", answer.length)
         return answer
 
 

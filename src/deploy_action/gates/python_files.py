@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,9 @@ SUFFIXES = (".py", ".pyw")
 # The directories that bandit leaves out. bandit compares them as substrings, which also hides
 # .github and every file below a directory like x.git-mirror; here they are whole names.
 NEVER = ("**/.svn", "**/CVS", "**/.bzr", "**/.hg", "**/.git", "**/__pycache__", "**/.tox")
+_SPECIAL = re.compile(r"(\*\*/|/\*\*$|\*\*|\*|\?)")
+_DIRECTORIES, _IN_DIRECTORIES = "**/", "**/+"
+"""No directory or more, and the place before the slash of one of them."""
 NEVER_EGGS = ("**/.eggs", "**/*.egg")
 
 
@@ -79,9 +82,7 @@ def select(root: Path, paths: Sequence[str], exclude: Sequence[str]) -> Selectio
 
 def matches(path: str, globs: Iterable[str]) -> bool:
     """Tell whether the path or one of the directories above it matches one of the globs."""
-    parts = path.split("/")
-    above = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
-    return any(_expression(glob).fullmatch(name) for glob in globs for name in above)
+    return any(_reaches(_tokens(glob), path) for glob in globs)
 
 
 def _walk(
@@ -122,21 +123,57 @@ def _problem(file: str, message: str, *, rule: str) -> Problem:
 
 
 @lru_cache(maxsize=1024)
-def _expression(glob: str) -> re.Pattern[str]:
-    glob = glob.removeprefix("./").rstrip("/")
-    pieces = []
-    for token in re.split(r"(\*\*/|/\*\*$|\*\*|\*|\?)", glob):
-        match token:
+def _tokens(glob: str) -> tuple[str, ...]:
+    """Return the glob's characters, with `*`, `**`, `?`, and two tokens for `**/`."""
+    tokens: list[str] = []
+    for piece in _SPECIAL.split(glob.removeprefix("./").rstrip("/")):
+        match piece:
             case "**/":
-                pieces.append("(?:.*/)?")
+                tokens += [_DIRECTORIES, _IN_DIRECTORIES]
             case "/**":
-                pieces.append("/.*")
-            case "**":
-                pieces.append(".*")
-            case "*":
-                pieces.append("[^/]*")
-            case "?":
-                pieces.append("[^/]")
+                tokens += ["/", "**"]
+            case "**" | "*" | "?":
+                tokens.append(piece)
             case _:
-                pieces.append(re.escape(token))
-    return re.compile("".join(pieces), re.DOTALL)
+                tokens += piece
+    return tuple(tokens)
+
+
+def _reaches(tokens: Sequence[str], path: str) -> bool:
+    """Tell whether the tokens match the path up to a slash or to its end.
+
+    The path is read once, with the set of places in the glob where what was read may lead: there are no
+    ways to divide a path that would have to be tried one after the other.
+    """
+    here = _closed(tokens, {0})
+    for character in path:
+        if character == "/" and len(tokens) in here:
+            return True
+        here = _closed(tokens, set(_following(tokens, here, character)))
+        if not here:
+            return False
+    return len(tokens) in here
+
+
+def _following(tokens: Sequence[str], here: set[int], character: str) -> Iterator[int]:
+    for place in here:
+        token = tokens[place] if place < len(tokens) else ""
+        if token in ("**", _IN_DIRECTORIES) or (token == "*" and character != "/"):
+            yield place
+        if token == character or (token == "?" and character != "/"):
+            yield place + 1
+        if token == _IN_DIRECTORIES and character == "/":
+            yield place + 1
+
+
+def _closed(tokens: Sequence[str], here: set[int]) -> set[int]:
+    """Add the places that are reached without another character."""
+    for place in sorted(here):
+        following = place
+        while following < len(tokens) and tokens[following] in ("*", "**", _DIRECTORIES):
+            if tokens[following] == _DIRECTORIES:
+                here.add(following + 1)
+                following += 1
+            following += 1
+            here.add(following)
+    return here

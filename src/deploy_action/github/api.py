@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deploy_action import __version__
+from deploy_action.budget import TooLarge, within
 from deploy_action.github.errors import ApiError, ErrorKind, message_of, refusal
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ __all__ = ["Api", "ApiError", "ApiResponse", "ErrorKind", "Pages"]
 # All supported servers know this version; older servers reject newer ones.
 _API_VERSION = "2022-11-28"
 _CALL_SECONDS = 10.0
+_EXCHANGE_SECONDS = 30.0
+_MOST_BYTES = 1 << 24
+_CHUNK = 65536
 _MOST_TRIES = 5
 _FIRST_WAIT_SECONDS = 0.5
 _SECONDARY_WAIT_SECONDS = 60.0
@@ -172,28 +176,44 @@ class Api:
             return _Failure(error=self._unreachable("out of time"))
         if self._session is None:
             self._session = self._open()
-        try:
-            response = self._session.request(
+        session = self._session
+
+        def exchange() -> tuple[requests.Response, bytes]:
+            response = session.request(
                 method,
                 url,
                 params=query,
                 data=None if body is None else json.dumps(body),
                 timeout=min(_CALL_SECONDS, left),
+                stream=True,
                 # GITHUB_REPOSITORY is the current name: no redirect is followed, with the token to elsewhere.
                 allow_redirects=False,
             )
-        except (requests.RequestException, ValueError) as error:
+            content = bytearray()
+            for piece in response.iter_content(_CHUNK):
+                content += piece
+                if len(content) > _MOST_BYTES:
+                    response.close()
+                    raise TooLarge(_MOST_BYTES)
+            return response, bytes(content)
+
+        try:
+            response, content = within(min(_EXCHANGE_SECONDS, left), exchange)
+        except (requests.RequestException, ValueError, OSError) as error:
+            self._session = None
             # The exception's message may quote a header: only its type is shown.
             unsent = isinstance(error, requests.ConnectTimeout)
             unreachable = self._unreachable(type(error).__name__)
             return _Failure(error=unreachable, wait_seconds=0, maybe_done=not unsent)
-        return self._classify(response, needs)
+        return self._classify(response, content, needs)
 
-    def _classify(self, response: requests.Response, needs: str) -> ApiResponse | _Failure:
+    def _classify(
+        self, response: requests.Response, content: bytes, needs: str
+    ) -> ApiResponse | _Failure:
         status = response.status_code
         try:
-            data = response.json() if response.content else None
-        except ValueError:
+            data = json.loads(content) if content else None
+        except (ValueError, RecursionError):
             data = None
         if 200 <= status < 300:
             next_page = response.links.get("next", {}).get("url", "")

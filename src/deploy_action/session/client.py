@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
+from deploy_action.budget import BoundedStream
 from deploy_action.errors import DeploymentFailed, ErrorCode, SessionLost
 from deploy_action.session import queries
 from deploy_action.session.queries import Query, Response
@@ -20,6 +21,8 @@ __all__ = ["Session"]
 T = TypeVar("T")
 
 _RESPONSE_SECONDS = 60.0
+_RESPONSE_BYTES = 1 << 27
+_HEAD_BYTES = 64
 _PIPELINED_BYTES = 16 * 1024
 """How much is sent before an earlier response is read. The session stops reading while its response
 is not taken, and what does not fit into the pipes between would then wait for ever."""
@@ -42,7 +45,8 @@ class Session:
         self._stream = stream
         self._stream.settimeout(_RESPONSE_SECONDS)
         self._guard = threading.Lock()
-        self._reader = stream.makefile("rb")
+        self._incoming = BoundedStream(stream, seconds=_RESPONSE_SECONDS, size=_RESPONSE_BYTES)
+        self._reader = self._incoming.makefile()
 
     def close(self) -> None:
         """End the session: its input ends, and with it the container that is the lock."""
@@ -117,15 +121,18 @@ class Session:
 
     def _exchange(self, sent: Sequence[bytes]) -> Iterator[Response]:
         for batch in _batches(sent):
+            self._stream.settimeout(_RESPONSE_SECONDS)
             self._stream.sendall(b"".join(batch))
             for line in batch:
                 yield self._response(line.split(maxsplit=1)[0].decode())
 
     def _response(self, verb: str) -> Response:
-        head = self._reader.readline()
-        status, _, size = head.decode().strip().partition(" ")
-        content = self._reader.read(int(size)) if size else b""
-        if not size or len(content) < int(size):
+        self._incoming.renew(seconds=_RESPONSE_SECONDS, size=_RESPONSE_BYTES)
+        head = self._reader.readline(_HEAD_BYTES)
+        status, _, text = head.decode().strip().partition(" ")
+        size = int(text) if text else -1
+        content = self._reader.read(size) if 0 <= size <= _RESPONSE_BYTES else b""
+        if len(content) != size:
             raise self._lost()
         error = None
         if status == "error":

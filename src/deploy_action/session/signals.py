@@ -51,7 +51,7 @@ def read_command(
         return None
     try:
         command = OperatorCommand(**json.loads(content))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     valid = command.number == number and command.action in get_args(OperatorAction)
     return command if valid else None

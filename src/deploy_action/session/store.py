@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
+from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.releases.ledger import Ledger, encode, file_name
 from deploy_action.releases.model import Deployment, State
 from deploy_action.releases.signatures import Signatures
@@ -21,6 +22,7 @@ __all__ = ["LedgerStore"]
 
 _COUNT = 200
 _SUCCEEDED = 50
+_MOST = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +59,28 @@ class LedgerStore:
 
     def complete(self, ledger: Ledger, count: int = _COUNT) -> Ledger:
         """Read further back where fewer than 50 entries have succeeded: a long series of failures
-        must not hide the current release and those that can be restored.
+        must not hide the current release and those that can be restored. No more than 2000 are read:
+        whoever writes to the host may have filled the directory.
 
         Args:
             count: the number of entries that `ledger` was read with; below 200 it is left as it is.
+
+        Raises:
+            DeploymentFailed: none of them tells of a success: what is live is unknown.
         """
-        while count >= _COUNT and ledger.size >= count:
-            if sum(entry.state is State.SUCCEEDED for entry in ledger.entries) >= _SUCCEEDED:
-                break
-            count *= 10
-            ledger = self.session.ask(self.read_query(count))
+        if count < _COUNT or ledger.size < count or _successes(ledger) >= _SUCCEEDED:
+            return ledger
+        ledger = self.session.ask(self.read_query(_MOST))
+        if ledger.size >= _MOST and not _successes(ledger):
+            raise DeploymentFailed(
+                f"{self.session.host}: none of the last {_MOST} records of {self.service} "
+                f"({self.environment}) tells of a success",
+                cause="without one it is not known what is live there; another program has filled "
+                f"{self.directory}, or every deployment failed",
+                remedy=f"deploy-action doctor -e {self.environment}, and look into that directory of "
+                "the state volume",
+                code=ErrorCode.LEDGER_DAMAGED,
+            )
         return ledger
 
     def begin(self, deployment: Deployment) -> None:
@@ -103,3 +117,7 @@ class LedgerStore:
         for entry in newest.entries:
             warned = dataclasses.replace(entry, warnings=(*entry.warnings, warning))
             self.write(warned, sign=entry.number in newest.signed)
+
+
+def _successes(ledger: Ledger) -> int:
+    return sum(entry.state is State.SUCCEEDED for entry in (*ledger.entries, *ledger.rejected))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +263,21 @@ def test_an_entry_that_is_not_of_this_place_is_damaged(
     report = world.run("history")
     assert isinstance(report, History)
     assert [entry.number for entry in report.deployments] == [2, 1]
+
+
+def test_a_hundred_thousand_files_hold_nobody_up(world: World) -> None:
+    """The newest two thousand are read, what is live counts as unknown, and the locks are free."""
+    for volume in world.machines[EVIL].volumes.values():
+        for number in range(100, 100_100):
+            volume.files[f"{LEDGER}{number:08d}.json"] = b"{}"
+    begun = time.monotonic()
+    done = world.deploy("3.0.0")
+    assert time.monotonic() - begun < 20
+    assert done.error is not None
+    assert done.error.code is ErrorCode.LEDGER_DAMAGED
+    assert serving(world, GOOD) == serving(world, EVIL) == "2.0.0"
+    for machine in world.machines.values():
+        assert not [each for each in machine.containers.values() if "_lock_" in each.spec.name]
 
 
 def test_an_entry_under_another_number_is_damaged(world: World) -> None:

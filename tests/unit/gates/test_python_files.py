@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def test_a_similar_name_is_not_left_out(fill: Fill) -> None:
 def test_globs(path: str, glob: str, expected: bool) -> None:
     """`*` stops at a slash, `**` does not, and a directory stands for all that is in it."""
     assert matches(path, [glob]) is expected
+
+
+@pytest.mark.parametrize(
+    "glob", ["**/" * 40 + "x", "*" * 100 + "x", "**a" * 60 + "x", "?*" * 100 + "x"]
+)
+def test_a_glob_costs_linear_time(glob: str) -> None:
+    """Whoever opens a pull request writes it; trying every way to divide a path would take years."""
+    begun = time.monotonic()
+    assert not matches("a" * 200 + "/" + "a/" * 200 + "b", [glob])
+    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_signal_in_the_middle_ends_the_session() -> None:
         def __init__(self, client: Session) -> None:
             self.reader, self.lines = client._reader, 0
 
-        def readline(self) -> bytes:
+        def readline(self, _limit: int) -> bytes:
             self.lines += 1
             if self.lines == 2:
                 raise KeyboardInterrupt

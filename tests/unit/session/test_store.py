@@ -12,6 +12,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.machine import FakeMachine, FakeVolume
 from tests.fakes.session import FakeSession
 from tests.fakes.values import digest_of
+from tests.support.errors import fails_with
 
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.releases.ledger import current_deployment, previous_stable
@@ -114,6 +115,15 @@ def test_a_long_series_of_failures_hides_no_release(store: LedgerStore) -> None:
     assert current.release.version == "2"
     assert previous is not None
     assert previous.release.version == "1"
+
+
+def test_a_directory_without_end_is_read_to_a_limit(store: LedgerStore) -> None:
+    """Two thousand failures in a row: what is live counts as unknown, and nothing is removed."""
+    store.write(entry(1, "1", OK))
+    for number in range(2, 2003):
+        store.write(entry(number, "2", BAD))
+    with fails_with(ErrorCode.LEDGER_DAMAGED):
+        store.read()
 
 
 def test_no_more_than_needed_is_read(store: LedgerStore) -> None:

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from deploy_action.checks.exchange import Deadline
 from deploy_action.errors import BadInput, DeploymentFailed
 from deploy_action.missing_secret import advise
 from deploy_action.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from deploy_action.config.model import Certificate
     from deploy_action.inputs import Inputs
@@ -40,6 +41,7 @@ __all__ = [
 
 _BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _MAX_BYTES = 1 << 20
+_HANDSHAKE_SECONDS = 5.0
 _CONTENT = "a bundle holds the certificate, its chain and the unencrypted private key as PEM"
 
 
@@ -204,12 +206,22 @@ def served_until(dial: Callable[[], socket.socket], *, host: str) -> float:
     name = "" if host.startswith("*") else host
     client = _trusting(ssl.DER_cert_to_PEM_cert(leaf), name)
     try:
-        secured = client.wrap_socket(dial(), server_hostname=name.strip("[]") or None)
+        with _secured(client, dial(), name.strip("[]") or None) as secured:
+            certificate = secured.getpeercert() or {}
     except OSError as error:
         raise DeploymentFailed(f"clients refuse the certificate: {_reason(error)}") from error
-    with contextlib.closing(secured):
-        certificate = secured.getpeercert() or {}
     return float(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
+
+
+@contextlib.contextmanager
+def _secured(
+    client: ssl.SSLContext, connection: socket.socket, name: str | None
+) -> Iterator[ssl.SSLSocket]:
+    """Begin TLS within five seconds, however the server sends its bytes."""
+    with Deadline(_HANDSHAKE_SECONDS) as deadline:
+        deadline.guard(connection)
+        with contextlib.closing(client.wrap_socket(connection, server_hostname=name)) as secured:
+            yield secured
 
 
 def _served(connection: socket.socket, host: str) -> bytes:
@@ -219,7 +231,7 @@ def _served(connection: socket.socket, host: str) -> bytes:
     client.verify_mode = ssl.CERT_NONE
     name = None if not host or host.startswith("*") else host.strip("[]")
     try:
-        with contextlib.closing(client.wrap_socket(connection, server_hostname=name)) as secured:
+        with _secured(client, connection, name) as secured:
             return secured.getpeercert(binary_form=True) or b""
     except OSError as error:
         raise DeploymentFailed(f"no TLS handshake: {_reason(error)}") from error

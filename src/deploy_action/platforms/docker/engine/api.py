@@ -9,20 +9,24 @@ the path an engine uses its newest.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import select
 import socket
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
+from deploy_action.budget import BoundedStream
 from deploy_action.platforms.docker.engine.transport import Transport
 
 __all__ = ["EngineApi", "EngineApiError"]
 
 _SECONDS = 60.0
+_SIZE = 1 << 26
+_CHUNK = 65536
 
 
 class EngineApiError(Exception):
@@ -35,11 +39,17 @@ class EngineApiError(Exception):
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection that the transport opens."""
+    """A connection that the transport opens. Each answer has `seconds` in all."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__("docker")
+        self.seconds = _SECONDS
         self._transport = transport
+        self.response_class = self._bounded  # type: ignore[assignment]
+
+    def _bounded(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
+        stream = BoundedStream(sock, seconds=self.seconds, size=_SIZE)
+        return http.client.HTTPResponse(cast("socket.socket", stream), **options)
 
     def connect(self) -> None:
         self.sock = self._transport.open()
@@ -86,7 +96,7 @@ class EngineApi:
         Args:
             path: its parts; each is quoted, except for the slashes and colons of image names.
             body: bytes are sent as a tar archive, anything else as JSON.
-            seconds: the longest silence of the engine.
+            seconds: until the engine has answered, to the last byte.
             limit: bytes of the content; the rest is not read.
             query: a mapping, such as filters, is sent as JSON.
 
@@ -136,15 +146,18 @@ class EngineApi:
         try:
             if connection.sock is None:
                 connection.connect()
+            connection.seconds = seconds
             connection.sock.settimeout(seconds)
             connection.request(*request)
             response = connection.getresponse()
-            content = response.read(limit)
+            with contextlib.closing(response):
+                content = _read(response, limit)
+                complete = response.isclosed()
             self.server = response.headers.get("Server", "")
         except BaseException:
             connection.close()
             raise
-        if response.isclosed():
+        if complete:
             with self._guard:
                 self._idle.append(connection)
         else:
@@ -163,6 +176,19 @@ class EngineApi:
             if connection.sock is not None and not _closed(connection.sock):
                 return connection
             connection.close()
+
+
+def _read(response: http.client.HTTPResponse, limit: int | None) -> bytes:
+    """Read a body in pieces: http.client would make room at once for as much as its head claims."""
+    content = bytearray()
+    while limit is None or len(content) < limit:
+        piece = response.read(_CHUNK if limit is None else min(_CHUNK, limit - len(content)))
+        if not piece:
+            break
+        content += piece
+    if response.length and (limit is None or len(content) < limit):
+        raise http.client.IncompleteRead(bytes(content), response.length)
+    return bytes(content)
 
 
 def _content(body: object) -> tuple[str | bytes | None, Mapping[str, str]]:

@@ -148,13 +148,8 @@ class DockerContainers(DockerFiles):
             return int(ended["StatusCode"])
 
     def logs(self, container_id: str, *, lines: int = 50) -> str:
-        output = self._optional(
-            f"logs of {container_id[:12]}",
-            lambda: self._api.get(
-                *("containers", container_id, "logs"), stdout=True, stderr=True, tail=lines
-            ),
-        )
-        return redact(frame_contents(output or b"").decode(errors="replace"))
+        output = self._log(container_id, _TAIL_BYTES, tail=lines)
+        return redact(frame_contents(output).decode(errors="replace"))
 
     def log_ends(self, container_id: str) -> str:
         first = self._log(container_id, _LOG_BYTES)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from deploy_action.budget import within
 from deploy_action.errors import DeploymentFailed, HostUnreachable
 from deploy_action.platforms.docker.engine.calls import DockerCalls
 from deploy_action.platforms.docker.engine.error_hints import engine_error
@@ -19,6 +20,9 @@ from deploy_action.platforms.docker.engine.pull_progress import PullProgress
 from deploy_action.platforms.docker.engine.transport import UnixEndpoint, open_transport
 
 __all__ = ["DockerImages"]
+
+_RESOLVE_SECONDS = 120.0
+_PULL_SECONDS = 3600.0
 
 
 class DockerImages(DockerCalls):
@@ -58,7 +62,10 @@ class DockerImages(DockerCalls):
     ) -> tuple[str, frozenset[str]]:
         """Ask the registry through the engine, so that its mirrors and certificates apply."""
         with self._sdk(f"resolve {reference}") as sdk:
-            data = sdk.inspect_distribution(reference, auth_config=_auth(credentials))
+            data = within(
+                _RESOLVE_SECONDS,
+                lambda: sdk.inspect_distribution(reference, auth_config=_auth(credentials)),
+            )
         architectures = {p.get("architecture", "") for p in data.get("Platforms") or ()}
         return data["Descriptor"]["digest"], frozenset(architectures - {"", "unknown"})
 
@@ -73,14 +80,18 @@ class DockerImages(DockerCalls):
         """Pull once: the engine itself retries every layer."""
         progress = PullProgress()
         with self._sdk(f"pull {reference}") as sdk:
-            for line in sdk.pull(
-                reference, stream=True, decode=True, auth_config=_auth(credentials)
-            ):
-                check()
-                if "error" in line:
-                    raise engine_error(self.host, f"pull {reference}", line["error"])
-                if progress.is_due(line, time.monotonic()):
-                    tell(str(progress))
+
+            def follow() -> None:
+                for line in sdk.pull(
+                    reference, stream=True, decode=True, auth_config=_auth(credentials)
+                ):
+                    check()
+                    if "error" in line:
+                        raise engine_error(self.host, f"pull {reference}", line["error"])
+                    if progress.is_due(line, time.monotonic()):
+                        tell(str(progress))
+
+            within(_PULL_SECONDS, follow)
 
     def build_image(self, tag: str, directory: str) -> None:
         """Copy the image from this machine's engine where that has it, otherwise build it."""

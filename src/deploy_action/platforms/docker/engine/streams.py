@@ -16,6 +16,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
+from deploy_action.budget import BoundedStream
 from deploy_action.errors import DeployActionError, DeploymentFailed
 from deploy_action.platforms.docker.engine.calls import DockerCalls
 from deploy_action.platforms.docker.engine.protocol import Execution, Interaction
@@ -24,6 +25,8 @@ __all__ = ["DockerStreams", "frame_contents"]
 
 _CHUNK_BYTES = 65536
 _HEADER_BYTES = 8
+_HEAD_BYTES = 65536
+_HEAD_SECONDS = 60.0
 _OUTPUT_BYTES = 65536
 _TIMED_OUT = 124
 _STDOUT = frozenset({1})
@@ -140,9 +143,12 @@ def frame_contents(framed: bytes) -> bytes:
 
 
 def _frames(reader: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """Yield stream number and content of each frame."""
+    """Yield stream number and content of each frame, a large one in pieces."""
     while len(header := reader.read(_HEADER_BYTES)) == _HEADER_BYTES:
-        yield header[0], reader.read(int.from_bytes(header[4:], "big"))
+        left = int.from_bytes(header[4:], "big")
+        while left and (content := reader.read(min(left, _CHUNK_BYTES))):
+            left -= len(content)
+            yield header[0], content
 
 
 def _upgrade(raw: socket.socket, request: str, body: Mapping[str, object] | None) -> None:
@@ -150,19 +156,24 @@ def _upgrade(raw: socket.socket, request: str, body: Mapping[str, object] | None
 
     Raises:
         DeploymentFailed: the engine answered something else than 101 or 200.
+        OSError: it did not answer in time, or not to an end.
     """
     payload = b"" if body is None else json.dumps(body).encode()
+    raw.settimeout(_HEAD_SECONDS)
     raw.sendall(
         f"{request}\r\nHost: docker\r\nContent-Type: application/json\r\n"
         f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(payload)}\r\n\r\n".encode()
         + payload
     )
     head = bytearray()
-    while not head.endswith(b"\r\n\r\n"):
-        byte = raw.recv(1)
-        if not byte:
-            raise DeploymentFailed("the Docker engine closed the connection of a stream")
-        head += byte
+    with BoundedStream(raw, seconds=_HEAD_SECONDS, size=_HEAD_BYTES) as answer:
+        while not head.endswith(b"\r\n\r\n"):
+            byte = answer.read(1)
+            if not byte:
+                raise DeploymentFailed("the Docker engine closed the connection of a stream")
+            head += byte
+    # A stream is silent as long as its container is.
+    raw.settimeout(None)
     status = head.split(b"\r\n", 1)[0].decode("latin-1")
     if status.split(" ")[1:2] not in (["101"], ["200"]):
         raise DeploymentFailed(f"the Docker engine refused a stream: {status}")

@@ -27,6 +27,8 @@ __all__ = ["SshTunnel", "TlsEndpoint", "Transport", "UnixEndpoint", "open_transp
 
 _CONNECT_SECONDS = 10.0
 _POLL_SECONDS = 0.002
+_MAX_SAID = 8192
+"""Bytes that are shown of what ssh says, which may be the server's."""
 _REMOTE_SOCKET = "/var/run/docker.sock"
 
 
@@ -161,7 +163,8 @@ class SshTunnel:
         deadline = time.monotonic() + _CONNECT_SECONDS + 5
         while not self._accepts():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                output = errors.read_text(errors="replace").strip()
+                with errors.open("rb") as said:
+                    output = said.read(_MAX_SAID).decode(errors="replace").strip()
                 raise HostUnreachable(
                     f"{self.host}: ssh did not connect: {output or 'timed out'}",
                     cause=_ssh_cause(output),
