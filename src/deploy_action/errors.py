@@ -91,6 +91,7 @@ class ErrorCode(StrEnum):
     ENVIRONMENT_NOT_NAMED = "environment-not-named"
     FILE_EXISTS = "file-exists"
     FILE_NOT_WRITABLE = "file-not-writable"
+    HOST_NOT_READY = "host-not-ready"
     HOOK_FAILED = "hook-failed"
     IMAGE_NOT_FOUND = "image-not-found"
     IMAGE_NOT_PULLABLE = "image-not-pullable"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -29,8 +30,9 @@ COMMAND = Command(
     summary="report what is missing on this machine and on each host",
     description=(
         "Looks for the tools that are needed here, then asks every host of deploy.yaml for its"
-        " engine, architecture, disk, clock, edge and volume. Every problem comes with the command"
-        " that fixes it. Changes nothing."
+        " engine, architecture, disk, clock, edge and volume, and for the networks, users, devices"
+        " and limits that deploy.yaml needs. Every problem comes with the command that fixes it."
+        " Changes nothing."
     ),
     examples=(("deploy-action doctor", "all hosts of ./deploy.yaml"),),
     options=(ENVIRONMENT,),
@@ -59,9 +61,15 @@ def run(inputs: Inputs, events: EventStream) -> DoctorReport:
     targets = targets or [("local", EdgeOptions())]
     events.say(f"asking {len(targets)} host{'' if len(targets) == 1 else 's'}")
     with ThreadPoolExecutor(max_workers=_HOSTS_AT_ONCE) as pool:
-        for of_host in pool.map(lambda pair: host_checks(*pair), targets):
+        for of_host in pool.map(functools.partial(_ask, chosen), targets):
             checks += of_host
     return DoctorReport(checks=tuple(checks))
+
+
+def _ask(chosen: Sequence[Environment], target: tuple[str, EdgeOptions]) -> tuple[Check, ...]:
+    host, edge = target
+    there = [each for each in chosen if host in each.hosts and each.edge == edge]
+    return host_checks(host, edge, environments=there)
 
 
 def _python() -> Check:

@@ -21,6 +21,7 @@ class NoteCode(StrEnum):
     GAP_EXPECTED = "gap-expected"
     GITHUB_NOT_RECORDED = "github-not-recorded"
     GITHUB_RECORD_INCOMPLETE = "github-record-incomplete"
+    HOST_DOUBTFUL = "host-doubtful"
     HOOK_FAILED = "hook-failed"
     IMAGE_NOT_RETAINED = "image-not-retained"
     IN_MAINTENANCE = "in-maintenance"

@@ -122,7 +122,7 @@ def silent_hosts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Keep doctor from any real host, and record whom it asked."""
     asked: list[str] = []
 
-    def ask(host: str, edge: object) -> tuple[Check, ...]:
+    def ask(host: str, edge: object, *, environments: object) -> tuple[Check, ...]:
         asked.append(host)
         return (Check(host=host, subject="engine", state=CheckState.OK),)
 

@@ -20,6 +20,12 @@ __all__ = ["RULES"]
 
 _LABEL_PREFIX = "deploy-action."
 _ALL_POWERFUL = ("ALL", "SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_RAWIO", "DAC_READ_SEARCH")
+_SYSCTLS = (
+    *("kernel.msgmax", "kernel.msgmnb", "kernel.msgmni", "kernel.sem", "kernel.shmall"),
+    *("kernel.shmmax", "kernel.shmmni", "kernel.shm_rmid_forced", "kernel.domainname"),
+)
+"""Parameters of a namespace, beside net.* and fs.mqueue.*:
+https://docs.docker.com/reference/cli/docker/container/run/#sysctl"""
 _SMALLEST_MEMORY_BYTES = 6 * 1024 * 1024
 """https://docs.docker.com/engine/containers/resource_constraints/"""
 
@@ -110,6 +116,19 @@ def _capabilities(scope: Scope) -> Iterator[Finding]:
             )
 
 
+def _sysctls(scope: Scope) -> Iterator[Finding]:
+    for name in scope.environment.options.sysctls:
+        if name not in _SYSCTLS and not name.startswith(("net.", "fs.mqueue.")):
+            yield error(
+                "host-sysctl",
+                ("sysctls", name),
+                f"{name} is the whole host's, and no container can have its own",
+                f"set it on the host: sysctl -w {name}=…; a container's own are net.*, fs.mqueue.* "
+                "and those of System V IPC in kernel.*",
+                at_key=True,
+            )
+
+
 def _image_volumes(scope: Scope) -> Iterator[Finding]:
     if scope.broken("volumes", "tmpfs", "ephemeral", "build"):
         return
@@ -189,6 +208,7 @@ RULES: tuple[Rule, ...] = (
     _volumes,
     _host_access,
     _capabilities,
+    _sysctls,
     _image_volumes,
     _networks,
     _network_alias,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,10 +16,13 @@ from deploy_action.platforms.docker.edge.subnets import (
     read_routes,
 )
 from deploy_action.platforms.docker.edge.upgrade import is_older
+from deploy_action.platforms.docker.requirements import host_facts, unmet
 from deploy_action.results.reports import Check, CheckState
 
 if TYPE_CHECKING:
-    from deploy_action.config.model import EdgeOptions
+    from collections.abc import Iterator, Sequence
+
+    from deploy_action.config.model import EdgeOptions, Environment
     from deploy_action.platforms.docker.engine import Engine
     from deploy_action.platforms.docker.engine.protocol import Container
 
@@ -35,6 +39,7 @@ def host_checks(
     host: str,
     edge: EdgeOptions,
     *,
+    environments: Sequence[Environment] = (),
     connect: Callable[[str], Engine] = engines.connect,
     now: Callable[[], float] = time.time,
 ) -> tuple[Check, ...]:
@@ -43,6 +48,7 @@ def host_checks(
     Args:
         host: as deploy.yaml names it.
         edge: the edge that serves there.
+        environments: what is deployed there.
         connect: opens the engine.
         now: this machine's clock, in seconds since the epoch.
     """
@@ -54,11 +60,28 @@ def host_checks(
         info = engine.info()
         detail = f"Docker {info.version} on {info.architecture}"
         needs = [Check(host=host, subject="engine", state=CheckState.OK, detail=detail)]
-        return (*needs, *_through_edge(engine, host, edge, now))
+        return (
+            *needs,
+            *_through_edge(engine, host, edge, now),
+            *_lacks(engine, host, environments),
+        )
     except DeployActionError as error:
         return (_no_engine(host, error),)
     finally:
         engine.close()
+
+
+def _lacks(engine: Engine, host: str, environments: Sequence[Environment]) -> Iterator[Check]:
+    for environment in environments:
+        facts = host_facts(engine, environment)
+        if facts is None:
+            continue
+        found = list(unmet(host, environment, facts))
+        if not found:
+            detail = "networks, users, devices and limits are as deploy.yaml needs them"
+            found = [Check(host=host, subject="needs", state=CheckState.OK, detail=detail)]
+        for check in found:
+            yield dataclasses.replace(check, detail=f"{environment.name}: {check.detail}")
 
 
 def _no_engine(host: str, error: DeployActionError) -> Check:

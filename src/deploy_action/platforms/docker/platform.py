@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from deploy_action.platforms.docker.plan import plan_rollout
 from deploy_action.platforms.docker.probes import probes
 from deploy_action.platforms.docker.reconcile import reconcile_host, remove_orphaned_hooks
 from deploy_action.platforms.docker.replicas import Placement, of_release
+from deploy_action.platforms.docker.requirements import host_facts, require_met, unmet
 from deploy_action.platforms.docker.runtime import DockerRuntime
 from deploy_action.platforms.docker.serving import why_silent
 from deploy_action.platforms.docker.store import DockerStore
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from deploy_action.platforms.docker.lock import Lock
     from deploy_action.platforms.protocol import Desired, Holder
     from deploy_action.releases.model import Release
-    from deploy_action.results.reports import Difference
+    from deploy_action.results.reports import Check, Difference
     from deploy_action.rollout.plan import Plan
 
 __all__ = ["DockerPlatform", "connect_hosts"]
@@ -248,8 +250,23 @@ class DockerPlatform:
     # Changing
 
     def plan(self, kind: Kind, release: Release, seen: DockerObservation) -> Plan:
-        """Return the steps that make `release` live."""
-        return plan_rollout(kind, release, self.hosts, seen)
+        """Return the steps that make `release` live.
+
+        Raises:
+            BadInput: a host lacks what the release's containers need to start.
+        """
+        plan = plan_rollout(kind, release, self.hosts, seen)
+        if plan.unchanged:
+            return plan
+        configuration = release.configuration
+
+        def lacks(name: str) -> tuple[Check, ...]:
+            image_id = seen.host(name).image_ids.get(release.reference, "-")
+            facts = host_facts(self.engines[name], configuration, image_id)
+            return () if facts is None else tuple(unmet(name, configuration, facts))
+
+        found = [check for each in run_parallel(lacks, self.answering) for check in each]
+        return dataclasses.replace(plan, notes=(*plan.notes, *require_met(found)))
 
     def start_rollout(self) -> DockerRuntime:
         """Return what the steps of a rollout share."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
+from tests.fakes.values import environment
 
-from deploy_action.config.model import EdgeOptions
+from deploy_action.config.model import EdgeOptions, Environment
 from deploy_action.errors import BadInput, HostUnreachable
 from deploy_action.platforms.docker.doctor import host_checks
 from deploy_action.platforms.docker.edge import artifact
@@ -41,7 +42,7 @@ class FakeEngine:
         return self.edge
 
     def networks(self, labels: Mapping[str, str] | None = None) -> Mapping[str, str]:
-        assert labels == {"deploy-action.edge": "deploy-action"}
+        assert labels in (None, {"deploy-action.edge": "deploy-action"})
         return {"deploy-action_shop_production": "10.128.0.0/20", "deploy-action_own_v6": ""}
 
     def execute(
@@ -80,10 +81,11 @@ def healthy(**changes: Execution | Exception) -> FakeEngine:
     return FakeEngine(edge=edge(), answers=answers | changes)
 
 
-def examine(engine: FakeEngine) -> dict[str, Check]:
+def examine(engine: FakeEngine, *environments: Environment) -> dict[str, Check]:
     found = host_checks(
         "ssh://a",
         EdgeOptions(),
+        environments=environments,
         connect=lambda host: cast("Engine", engine),
         now=lambda: 1000.0,
     )
@@ -200,3 +202,15 @@ def test_an_error_that_knows_its_remedy_keeps_it() -> None:
 
     (need,) = host_checks("tcp://a:1", EdgeOptions(), connect=refuse)
     assert (need.detail, need.remedy) == ("no TLS; why", "set DOCKER_CERT_PATH")
+
+
+def test_what_a_start_needs_is_a_row_for_each_environment() -> None:
+    """Missing with the command that mends it, or one row that all is there."""
+    shop = environment(networks=("backend",))
+    need = examine(healthy(), shop)["networks"]
+    assert need.state is CheckState.MISSING
+    assert need.detail == "production: there is no network backend"
+    assert need.remedy == "docker --host ssh://a network create backend"
+    there = environment(networks=("deploy-action_own_v6",))
+    assert examine(healthy(), there)["needs"].state is CheckState.OK
+    assert "needs" not in examine(healthy(), environment())

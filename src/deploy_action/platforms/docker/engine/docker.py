@@ -24,4 +24,9 @@ class DockerEngine(DockerImages, DockerContainers, DockerStreams, DockerNetworks
             version=info["ServerVersion"],
             architecture=_ARCHITECTURES.get(info["Architecture"], info["Architecture"]),
             identity=info["ID"],
+            cpus=info.get("NCPU") or 0,
+            data_root=info.get("DockerRootDir") or "",
+            log_drivers=frozenset((info.get("Plugins") or {}).get("Log") or ()),
+            gpus="nvidia" in (info.get("Runtimes") or {}) or bool(info.get("DiscoveredDevices")),
+            user_namespaces="name=userns" in (info.get("SecurityOptions") or ()),
         )

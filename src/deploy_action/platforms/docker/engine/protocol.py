@@ -57,6 +57,14 @@ class EngineInfo:
     architecture: str
     identity: str
     """The engine's own identifier: two names of one engine are found out by it."""
+    cpus: int = 0
+    """0 is unknown."""
+    data_root: str = ""
+    log_drivers: frozenset[str] = frozenset()
+    gpus: bool = False
+    """It has a runtime that brings GPUs into containers."""
+    user_namespaces: bool = False
+    """userns-remap: root in a container is another user on the host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -368,7 +376,7 @@ class Engine(Images, Containers, Streams, Networks, Protocol):
     host: str
 
     def info(self) -> EngineInfo:
-        """Return version, architecture and identifier."""
+        """Return what the engine says of itself."""
 
     def close(self) -> None:
         """Close all connections."""
