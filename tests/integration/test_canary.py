@@ -1,70 +1,94 @@
-"""A canary in every secret of a real deployment is found in its own container alone."""
+"""A canary with real traffic: its share, clients that stay, and a person who decides."""
 
 from __future__ import annotations
 
-import base64
-import json
-import signal
-from pathlib import Path
+import http.client
+import subprocess
+from collections import defaultdict
 
 import pytest
-from tests.support.certificates import bundle
-from tests.support.sandbox import Sandbox, docker, free_port, kill_group
+from tests.support.sandbox import Sandbox, await_step
+
+from deploy_action.rollout.step import StepId
 
 pytestmark = pytest.mark.docker
 
-FILE = "/run/secrets/canary"
-VARIABLE, IN_FILE = "canary-var-7351/+&", "canary-file-7351 <x>"
-SCRIPT = (
-    'printf "%s\\n" "$VARIABLE" "$(base64 -w 7 /run/secrets/canary)"; cat /run/secrets/canary >&2; '
-)
-SERVE = "exec /usr/bin/python3 -IS /srv/shop.py"
+
+def _at_the_canary(box: Sandbox, version: str) -> subprocess.Popen[str]:
+    """Start a deployment and return when the canary gets its share."""
+    process = box.start("deploy", "--progress-json", "--json", "--version", version)
+    await_step(process, StepId.WATCH_CANARY)
+    return process
 
 
-@pytest.mark.long
-def test_no_canary_is_found_but_in_its_own_container(box: Sandbox, tmp_path: Path) -> None:
-    """The application, its hooks and its health check print all that they know; one deployer is
-    killed on the way."""
-    pem = bundle(tmp_path, "edge").read_text()
-    box.environ |= {"VARIABLE": VARIABLE, "IN_FILE": IN_FILE, "PEM": pem}
-    box.configure(
-        secrets=["VARIABLE", {"name": "IN_FILE", "file": FILE}],
-        route={
-            "host": "shop.test",
-            "port": free_port(),
-            "certificate": {"secret": "PEM"},
-        },
-        environments={"production": {}},
-        probe=False,
-        health={"command": f"{SCRIPT} true"},
-        hooks={"pre_deploy": [{"run": SCRIPT}]},
-        smoke=[{"command": f"{SCRIPT} true"}],
-        entrypoint=["sh", "-c"],
-        command=[f"{SCRIPT} {SERVE}"],
-    )
-    said = [box.deploy("1.0.0").text]
-    assert "exit 0" in said[0], said[0]
-    box.configure(smoke=[{"command": f"{SCRIPT} false", "retry": {"deadline": "0s"}}])
-    said += [box.deploy("2.0.0").text]
-    assert "***" in said[1]
-    # Lines are passed on as they come: what is wrapped over several is not found there.
-    lines = box.run("logs", json=False).text
-    assert "***" in lines
-    killed = box.start("deploy", "--version", "3.0.0")
-    assert killed.stderr is not None
-    said += [line for _, line in zip(range(6), killed.stderr, strict=False)]
-    kill_group(killed, signal.SIGKILL)
-    said += killed.communicate(timeout=20)
-    said.append(box.run("history").text)
-    said.append(
-        docker("exec", box.edge, "sh", "-c", "cat /state/edge/*.cfg /state/ledger/*/*/*.json")
-    )
-    for name in [*box.containers(), *box.containers("hook"), box.edge]:
-        [about] = json.loads(docker("inspect", name))
-        own = [entry for entry in about["Config"].pop("Env") if entry.startswith("VARIABLE=")]
-        assert name == box.edge or own == [f"VARIABLE={VARIABLE}"]
-        said.append(json.dumps(about))
-    needles = [*pem.splitlines()[-4:-2], "canary-var", "canary-file"]
-    needles += [base64.b64encode(value.encode()).decode()[:16] for value in (VARIABLE, IN_FILE)]
-    assert [(n, text) for n in needles for text in said if n in "".join(text.split())] == []
-    assert [needle for needle in needles if needle in lines] == []
+def _ask_as(box: Sandbox, client: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", box.port, timeout=10)
+    try:
+        connection.request("GET", "/version", headers={"Cookie": f"a=b; session={client}"})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
+        return str(answer.headers["X-Version"])
+    finally:
+        connection.close()
+
+
+def test_a_client_stays_with_one_release_and_the_share_is_true(box: Sandbox) -> None:
+    """By a cookie of the application; without one requests are spread as ever."""
+    box.configure(strategy={"canary": [30], "pause": "60s", "sticky": {"cookie": "session"}})
+    box.deployed("1.0.0")
+    with box.unbroken():
+        process = _at_the_canary(box, "2.0.0")
+        seen: defaultdict[int, set[str]] = defaultdict(set)
+        for _ in range(2):
+            for number in range(80):
+                seen[number].add(_ask_as(box, f"client-{number}"))
+        unknown = [box.serving() for _ in range(60)]
+        told = box.run("canary", "promote")
+        assert told.exit_code == 0, told.text
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, out + err
+        assert {_ask_as(box, f"client-{number}") for number in range(20)} == {"2.0.0"}
+    assert all(len(versions) == 1 for versions in seen.values())
+    share = sum(versions == {"2.0.0"} for versions in seen.values()) / len(seen)
+    assert 0.15 <= share <= 0.45, share
+    assert 0.12 <= unknown.count("2.0.0") / len(unknown) <= 0.5
+
+
+def test_a_person_promotes_or_aborts_a_canary_from_elsewhere(box: Sandbox) -> None:
+    """Within a second, from another process; the ledger says who; without a deployment it is
+    refused."""
+    box.deployed("1.0.0")
+    nothing = box.run("canary", "abort")
+    assert nothing.exit_code == 2, nothing.text
+    assert nothing.json["error"]["code"] == "nothing-deployed"
+    box.configure(strategy={"canary": [10, 50], "pause": "120s"})
+    with box.unbroken():
+        process = _at_the_canary(box, "2.0.0")
+        who = ("--actor", "octocat", "--reason", "checkout fails")
+        assert box.run("canary", "abort", *who).json["result"] == "signalled"
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 4, out + err
+        assert box.serving() == "1.0.0"
+        cause = box.history()[0]["cause"]
+        assert "octocat" in cause
+        assert "checkout fails" in cause
+        process = _at_the_canary(box, "2.0.0")
+        assert box.run("canary", "promote", "--actor", "octocat").exit_code == 0
+        out, err = process.communicate(timeout=30)
+        assert process.returncode == 0, out + err
+    assert box.serving() == "2.0.0"
+    assert any("octocat" in warning for warning in box.history()[0]["warnings"])
+
+
+def test_a_canary_that_hangs_up_on_everybody_is_undone_though_no_client_notices(
+    box: Sandbox,
+) -> None:
+    """The edge repeats what it left unanswered elsewhere: that counts against the canary."""
+    box.configure(smoke=[], probe=False)
+    box.deployed("1.0.0")
+    box.configure(strategy={"canary": [50], "pause": "20s"}, env={"HANG_UP": "1"})
+    with box.load(post=0) as stop:
+        done = box.deploy("2.0.0")
+        seen = stop()
+    box.assert_survived(done, serves="1.0.0", seen=seen, code="analysis-failed")
