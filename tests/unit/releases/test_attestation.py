@@ -255,7 +255,7 @@ def test_a_signature_of_other_letters_is_refused_and_no_crash() -> None:
 
 def test_a_key_that_could_be_guessed_is_refused(world: World) -> None:
     """Before anything is deployed."""
-    done = world.deploy("1.0.0", environment="staging", environ={KEY: "short"})
+    done = world.deploy("1.0.0", environment="staging", environ={KEY: "guessed"})
     refused(done, ExitCode.BAD_INPUT, "too short", "openssl rand -hex 32")
     assert proof_key({KEY: "  "}) is None
 
