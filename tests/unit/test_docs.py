@@ -78,6 +78,8 @@ def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
 
 def check_job(job: Mapping[str, Any]) -> None:
     """Compare the inputs and outputs that a job names with those that exist."""
+    # A job that waits for its reviewers would hold the group.
+    assert not {"environment", "concurrency"} <= set(job)
     called = str(job.get("uses", ""))
     if called.startswith(f"{OURS}/.github/workflows/"):
         path = ROOT / called.removeprefix(f"{OURS}/").partition("@")[0]

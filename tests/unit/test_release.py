@@ -166,3 +166,12 @@ def test_the_usage_is_said_where_the_command_is_unknown(root: Path) -> None:
     for argv in ((), ("tag",), ("check",), ("publish", "1.2.0")):
         done = release(root, *argv)
         assert (done.returncode, "scripts/release check" in done.stderr) == (2, True)
+
+
+def test_a_release_is_drafted_and_published_by_a_person() -> None:
+    """Immutable once published, and without the box for the Marketplace it would stay without."""
+    for name in (".github/workflows/release.yml", "docs/how-to/releasing.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        made = [line for line in text.splitlines() if "gh release create" in line]
+        assert made
+        assert all("--draft" in line for line in made)
