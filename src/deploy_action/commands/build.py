@@ -60,9 +60,8 @@ def run(inputs: Inputs, events: EventStream) -> Built:
     if not environment.build.push and inputs.environ.get("GITHUB_ACTIONS") == "true":
         raise BadInput(
             f"{config.file}: build: does not push, so no other job could deploy the image",
-            cause="the machine of this job is gone when it ends",
-            remedy="write build: {push: true}; or, where the hosts are this machine, leave this"
-            " command out (ci.yml: build: false): deploy builds by itself",
+            cause="on GitHub another job deploys it, and takes it from the registry",
+            remedy="write `build: {push: true}`, and `registry` if it needs a login",
             code=ErrorCode.NOT_PUSHED,
         )
     name = requested_image(environment, inputs)

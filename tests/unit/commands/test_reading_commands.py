@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.errors import fails_with
 
-from deploy_action.commands import check, docs, doctor, perform, plan, validate
+from deploy_action.commands import build, check, docs, doctor, perform, plan, validate
 from deploy_action.errors import ConfigError, ErrorCode
 from deploy_action.events.stream import EventStream
 from deploy_action.gates.result import Broken, Findings, NotRun, Passed
@@ -232,3 +232,13 @@ def test_doctor_on_a_runner_checks_what_a_job_can_see(root: Path, silent_hosts: 
     assert found["runner"].state is CheckState.MISSING
     assert not {"ssh-key", "ssh-known-hosts", "https://github.com"} & set(found)
     assert not {"runner", "ssh-key"} & set(rows(doctor.run(Inputs(), EventStream())))
+
+
+def test_a_build_on_github_is_pushed_or_refused(root: Path) -> None:
+    """The job that deploys it is another one, on another machine: an empty digest would be no error
+    there, but another image."""
+    (root / "deploy.yaml").write_text(
+        "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nbuild: .\nport: 8080\n"
+    )
+    with fails_with(ErrorCode.NOT_PUSHED):
+        build.run(Inputs(version="1.0.0", environ={"GITHUB_ACTIONS": "true"}), EventStream())

@@ -398,7 +398,7 @@ def test_the_action_learns_that_it_runs_in_a_called_workflow() -> None:
     """Its remedy for a missing secret depends on that, and GitHub tells it nothing of the kind."""
     for path in SHIPPED:
         for step in steps(load(path)):
-            if step.get("uses") == "$/":
+            if str(step.get("uses", "")).startswith("$/"):
                 assert step["env"]["DEPLOY_WORKFLOW"] == path.stem
 
 
