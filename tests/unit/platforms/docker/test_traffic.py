@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from deploy_action.config import load
-from deploy_action.config.model import Environment
+from deploy_action.config.model import Environment, Hsts, Route
 from deploy_action.platforms.docker.edge.state import Backend, Server
 from deploy_action.platforms.docker.replicas import Placement, backend_for
-from deploy_action.platforms.docker.traffic import shift_traffic
+from deploy_action.platforms.docker.traffic import shift_traffic, with_candidates
 
 CONFIG = """
 version: 1
@@ -65,3 +65,18 @@ def test_what_served_before_steps_in_while_the_new_one_is_watched_and_no_older_o
     assert len(backups) == 1
     assert backups[0].startswith("old")
     assert not backups[0].startswith("oldest")
+
+
+def test_clients_meet_the_new_route_with_the_new_release_alone(environment: Environment) -> None:
+    """While it is being proven, all that the old release promised holds, and nothing else."""
+    old = dataclasses.replace(_backend(environment, old=100), host="a.test")
+    route = Route(host="b.test", hosts=("c.test",), hsts=Hsts(preload=True))
+    edge = dataclasses.replace(environment.edge, bind=("10.0.0.9",))
+    changed = dataclasses.replace(environment, route=route, edge=edge)
+    placement = Placement.of(changed)
+    beside = with_candidates(placement, changed, old, [])
+    assert beside is not None
+    assert dataclasses.replace(beside.topology, check=old.check) == old.topology
+    switched = shift_traffic(placement, changed, beside, {"new"}, 100)
+    assert (switched.host, switched.hosts, switched.bind) == ("b.test", ("c.test",), ("10.0.0.9",))
+    assert switched.hsts == "max-age=31536000; preload"
