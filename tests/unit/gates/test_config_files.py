@@ -167,6 +167,19 @@ def test_a_pattern_that_never_ends_is_killed(fill: Fill, monkeypatch: pytest.Mon
     assert time.monotonic() - started < 15
 
 
+def test_many_slow_files_have_one_budget(fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a pull request names: what is not checked any more is told, and does not pass."""
+    monkeypatch.setattr(config_files, "_TOTAL_SECONDS", 1.0)
+    slow = {f"{number}.json": json.dumps("a" * 40 + "!") for number in range(20)}
+    root = fill({"slow.schema.json": json.dumps({"pattern": "^(a+)+$"}), **slow})
+    files = [ConfigFile(file=name, schema="slow.schema.json") for name in slow]
+    begun = time.monotonic()
+    result = run(root, *files)
+    assert time.monotonic() - begun < 10
+    assert isinstance(result, Broken)
+    assert len(result.unchecked) == 20
+
+
 def test_older_drafts_keep_their_meaning(fill: Fill) -> None:
     """A schema that names draft 7 is read as draft 7, where `items` may be a list."""
     schema = json.dumps(
