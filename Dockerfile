@@ -8,13 +8,14 @@ RUN apt-get update -q \
     && mkdir /build && cd /build && apt-get download git && dpkg-deb -x git_*.deb git
 COPY requirements/runtime.txt requirements/build.txt /build/requirements/
 # The environment is what the lock says, by hash; pip is in it for pip-audit alone.
-# Compiled is what most runs import: compiled modules double what everybody downloads.
+# Small to download: no launchers for Windows, and compiled is only what most runs import.
 RUN python3 -m venv --without-pip /opt/deploy-action \
     && python3 -m venv /build/venv \
     && /build/venv/bin/pip --python /opt/deploy-action/bin/python install --no-cache-dir \
         --only-binary :all: --require-hashes --no-compile -r /build/requirements/runtime.txt \
     && /build/venv/bin/pip install --no-cache-dir --require-hashes -r /build/requirements/build.txt \
     && cd /opt/deploy-action/lib/python3*/site-packages \
+    && find . '(' -name '*.exe' -o -path '*/tests/*' ')' -delete \
     && /opt/deploy-action/bin/python -m compileall -q attr* bandit certifi charset_normalizer docker idna jsonschema* \
         pbr referencing requests rich rpds stevedore urllib3 yaml
 COPY pyproject.toml LICENSE /build/
