@@ -73,6 +73,15 @@ def test_an_end_shows_its_exit_code_and_its_last_words(bench: Bench) -> None:
     assert {"first", "second"} <= set(bench.engine.logs(made).split())
 
 
+def test_a_secret_in_a_log_is_masked_where_it_enters(bench: Bench) -> None:
+    """Nobody above the engine has to think of it."""
+    Secret("swordfish7351")
+    made = bench.run("echo swordfish7351; exit 1")
+    assert bench.engine.wait(made, timeout_seconds=10) == 1
+    assert "***" in bench.engine.logs(made)
+    assert "swordfish" not in f"{bench.engine.logs(made)}{bench.engine.log_ends(made)}"
+
+
 def test_only_as_many_lines_as_wanted_are_shown(bench: Bench) -> None:
     """The last ones."""
     made = bench.run("echo one; echo two; sleep 60")

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from tests.support.sandbox import Sandbox, docker
 
+from deploy_action.errors import DeploymentFailed
 from deploy_action.inputs import Secret
 from deploy_action.platforms.docker.engine import connect
 from deploy_action.platforms.docker.engine.protocol import ContainerSpec
@@ -24,7 +25,9 @@ def test_a_file_is_read_by_the_application_alone_over_restart_rollback_and_end(
 ) -> None:
     """The demo's user is `nobody`, known by name; its description does not have the value, whether
     the root can be written or not."""
-    box.configure(secrets=[{"name": "KEY", "file": PATH}])
+    box.configure(
+        secrets=[{"name": "KEY", "file": PATH}], stop={"timeout": "1s", "drain": "0s"}, probe=False
+    )
     for version, value in (("1.0.0", "canary-old"), ("2.0.0", "canary-new")):
         box.environ["KEY"] = value
         box.configure(read_only=version == "2.0.0")
@@ -79,6 +82,20 @@ def test_an_image_needs_nothing_to_be_given_a_file() -> None:
         engine.remove(name, volumes=True)
         engine.close()
         docker("rmi", name)
+
+
+def test_of_a_container_whose_files_cannot_be_written_nothing_is_left() -> None:
+    """A read-only root has no place for them unless their directory is a volume."""
+    name, engine = f"test-{uuid4().hex[:8]}", connect("local")
+    spec = ContainerSpec(
+        name=name, image="deploy-action-demo:1.0.0", read_only=True, files={PATH: Secret("x")}
+    )
+    try:
+        with pytest.raises(DeploymentFailed):
+            engine.create(spec)
+        assert engine.container(name) is None
+    finally:
+        engine.close()
 
 
 def _empty_archive() -> bytes:

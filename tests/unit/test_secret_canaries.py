@@ -76,12 +76,12 @@ class Stage:
     directory: Path
     texts: list[tuple[str, str]] = field(default_factory=list)
 
-    def run(self, *argv: str, process: Process | None = None, **environ: str) -> int:
+    def run(self, *argv: str, process: Process | None = None) -> int:
         """Run the command line; what dies on the way says nothing more."""
         self.world.process = process or Process()
         out, err = io.StringIO(), io.StringIO()
         try:
-            return main(argv, environ=self.environ | environ, stdout=out, stderr=err)
+            return main(argv, environ=self.environ, stdout=out, stderr=err)
         finally:
             self.world.process.ended()
             said = "says" if argv[0] in ("run", "logs") else "reports"
@@ -241,3 +241,16 @@ def test_a_deployer_that_was_killed_leaves_no_canary(stage: Stage) -> None:
         with contextlib.suppress(BaseException):
             stage.run("deploy", "--version", "2.0.0", process=Process(Fault.DIES_AFTER, calls))
     assert stage.leaks() == []
+
+
+def test_a_value_that_is_too_short_to_be_masked_is_told(stage: Stage) -> None:
+    """One that is the environment's own name, or shorter than four characters, is in every text."""
+    stage.environ |= {"VARIABLE": "abc", "IN_FILE": "production"}
+    assert stage.run("deploy", "--version", "1.0.0", "--json") == 0
+    [report] = [
+        text for where, text in stage.texts if where.endswith("reports") and text[:1] == "{"
+    ]
+    notes = json.loads(report)["notes"]
+    [note] = [note for note in notes if note["code"] == "secret-trivial"]
+    assert "VARIABLE" in note["text"]
+    assert json.loads(report)["environment"] == "production"
