@@ -53,6 +53,8 @@ def copied(repository: Repository, *names: str) -> None:
         text = (ROOT / "examples/workflows" / name).read_text()
         text = text.replace("test: make test\n", "test: grep shop.py Dockerfile\n")
         text = re.sub("test: make -C (.*) test\n", r"test: grep -r shop.py \1\n", text)
+        # act hands on no output of a call whose last job was skipped: the tag stands in for the digest.
+        text = re.sub(r"(needs\.staging\.outputs\.\w+) \|\| 'required'", r"\1", text)
         repository.write(f".github/workflows/{name}", text)
 
 
