@@ -18,8 +18,8 @@ from deploy_action.events.model import (
     WaitingEnded,
     WarningMessage,
 )
-from deploy_action.render.text import Style, printable
-from deploy_action.render.waits import Waits, cut
+from deploy_action.render.text import Style, printable, wrap
+from deploy_action.render.waits import Waits
 
 if TYPE_CHECKING:
     from deploy_action.events.model import Event
@@ -29,6 +29,7 @@ __all__ = ["Console", "pass_on"]
 
 
 _TICK_SECONDS = 0.5
+_STAMP_COLUMNS = 10
 _CLEAR = "\r\x1b[K"
 """Back to the first column, and erase to the end of the line (ECMA-48)."""
 
@@ -99,12 +100,12 @@ class Console:
                 self._waits.end(event)
                 self._clear()
             case Message() | StepStarted():
-                self._write([self._line(printable(event.text), event.host)])
+                self._write(self._lines(event.text, event.host, str))
             case WarningMessage():
-                text = self._style.warning(f"warning: {printable(event.text)}")
-                self._write([self._line(text, event.host)])
+                text = f"warning: {event.text}"
+                self._write(self._lines(text, event.host, self._style.warning))
             case UndoStarted():
-                self._write([self._line(self._style.warning(printable(event.text)), "")])
+                self._write(self._lines(event.text, "", self._style.warning))
             case QuotedOutput():
                 quoted = [self._quoted(line) for line in event.lines]
                 self._write([self._line(f"{printable(event.title)}:", ""), *quoted])
@@ -135,12 +136,9 @@ class Console:
             self.tick()
 
     def _draw(self, width: int) -> None:
-        oldest = self._waits.oldest(self._clock())
-        if oldest is None:
+        line = self._waits.line(self._clock(), width - 1)
+        if not line:
             return
-        host, text, others = oldest
-        more = f" (and {others} more)" if others else ""
-        line = cut(f"         {host + ' ' if host else ''}{text}", width - len(more) - 1) + more
         self._raw(f"{_CLEAR}{self._style.quiet(line)}")
         self._drawn = True
 
@@ -152,6 +150,14 @@ class Console:
     def _quoted(self, line: str) -> str:
         # The bar shows that the text is not ours.
         return self._style.quiet("        │ ") + printable(line.rstrip("\r\n"))
+
+    def _lines(self, text: str, host: str, paint: Callable[[str], str]) -> list[str]:
+        """Return one line, which a log keeps whole and a terminal gets in its own width."""
+        if self._width is None:
+            return [self._line(paint(printable(text)), host)]
+        room = self._width() - _STAMP_COLUMNS - (len(host) + 1 if host else 0)
+        first, *more = wrap(text, room) or [""]
+        return [self._line(paint(first), host), *(" " * _STAMP_COLUMNS + paint(m) for m in more)]
 
     def _line(self, text: str, host: str) -> str:
         if self._time_of_day is not None:

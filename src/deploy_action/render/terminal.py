@@ -21,6 +21,8 @@ __all__ = ["RenderContext", "show_report"]
 
 _MARKS = {Tone.GOOD: "✓", Tone.BAD: "✗", Tone.WARNING: "!", Tone.PLAIN: "-"}
 
+_NARROWEST_CELL = 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderContext:
@@ -41,14 +43,16 @@ def show_report(report: Report, context: RenderContext) -> list[str]:
     shown, style = report_view(report), context.style
     mark = f"{_mark(shown.tone, style)} " if shown.tone is not Tone.PLAIN else ""
     took = style.quiet(f" ({shown.took})") if shown.took else ""
-    title = f"{mark}{style.strong(printable(shown.title))}{took}"
+    first, *more = wrap(shown.title, context.width - 2) or [""]
+    title = [mark + style.strong(first), *(f"  {style.strong(line)}" for line in more)]
+    title[-1] += took
     parts = [_block(block, context) for block in shown.findings]
-    parts.append([title])
+    parts.append(title)
     for block in (*shown.reasons, *shown.details):
         lines = indent(_block(block, context, by=2))
-        if isinstance(block, view.Facts) and parts[-1] == [title]:
+        if isinstance(block, view.Facts) and parts[-1] is title:
             # The facts belong to the title.
-            parts[-1] = [title, *lines]
+            parts[-1] = [*title, *lines]
         else:
             parts.append(lines)
     return [line for i, part in enumerate(parts) for line in ([""] if i else []) + part]
@@ -76,7 +80,9 @@ def _block(block: view.Block, context: RenderContext, *, by: int = 0) -> list[st
         case view.Facts():
             longest = max(len(label) for label, _ in block.rows)
             return [
-                f"{style.quiet(label.ljust(longest))}  {_cell(cell)}" for label, cell in block.rows
+                line
+                for label, cell in block.rows
+                for line in _fact(label.ljust(longest), _cell(cell), style, width)
             ]
         case view.Table():
             return _table(block, style, width)
@@ -99,6 +105,13 @@ def _block(block: view.Block, context: RenderContext, *, by: int = 0) -> list[st
             assert_never(block)
 
 
+def _fact(label: str, text: str, style: Style, width: int) -> list[str]:
+    """Return a label and its text; what is one word, such as an address, is never broken."""
+    room = max(width - len(label) - 2, 1)
+    first, *more = wrap(text, room) or [""]
+    return [f"{style.quiet(label)}  {first}", *(" " * (len(label) + 2) + line for line in more)]
+
+
 def _cell(cell: view.Cell) -> str:
     return printable(short(cell.text) if cell.form is view.Form.COMMIT else cell.text)
 
@@ -117,12 +130,24 @@ def _table(table: view.Table, style: Style, width: int) -> list[str]:
         return [*lines, *_stacked(table, rows, style, width)]
     lines += [style.strong(line) for line in aligned[: len(head)]]
     for row, line in zip(rows, aligned[len(head) :], strict=True):
-        lines.append(f"{_mark(row.tone, style)} {line}" if table.marked else line)
-        if not table.marked:
-            lines[-1] = _paint(row.tone, line, style)
+        if table.marked:
+            first, *more = _wrap_last(line, printable(row.cells[used[-1]]), width - 2)
+            lines += [f"{_mark(row.tone, style)} {first}", *indent(more)]
+        else:
+            lines.append(_paint(row.tone, line, style))
         lines += indent(_details(row.details, width - 4), "    ")
         lines += indent(show_problems(row.problems, {}, style, width - 4), "    ")
     return lines
+
+
+def _wrap_last(line: str, last: str, width: int) -> list[str]:
+    """Wrap the last cell of a row below itself, where the row is too wide for the terminal."""
+    before = line.removesuffix(last)
+    room = width - len(before)
+    if len(line) <= width or before == line or room < _NARROWEST_CELL:
+        return [line]
+    first, *more = wrap(last, room)
+    return [before + first, *(" " * len(before) + text for text in more)]
 
 
 def _stacked(

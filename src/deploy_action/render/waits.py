@@ -27,9 +27,9 @@ class _Wait:
     since: float
     told: int = 0
 
-    def text(self, now: float) -> str:
+    def state(self, now: float) -> str:
         event, waited = self.event, now - self.since
-        words = f"{event.text}: {_seconds(waited)}"
+        words = f": {_seconds(waited)}"
         if event.limit_seconds is not None:
             words += f" of {_seconds(event.limit_seconds)}"
         return words + (f"; {printable(event.detail)}" if event.detail else "")
@@ -62,12 +62,18 @@ class Waits:
         """Note that something is over."""
         self._open.pop((event.host, event.text), None)
 
-    def oldest(self, now: float) -> tuple[str, str, int] | None:
-        """Return host and text of what has been under way the longest, and how much there is
-        besides."""
+    def line(self, now: float, width: int) -> str:
+        """Return one line about what has been under way the longest, and how much there is besides;
+        empty if there is nothing. Rather than since when and what was seen, the name is cut."""
         for wait in self._open.values():
-            return wait.event.host, wait.text(now), len(self._open) - 1
-        return None
+            others = len(self._open) - 1
+            more = f" (and {others} more)" if others else ""
+            host = f"{wait.event.host} " if wait.event.host else ""
+            name, state = f"  {host}{wait.event.text}", wait.state(now)
+            room = width - len(more)
+            name = cut(name, max(room - len(state), room // 3))
+            return cut(name + state, room) + more
+        return ""
 
     def due(self, now: float) -> Iterator[tuple[str, str]]:
         """Yield host and text of what a log has to be told now, each less and less often."""
@@ -75,7 +81,7 @@ class Waits:
             if now - wait.since >= wait.next_seconds:
                 while now - wait.since >= wait.next_seconds:
                     wait.told += 1
-                yield wait.event.host, wait.text(now)
+                yield wait.event.host, wait.event.text + wait.state(now)
 
 
 def _seconds(value: float) -> str:

@@ -80,7 +80,9 @@ def test_a_terminal_has_one_line_that_is_rewritten_and_then_gone() -> None:
     with log.events.waiting(REPLICA, host="web-1", limit_seconds=60) as tell:
         tell("last answer: 503")
         log.after(20)
-        assert log.screen()[-1].strip() == "web-1 waiting for replica 1 to be healthy: 20 s o…"
+        assert (
+            log.screen()[-1].strip() == "web-1 waiting for replic…: 20 s of 60 s; last answer: 503"
+        )
         assert len(log.screen()[-1]) < 60
         log.events.say("disk is slow", host="web-1")
         log.after(1)
@@ -170,3 +172,14 @@ def test_text_is_cut_by_columns() -> None:
     assert cut("abcdef", 6) == "abcdef"
     assert cut("abcdefg", 6) == "abcde…"
     assert cut("日本語", 5) == "日…"
+
+
+def test_a_long_message_is_wrapped_on_a_terminal_and_whole_in_a_log() -> None:
+    """A terminal breaks in the middle of a word; whoever greps a log wants the whole line."""
+    text = "failed: web-1: the replica was not healthy within 13 s: GET /healthz answers 503"
+    log, terminal = Log(), Log(width=50)
+    for one in (log, terminal):
+        one.events.undo_started("replica-unhealthy", text)
+    assert log.screen() == [f"   0.0s  {text}", ""]
+    assert all(len(line) <= 50 for line in terminal.screen())
+    assert " ".join("".join(terminal.stream.getvalue()).split()) == f"0.0s {text}"

@@ -6,7 +6,9 @@ import pytest
 from tests.unit.render.samples import DEPLOYED, failed
 
 from deploy_action.checks.result import CheckResult
+from deploy_action.errors import DeploymentFailed
 from deploy_action.render.terminal import RenderContext, show_report
+from deploy_action.results.outcome import Outcome
 from deploy_action.results.reports import (
     Check,
     CheckState,
@@ -217,3 +219,16 @@ def test_files_and_pages_are_named_or_printed() -> None:
 def test_no_answer_lets_an_escape_through(answer: Report) -> None:
     """Names and messages come from hosts and files: none reaches the terminal as it is."""
     assert "\x1b" not in text(answer)
+
+
+def test_a_long_row_and_a_long_title_are_broken_between_words() -> None:
+    """A terminal of 80 columns would break them anywhere."""
+    detail = "production: the image that runs has no user nobodyelse in its /etc/passwd, and so on"
+    check = Check(host="local", subject="user", state=CheckState.MISSING, detail=detail, remedy="r")
+    said = text(DoctorReport(checks=(check,)))
+    assert all(len(line) <= 80 for line in said.splitlines())
+    assert detail in " ".join(said.split())
+    why = "local: the image deploy-action-edge:abf237e2069c could not be built: no such host at all"
+    refused = text(Outcome.of_error(DeploymentFailed(why)))
+    assert all(len(line) <= 80 for line in refused.splitlines())
+    assert why in " ".join(refused.split())
