@@ -177,10 +177,14 @@ def test_an_exception_in_the_caller_kills_the_group(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGUSR1, interrupt)
     watcher = threading.Thread(target=when_it_runs)
     watcher.start()
-    code = "import os, signal, sys; open(sys.argv[1], 'w').write(str(os.getpid())); signal.pause()"
+    # It runs once it has its input: the caller is then past starting it, however slow the machine.
+    code = (
+        "import os, signal, sys; sys.stdin.read(); "
+        "open(sys.argv[1], 'w').write(str(os.getpid())); signal.pause()"
+    )
     try:
         with pytest.raises(Interrupted):
-            process.run([*python(code), str(mark)], timeout_seconds=30)
+            process.run([*python(code), str(mark)], input=b"go", timeout_seconds=30)
     finally:
         watcher.join()
         signal.signal(signal.SIGUSR1, before)
