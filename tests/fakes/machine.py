@@ -300,21 +300,26 @@ class FakeMachine:
             if volume.haproxy is None or backend not in volume.haproxy.backends:
                 continue
             servers = volume.haproxy.eligible(backend)
+            kept = volume.haproxy.eligible(f"{backend}.kept")
             now = self.clock.monotonic()
-            said = {s.name: self._ask(s.address, s.port, now) for s in servers}
+            said = {s.name: self._ask(s.address, s.port, now) for s in (*servers, *kept)}
             bad = [name for name, status in said.items() if status not in (200, None)]
             if bad:
                 return f"{', '.join(bad)} has traffic and does not answer"
-            if all(status is None for status in said.values()):
+            # What no server answers on a kept connection is asked again here.
+            if all(said[server.name] is None for server in servers):
                 return f"no server of {backend} can answer: {sorted(said)}"
             return ""
         return f"there is no edge with {backend}"
 
     def weights(self, backend: str) -> dict[str, int]:
-        """Return the weights in the running edge."""
+        """Return the weights in the running edge, which are the same for kept connections."""
         for volume in self.volumes.values():
             if volume.haproxy is not None and backend in volume.haproxy.backends:
-                return {n: s.weight for n, s in volume.haproxy.backends[backend].items()}
+                servers = volume.haproxy.backends[backend]
+                for name, kept in volume.haproxy.backends.get(f"{backend}.kept", {}).items():
+                    assert kept.weight == servers[name].weight, (name, kept, servers[name])
+                return {name: server.weight for name, server in servers.items()}
         return {}
 
     def files(self, start: str) -> dict[str, bytes]:

@@ -147,8 +147,7 @@ def test_clients_that_stay_are_moved_when_the_drain_is_over(box: Sandbox) -> Non
 
 
 def _open(box: Sandbox, name: str) -> int:
-    """Return how many sessions a server of the running edge has."""
+    """Return how many sessions a replica has in the running edge."""
     asked = "echo 'show stat' | socat -t 5 - UNIX-CONNECT:/state/run/haproxy.sock"
     lines = docker("exec", box.edge, "sh", "-c", asked).splitlines()
-    (line,) = [line for line in lines if f",{name}," in line]
-    return int(line.split(",")[4])
+    return sum(int(line.split(",")[4]) for line in lines if f",{name}," in line)

@@ -17,6 +17,7 @@ from deploy_action.platforms.docker.edge.state import (
     Clash,
     EdgeState,
     ServerStatus,
+    kept_name,
     owner_of,
 )
 from deploy_action.platforms.docker.edge.transition import (
@@ -141,7 +142,11 @@ class Edge:
 
     def close_sessions(self, name: str, servers: Iterable[str]) -> None:
         """Close the connections that servers still have; the servers stay."""
-        commands = [f"shutdown sessions server {name}/{server}" for server in servers]
+        commands = [
+            f"shutdown sessions server {section}/{server}"
+            for server in servers
+            for section in (name, kept_name(name))
+        ]
         for line in command_lines(commands):
             self.session.haproxy(line)
 

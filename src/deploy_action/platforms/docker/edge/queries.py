@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from deploy_action.errors import DeploymentFailed, ErrorCode
 from deploy_action.platforms.docker.edge.render import parse
-from deploy_action.platforms.docker.edge.state import EdgeState, ServerStatus
+from deploy_action.platforms.docker.edge.state import EdgeState, ServerStatus, kept_name
 from deploy_action.session.queries import Query, get, haproxy, old_workers
 
 __all__ = ["old_worker_sessions", "server_statuses", "written_state"]
@@ -40,9 +41,18 @@ def written_state(host: str) -> Query[EdgeState]:
 
 def server_statuses(backend: str) -> Query[dict[str, ServerStatus]]:
     """Query the running edge for the servers of a backend; an unknown backend has none."""
-    return haproxy(_show_stat(backend)).map(
-        lambda table: {row["svname"]: _status(row) for row in _rows(table)}
-    )
+
+    def read(tables: str) -> dict[str, ServerStatus]:
+        statuses: dict[str, ServerStatus] = {}
+        kept: dict[str, ServerStatus] = {}
+        for row in _rows(tables):
+            (statuses if row["pxname"] == backend else kept)[row["svname"]] = _status(row)
+        return {
+            name: _with_requests(status, kept[name]) if name in kept else status
+            for name, status in statuses.items()
+        }
+
+    return haproxy("; ".join(_show_stat(backend)) + "\n").map(read)
 
 
 def old_worker_sessions(backend: str) -> Query[Mapping[str, int]]:
@@ -55,24 +65,39 @@ def old_worker_sessions(backend: str) -> Query[Mapping[str, int]]:
 
     def count(tables: str) -> Mapping[str, int]:
         sessions: Counter[str] = Counter()
-        # Every worker answers with a table.
-        for table in tables.split(_TABLE)[1:]:
-            for row in _rows(_TABLE + table):
-                if row["pxname"] == backend:
-                    sessions[row["svname"]] += int(row["scur"] or 0)
+        for row in _rows(tables):
+            if row["pxname"] in (backend, kept_name(backend)):
+                sessions[row["svname"]] += int(row["scur"] or 0)
         return sessions
 
-    return old_workers(_show_stat(backend)).map(count)
+    return old_workers("\n".join(_show_stat(backend)) + "\n").map(count)
 
 
-def _show_stat(backend: str) -> str:
+def _show_stat(backend: str) -> list[str]:
     # 4: servers only; -1: all of them.
-    return f"show stat {backend} 4 -1\n"
+    return [f"show stat {section} 4 -1" for section in (backend, kept_name(backend))]
 
 
-def _rows(table: str) -> list[dict[str, str]]:
-    rows = csv.DictReader(io.StringIO(table.lstrip("# ")))
-    return [row for row in rows if row.get("svname")]
+def _rows(tables: str) -> Iterator[dict[str, str]]:
+    """Read the tables of one or several workers and backends; an unknown backend has none."""
+    for table in tables.split(_TABLE)[1:]:
+        rows = csv.DictReader(io.StringIO(f"{_TABLE}{table}".lstrip("# ")))
+        yield from (row for row in rows if row.get("svname"))
+
+
+def _with_requests(status: ServerStatus, kept: ServerStatus) -> ServerStatus:
+    """Add what a server did on kept connections. Its health is that in the other backend, which gets
+    what this one cannot serve."""
+    requests = status.requests + kept.requests
+    milliseconds = sum(s.response_milliseconds * s.requests for s in (status, kept))
+    return dataclasses.replace(
+        status,
+        sessions=status.sessions + kept.sessions,
+        requests=requests,
+        errors_5xx=status.errors_5xx + kept.errors_5xx,
+        unanswered=status.unanswered + kept.unanswered,
+        response_milliseconds=round(milliseconds / requests) if requests else 0,
+    )
 
 
 def _status(row: dict[str, str]) -> ServerStatus:

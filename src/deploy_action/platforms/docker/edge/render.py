@@ -17,9 +17,10 @@ from deploy_action.config.urls import without_dot
 from deploy_action.platforms.docker.edge.decode import decode_backends
 from deploy_action.platforms.docker.edge.state import (
     Backend,
-    Check,
     EdgeState,
     Server,
+    again_socket,
+    kept_name,
     name_socket,
     plain_socket,
 )
@@ -80,7 +81,6 @@ defaults
   mode http
   option dontlognull
   option redispatch 1
-  option http-server-close
   option idle-close-on-response
   retries 3
   retry-on conn-failure empty-response
@@ -93,6 +93,40 @@ defaults
   timeout queue 30s
   timeout tunnel 1h
 """
+
+# What may share a connection to a replica. Not HEAD: an application that answers it with a body would
+# leave that on the connection, where it looks like the next answer. Nor a request with our token: what
+# it asks for has nothing to do with the connections of others.
+_SHARING = (
+    "  acl get method GET",
+    "  acl alone req.hdr(Upgrade) -m found",
+    "  acl alone req.hdr(Content-Length) -m found",
+    "  acl alone req.hdr(Transfer-Encoding) -m found",
+    f"  acl alone req.hdr({PROBE_HEADER}) -m found",
+)
+_MAY_SHARE = ("get", "!alone")
+# A replica that dies loses the requests that it was processing. A proxy may repeat only idempotent
+# ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
+_CLOSED = (
+    "  option http-server-close",
+    "  http-request disable-l7-retry unless METH_GET",
+)
+# HAProxy shares connections of one name, and evaluates it at each attempt. It is 0 at the first one and
+# a number of the request's own at others: a repetition gets a new connection, because all kept ones
+# may be closing at that moment.
+_KEPT = (
+    "  http-reuse always",
+    "  retry-on conn-failure empty-response junk-response",
+    "  http-request set-var(txn.own) rand(2147483647),add(1)",
+    "  http-request set-var(txn.attempt) int(0),sub(txn.own)",
+)
+_NAME = "var(txn.attempt),add(txn.own),set-var(txn.attempt)"
+_KEPT_CONNECTIONS = f" pool-purge-delay 250ms pool-conn-name {_NAME}"
+_OWN_CONNECTIONS = " pool-max-conn 0"
+# A request that was on a kept connection does not wait a second before it tries the same server
+# again, so that its attempts are over before a check notices that the server has died. The first
+# refused connection therefore takes the server out of this backend until enough checks have passed.
+_LEAVE_AT_ONCE = " observe layer4 error-limit 1 on-error mark-down"
 
 
 def render(state: EdgeState) -> str:
@@ -113,6 +147,8 @@ def render(state: EdgeState) -> str:
         lines += ["listen idle", "  bind unix@/state/run/idle.sock"]
     for backend in backends:
         lines += _backend(backend, room)
+        if backend.keeps_connections:
+            lines += [*_backend(backend, room, kept=True), *_again(backend)]
         lines += _redirect(backend) if backend.redirect_from else ()
         lines += _named(backend) if backend.named else ()
     for port in sorted(
@@ -203,6 +239,7 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
     # A connection that is kept open stays with its worker over a reload; later requests on it go to
     # the present worker, which knows the present servers.
     yield f"  use_backend handover-{port} if {{ stopping }}"
+    yield from _SHARING
     for backend in (*backends, *redirected):
         if path := backend.path.rstrip("/"):
             yield f"  acl path-{backend.name} path {_argument(path)}"
@@ -212,7 +249,7 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
         *(route for backend in redirected for route in _routes(backend, _TO_HTTPS)),
     ]
     for route in sorted(routes, key=lambda route: (*_breadth(route), route.target)):
-        yield _use_backend(route, addresses)
+        yield from _use_backend(route, addresses)
     yield "  default_backend none"
 
 
@@ -261,7 +298,7 @@ def _tls_options(backends: list[Backend], *, alpn: bool) -> str:
     return f" ssl {files}{protocols}"
 
 
-def _use_backend(route: _Route, addresses: Collection[str]) -> str:
+def _use_backend(route: _Route, addresses: Collection[str]) -> Iterator[str]:
     """Write when a route's service answers.
 
     Args:
@@ -281,8 +318,15 @@ def _use_backend(route: _Route, addresses: Collection[str]) -> str:
         # What comes by a socket, as our own checks do, has no destination.
         at = f"{{ dst {' '.join(map(_argument, bind))} }}"
         alternatives = [[*conditions, at], [*conditions, "!{ dst -m found }"]]
+    if route.target == route.backend.name and route.backend.keeps_connections:
+        shared = [[*all_of, *_MAY_SHARE] for all_of in alternatives]
+        yield f"  use_backend {kept_name(route.target)}{_if_any(shared)}"
+    yield f"  use_backend {route.target}{_if_any(alternatives)}"
+
+
+def _if_any(alternatives: list[list[str]]) -> str:
     condition = " || ".join(" ".join(all_of) for all_of in alternatives)
-    return f"  use_backend {route.target}{f' if {condition}' if condition else ''}"
+    return f" if {condition}" if condition else ""
 
 
 def _canonical(backend: Backend) -> str:
@@ -293,6 +337,7 @@ def _canonical(backend: Backend) -> str:
 def _handover(name: str, socket: str, served: Collection[Backend]) -> Iterator[str]:
     """Pass requests of a worker from before a reload on to the present one."""
     yield f"backend {name}"
+    yield "  option http-server-close"
     yield f"  timeout server {_milliseconds(_longest_silence(served))}"
     yield f"  timeout tunnel {_milliseconds(max(b.timeouts.tunnel_seconds for b in served))}"
     # By the PROXY protocol the present worker learns who the client is.
@@ -317,6 +362,16 @@ def _named(backend: Backend) -> Iterator[str]:
     yield from _handover(handover, socket, [backend])
 
 
+def _again(backend: Backend) -> Iterator[str]:
+    """Take what is repeated because no server answered it on a kept connection."""
+    yield f"frontend {backend.name}.again"
+    yield f"  bind unix@{again_socket(backend.name)} mode 660 group haproxy"
+    yield f"  timeout client {_milliseconds(_longest_silence([backend]))}"
+    yield "  http-response set-timeout client var(txn.idle) if { var(txn.idle) -m found }"
+    yield f"  http-request set-var(txn.scheme) str({'https' if backend.tls else 'http'})"
+    yield f"  default_backend {backend.name}"
+
+
 def _redirect(backend: Backend) -> Iterator[str]:
     yield f"backend {_canonical(backend)}"
     yield from _proof(backend, "")
@@ -325,8 +380,17 @@ def _redirect(backend: Backend) -> Iterator[str]:
     yield f"  http-request redirect prefix {_format(backend.redirect_to)} code 308"
 
 
-def _backend(backend: Backend, room: int) -> Iterator[str]:
-    yield f"backend {backend.name}"
+def _backend(backend: Backend, room: int, *, kept: bool = False) -> Iterator[str]:
+    """Write one of HAProxy's backends for a service.
+
+    Args:
+        room: as for `_limits`.
+        kept: for requests that may be repeated: connections to replicas are kept and shared. All
+            other requests get a connection of their own, because a replica may close a kept one
+            at the very moment in which a request is sent on it. Where no server is left here,
+            the other backend gets the request: it is more patient and has servers in reserve.
+    """
+    yield f"backend {kept_name(backend.name) if kept else backend.name}"
     # A hash keeps a client on its server while weights change, except for the shifted share; clients
     # without the cookie or header are spread by round robin (configuration manual, balance hash).
     yield (
@@ -339,9 +403,7 @@ def _backend(backend: Backend, room: int) -> Iterator[str]:
         yield "  mode tcp"
     else:
         yield from _forwarded(backend.trusted_proxies)
-        # A replica that dies loses the requests that it was processing. A proxy may repeat only
-        # idempotent ones (RFC 9110, 9.2.2), and only if nothing was answered yet.
-        yield "  http-request disable-l7-retry unless METH_GET"
+        yield from _KEPT if kept else _CLOSED
         yield from _proof(backend, "%[srv_name]")
         yield from _limits(backend, room)
         yield from _hsts(backend)
@@ -360,10 +422,11 @@ def _backend(backend: Backend, room: int) -> Iterator[str]:
         yield f"  http-check send meth GET uri {_argument(backend.check.path)} ver HTTP/1.1 {headers}"
         yield "  http-check expect status 200-299"
     for server in backend.servers:
-        yield (
-            f"  server {server.name} {server.address}:{server.port} weight {server.weight}"
-            f"{server_options(server, backend.check)}"
-        )
+        if not (kept and server.backup):
+            options = server_options(backend, server, kept=kept)
+            yield f"  server {server.name} {server.address}:{server.port} weight {server.weight}{options}"
+    if kept:
+        yield f"  server again unix@{again_socket(backend.name)} backup{_OWN_CONNECTIONS}"
 
 
 def _header_bytes(backend: Backend) -> int:
@@ -426,22 +489,26 @@ def _hsts(backend: Backend) -> Iterator[str]:
         )
 
 
-def server_options(server: Server, check: Check) -> str:
-    """Write how a server is checked, for the file and for the runtime API.
+def server_options(backend: Backend, server: Server, *, kept: bool) -> str:
+    """Write a server's options, for the file and for the runtime API.
 
     A server that is down is checked every 25 ms and one that is about to change its state every
     50 ms, or every `interval` where that is shorter; one that is up every second or `interval`.
     """
-    protocol = " proto h2" if server.h2 else ""
+    options = " proto h2" if server.h2 else ""
+    if kept:
+        # Nothing would bring back a server that is not checked, so it is never taken out.
+        options += _KEPT_CONNECTIONS + _LEAVE_AT_ONCE if server.check else _OWN_CONNECTIONS
     if server.backup:
-        return f" backup{protocol}"
+        return f" backup{options}"
     if not server.check:
-        return protocol
+        return options
+    check = backend.check
     up = max(_UP_INTERVAL, check.interval)
     changing, down = min(check.interval, _CHANGING_INTERVAL), min(check.interval, _DOWN_INTERVAL)
     return (
         f" check inter {up} fastinter {changing} downinter {down}"
-        f" rise {check.successes} fall {check.failures}{protocol}"
+        f" rise {check.successes} fall {check.failures}{options}"
     )
 
 

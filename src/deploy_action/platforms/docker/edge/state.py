@@ -21,8 +21,10 @@ __all__ = [
     "EdgeState",
     "Server",
     "ServerStatus",
+    "again_socket",
     "as_backup",
     "backend_name",
+    "kept_name",
     "name_socket",
     "owner_of",
     "plain_socket",
@@ -31,6 +33,8 @@ __all__ = [
 
 STATE_FORMAT = 1
 _BACKUP = "-backup"
+_SECONDS_TO_REPEAT = 30
+"""HAProxy may need 11 s for its four attempts (`timeout connect` and the second between two)."""
 _FETCHES = {"cookie": "cook", "header": "hdr"}
 
 
@@ -176,6 +180,21 @@ class Backend:
         return (self.host, *self.hosts, *self.redirect_from)
 
     @property
+    def keeps_connections(self) -> bool:
+        """Whether connections to its servers outlive a request.
+
+        A request that is repeated has to be answered in the time of one, and may be answered by
+        another server.
+        """
+        patient = self.timeouts.request_seconds >= _SECONDS_TO_REPEAT
+        return self.protocol == "http" and patient and not self.sticky
+
+    def sections(self, server: Server) -> tuple[str, ...]:
+        """Name the HAProxy backends that have a server."""
+        kept = self.keeps_connections and not server.backup
+        return (self.name, kept_name(self.name)) if kept else (self.name,)
+
+    @property
     def places(self) -> frozenset[Place]:
         """Where requests of its port reach it."""
         return frozenset(place_of(name, self.path) for name in self.names)
@@ -294,6 +313,14 @@ def backend_name(service: str, environment: str) -> str:
     return f"{service}_{environment}"
 
 
+def kept_name(backend: str) -> str:
+    """Return the name of the HAProxy backend that keeps its connections to the same servers.
+
+    Names of services and environments have no dot.
+    """
+    return f"{backend}.kept"
+
+
 def owner_of(backend: str) -> tuple[str, str]:
     """Return the service and the environment whose backend has this name."""
     service, _, environment = backend.partition("_")
@@ -305,7 +332,17 @@ def name_socket(backend: str) -> str:
 
     A path of a socket has room for 107 characters, which a backend's name may exceed.
     """
-    return f"/state/run/name-{hashlib.sha256(backend.encode()).hexdigest()[:16]}.sock"
+    return _socket("name", backend)
+
+
+def again_socket(backend: str) -> str:
+    """Return the socket where the edge takes what it repeats, because no server answered it on a kept
+    connection."""
+    return _socket("again", backend)
+
+
+def _socket(kind: str, backend: str) -> str:
+    return f"/state/run/{kind}-{hashlib.sha256(backend.encode()).hexdigest()[:16]}.sock"
 
 
 def plain_socket(port: int) -> str:

@@ -56,7 +56,9 @@ def transition(
     shared = [(before[name].weight, after[name]) for name in after if name in before]
     for weight, server in sorted(shared, key=lambda pair: pair[0] - pair[1].weight):
         if weight != server.weight:
-            commands.append(f"set server {new.name}/{server.name} weight {server.weight}")
+            commands += [
+                f"set server {target} weight {server.weight}" for target in _targets(new, server)
+            ]
     for server in old.servers:
         if server.name not in after:
             commands += _remove_server(new, server)
@@ -67,32 +69,38 @@ def _identity(server: Server) -> tuple[str, int, bool, bool, bool]:
     return server.address, server.port, server.check, server.backup, server.h2
 
 
+def _targets(backend: Backend, server: Server) -> list[str]:
+    return [f"{section}/{server.name}" for section in backend.sections(server)]
+
+
 def add_server(backend: Backend, server: Server) -> list[str]:
     """Return the commands that add a server, which starts as down where it is checked."""
-    target = f"{backend.name}/{server.name}"
-    options = server_options(server, backend.check)
-    commands = [
-        f"add server {target} {server.address}:{server.port} weight {server.weight}{options}"
-    ]
-    if server.check:
-        commands.append(f"enable health {target}")
-    commands.append(f"enable server {target}")
-    if server.check:
-        # HAProxy counts a new server as up until its first check.
-        commands.append(f"set server {target} health down")
+    commands = []
+    for section in backend.sections(server):
+        target = f"{section}/{server.name}"
+        options = server_options(backend, server, kept=section != backend.name)
+        commands.append(
+            f"add server {target} {server.address}:{server.port} weight {server.weight}{options}"
+        )
+        if server.check:
+            commands.append(f"enable health {target}")
+        commands.append(f"enable server {target}")
+        if server.check:
+            # HAProxy counts a new server as up until its first check.
+            commands.append(f"set server {target} health down")
     return commands
 
 
 def _remove_server(backend: Backend, server: Server) -> list[str]:
-    target = f"{backend.name}/{server.name}"
+    targets = _targets(backend, server)
     return [
-        f"set server {target} state maint",
+        *(f"set server {target} state maint" for target in targets),
         # A request that is connecting to a dead server goes to another one after "timeout connect"
         # (2 s); only what is left after that is cut.
-        f"wait 3s srv-removable {target}",
-        f"shutdown sessions server {target}",
-        f"wait 2s srv-removable {target}",
-        f"del server {target}",
+        *(f"wait 3s srv-removable {target}" for target in targets),
+        *(f"shutdown sessions server {target}" for target in targets),
+        *(f"wait 2s srv-removable {target}" for target in targets),
+        *(f"del server {target}" for target in targets),
     ]
 
 
@@ -103,10 +111,11 @@ def health_commands(state: EdgeState) -> Iterator[str]:
     take the last server out. Marked as healthy, it may fail as many checks as usual (`fall`).
     """
     commands = [
-        f"set server {backend.name}/{server.name} health up"
+        f"set server {target} health up"
         for backend in state.backends.values()
         for server in backend.servers
         if server.check and server.weight > 0
+        for target in _targets(backend, server)
     ]
     yield from command_lines(commands)
 

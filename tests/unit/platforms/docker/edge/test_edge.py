@@ -5,13 +5,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+from typing import Any
 
 import pytest
 
+from deploy_action.config.model import Timeouts
 from deploy_action.platforms.docker.edge.artifact import DIRECTORY
 from deploy_action.platforms.docker.edge.edge import StateCache
 from deploy_action.platforms.docker.edge.render import parse, render
-from deploy_action.platforms.docker.edge.state import Backend, Check, EdgeState, Server
+from deploy_action.platforms.docker.edge.state import (
+    Backend,
+    Check,
+    EdgeState,
+    Server,
+    again_socket,
+    as_backup,
+)
 from deploy_action.platforms.docker.edge.transition import transition, weights
 
 CHECK = Check(kind="http", path="/healthz?a='b'", headers={"Host": "shop.example.com"})
@@ -94,7 +103,8 @@ def test_the_most_particular_route_comes_first() -> None:
         for line in render(STATES["paths"]).splitlines()
         if "use_backend" in line and "stopping" not in line
     ]
-    assert lines == ["api", "shop", "any-api", "all"]
+    assert lines[1::2] == ["api", "shop", "any-api", "all"]
+    assert lines[::2] == [f"{name}.kept" for name in lines[1::2]]
 
 
 def test_only_servers_and_weights_change_without_a_reload() -> None:
@@ -112,20 +122,22 @@ def test_only_servers_and_weights_change_without_a_reload() -> None:
 def test_a_new_server_has_to_earn_being_up() -> None:
     """HAProxy counts an added server as up; it is told otherwise before anything else."""
     commands = transition(backend(), backend(servers=(server("a"), server("b", 0)))).commands
-    assert commands.startswith("add server shop_production/b 10.128.0.2:8080 weight 0 check")
-    assert commands.rstrip().endswith("set server shop_production/b health down")
+    for name in ("shop_production", "shop_production.kept"):
+        added = commands.index(f"add server {name}/b 10.128.0.2:8080 weight 0 check")
+        assert commands.index(f"set server {name}/b health down") > added
 
 
 def test_weights_rise_before_others_fall() -> None:
     """At no instant every server has weight 0."""
     old = backend(servers=(server("a", 100), server("b", 0)))
     new = backend(servers=(server("a", 0), server("b", 100)))
-    now = {"a": 100, "b": 0}
+    names = ("shop_production", "shop_production.kept")
+    now = {f"{name}/{server}": 100 * (server == "a") for name in names for server in "ab"}
     for command in transition(old, new).commands.strip().split("; "):
-        name, weight = command.split("/")[1].split(" weight ")
-        now[name] = int(weight)
-        assert sum(now.values()) > 0
-    assert now == {"a": 0, "b": 100}
+        target, weight = command.removeprefix("set server ").split(" weight ")
+        now[target] = int(weight)
+        assert all(now[f"{name}/a"] + now[f"{name}/b"] for name in names)
+    assert now == {f"{name}/{server}": 100 * (server == "b") for name in names for server in "ab"}
 
 
 @pytest.mark.parametrize(
@@ -181,3 +193,74 @@ def test_what_comes_from_outside_is_one_argument() -> None:
     assert r"uri '/a'\''b #%20' ver HTTP/1.1" in rendered
     assert r"""hdr 'X-Key' '100%% '\''x'\'' "y" #'""" in rendered
     assert r"path_beg '/it'\''s/'" in rendered
+
+
+def test_both_backends_of_a_service_get_every_command() -> None:
+    """Else GET and POST would reach other servers, in other shares."""
+    old = backend(servers=(server("a"), server("b")))
+    new = backend(servers=(server("b", 5), server("c", 0)))
+    commands = transition(old, new).commands.strip().split("; ")
+    plain = [c.split(" hash-key")[0] for c in commands if ".kept/" not in c]
+    kept = [c.split(" pool-")[0].replace(".kept/", "/") for c in commands if ".kept/" in c]
+    assert plain == kept
+    assert len(plain) == 4 + 1 + 5
+
+
+def test_a_server_that_is_not_checked_keeps_no_connection() -> None:
+    """Nothing would bring it back after its first refused connection, so it is not taken out."""
+    unchecked = server("b", check=False)
+    _, kept = (
+        line
+        for line in render(state(backend(servers=(server("a"), unchecked)))).splitlines()
+        if line.startswith("  server b ")
+    )
+    assert "pool-max-conn 0" in kept
+    assert "mark-down" not in kept
+
+
+def test_nothing_of_a_server_is_deleted_before_all_of_it_is_out_of_use() -> None:
+    """And the waits for its last requests overlap."""
+    commands = transition(backend(), backend(servers=())).commands.strip().split("; ")
+    verbs = [command.split()[0] for command in commands]
+    assert verbs == [verb for verb in ("set", "wait", "shutdown", "wait", "del") for _ in range(2)]
+
+
+def test_a_tcp_service_has_one_backend() -> None:
+    """A connection is the client's own there."""
+    rendered = render(STATES["tcp"])
+    assert "backend db\n" in rendered
+    assert "backend db.kept\n" not in rendered
+    assert "backend shop_production.kept\n" in rendered
+
+
+def test_only_a_get_without_a_body_shares_connections() -> None:
+    """A route leads there first, under the same conditions."""
+    lines = [line for line in render(STATES["paths"]).splitlines() if "use_backend api" in line]
+    shared, closed = (line.strip() for line in lines)
+    assert shared == closed.replace("api if", "api.kept if") + " get !alone"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"sticky": "req.cook(session)"}, {"timeouts": Timeouts(request_seconds=29)}],
+    ids=["sticky", "short"],
+)
+def test_a_service_whose_requests_cannot_be_repeated_elsewhere_has_one_backend(
+    changes: dict[str, Any],
+) -> None:
+    """A client stays with its server, or a repetition could not be answered in time."""
+    assert ".kept" not in render(state(backend(**changes)))
+    assert ".kept" not in transition(backend(**changes, servers=()), backend(**changes)).commands
+
+
+def test_what_a_kept_connection_lost_is_repeated_where_a_server_is_in_reserve() -> None:
+    """The backend with kept connections asks the other one, and has no such server of its own."""
+    reserve = as_backup(server("b"))
+    rendered = render(state(backend(servers=(server("a"), reserve))))
+    kept = rendered.partition("backend shop_production.kept\n")[2].partition("backend ")[0]
+    assert [line.split()[1:] for line in kept.splitlines() if line.startswith("  server ")][1:] == [
+        ["again", f"unix@{again_socket('shop_production')}", "backup", "pool-max-conn", "0"]
+    ]
+    commands = transition(backend(), backend(servers=(server("a"), reserve))).commands
+    assert "b-backup" in commands
+    assert ".kept/" not in commands

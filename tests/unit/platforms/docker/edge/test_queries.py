@@ -35,6 +35,23 @@ def test_a_tcp_server_has_connections_only() -> None:
     assert (refusing.requests, refusing.unanswered) == (10, 10)
 
 
+def test_both_backends_of_a_service_count() -> None:
+    """Their requests add up, and an answer's time is that of all. The health is that of the backend
+    that gets what the other one cannot serve."""
+    tables = (
+        f"{HEAD}check_status,\nb,one,UP,100,1,101,100,3,0,0,0,0,40,L7OK,\n\n"
+        f"{HEAD}check_status,\nb.kept,one,DOWN,100,2,302,300,1,0,0,0,0,20,L7OK,\n"
+        "b.kept,again,no check,1,0,9,9,0,0,0,0,0,20,,\n"
+    )
+    answer = Response(status="ok", content=tables.encode())
+    statuses = server_statuses("b").read([answer])
+    assert statuses.keys() == {"one"}
+    one = statuses["one"]
+    assert (one.sessions, one.requests, one.errors_5xx) == (3, 400, 4)
+    assert one.response_milliseconds == 25
+    assert one.up
+
+
 def test_a_request_that_was_repeated_after_an_empty_answer_failed_once() -> None:
     """By experiment: HAProxy counts an empty answer in eresp once and in wretr twice."""
     repeated = status("0,5553,5430,0,0,123,246,0")

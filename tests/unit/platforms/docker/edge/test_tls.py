@@ -43,8 +43,10 @@ def section(rendered: list[str], title: str) -> list[str]:
 
 
 def routes(frontend: list[str]) -> list[str]:
-    """Return where a frontend sends requests while it is not making room for the next process."""
-    return [x for x in frontend if x.startswith("use_backend") and "stopping" not in x]
+    """Return where a frontend sends requests, other than to share connections, while it is not making
+    room for the next process."""
+    rules = [line for line in frontend if line.startswith("use_backend")]
+    return [line for line in rules if "stopping" not in line and ".kept " not in line]
 
 
 def test_tls_is_spoken_with_every_certificate_of_the_port() -> None:
@@ -71,6 +73,7 @@ def test_what_a_process_keeps_open_is_handed_over_when_it_makes_room() -> None:
         rules = [x for x in section(rendered, f"frontend {name}") if x.startswith("use_backend")]
         assert rules[0] == f"use_backend handover-{port} if {{ stopping }}"
         assert section(rendered, f"backend handover-{port}") == [
+            "option http-server-close",
             "timeout server 300000ms",
             "timeout tunnel 3600000ms",
             f"server next unix@/state/run/handover-{port}.sock send-proxy-v2",
