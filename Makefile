@@ -21,7 +21,7 @@ ENGINE := -n 3 --dist loadgroup
 SHORT := -m 'not faults and not long'
 REPORTS := build/reports
 AUDIT := .venv/bin/pip-audit --strict --require-hashes --disable-pip
-BENCHMARKS := budgets peers load_proof scaling hosts startup bandit_gate analysis
+BENCHMARKS := budgets peers proxies load_proof scaling hosts startup bandit_gate analysis
 
 .PHONY: help
 help: ## Show this list

@@ -20,7 +20,17 @@ __all__ = ["NAMES", "PAGE", "Benchmark", "benchmarks", "claims", "render"]
 
 PAGE = Path(__file__).with_name("RESULTS.md")
 _SOURCE = PAGE.parents[1] / "src"
-NAMES = ("budgets", "peers", "load_proof", "scaling", "hosts", "startup", "bandit_gate", "analysis")
+NAMES = (
+    "budgets",
+    "peers",
+    "proxies",
+    "load_proof",
+    "scaling",
+    "hosts",
+    "startup",
+    "bandit_gate",
+    "analysis",
+)
 """In the order of the page. Each is a module with a BENCHMARK."""
 _HEAD = """\
 # Results of `make bench`
