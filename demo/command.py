@@ -18,6 +18,8 @@ from demo.teller import Teller, plain
 
 __all__ = ["Show", "ask", "run"]
 
+# What the live line of a command is erased with.
+_CLEAR = "\r\x1b[K"
 _PROGRAM = str(Path(sys.executable).with_name("deploy-action"))
 
 
@@ -81,6 +83,11 @@ def _lines(terminal: int) -> Iterator[str]:
             break
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
-            yield line.decode("utf-8", "replace").rstrip("\r")
+            yield _left_standing(line)
     if rest:
-        yield rest.decode("utf-8", "replace")
+        yield _left_standing(rest)
+
+
+def _left_standing(line: bytes) -> str:
+    """Return what a terminal shows in the end, of a line that was written over."""
+    return line.decode("utf-8", "replace").rstrip("\r").rsplit(_CLEAR, 1)[-1]

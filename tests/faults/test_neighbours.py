@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import urllib.error
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.hosts import hosts
-from tests.support.sandbox import Sandbox, docker, sandbox
+from tests.support.sandbox import Sandbox, docker, sandbox, until
 
 from deploy_action.platforms.docker.edge import artifact
 
@@ -98,8 +99,10 @@ def _forge(box: Sandbox, host: Any) -> None:
 def test_a_forged_route_is_told(shop: Sandbox) -> None:
     """Row 58: an edge whose file somebody wrote is drift, and what answers then is not taken for us."""
     path = "/state/edge/haproxy.cfg"
-    edit = f"sed -i 's/use_backend shop_production/use_backend none/' {path} && kill -USR2 1"
-    docker("exec", shop.edge, "sh", "-c", edit)
+    edit = r"s/use_backend shop_production\S*/use_backend none/"
+    forge = f"sed -i '{edit}' {path} && haproxy -c -f {path} && kill -USR2 1"
+    docker("exec", shop.edge, "sh", "-c", forge)
+    until(lambda: not _serves(shop), "the forged route")
     drift = shop.run("drift")
     assert drift.exit_code == 3
     assert "edge-edited" in [d["kind"] for d in drift.json["differences"]]
@@ -107,3 +110,10 @@ def test_a_forged_route_is_told(shop: Sandbox) -> None:
     assert monitor.exit_code == 3
     [route] = [check for check in monitor.json["checks"] if check["name"] == "route"]
     assert route["failure_kinds"] == ["served-elsewhere"]
+
+
+def _serves(shop: Sandbox) -> bool:
+    try:
+        return bool(shop.serving())
+    except urllib.error.HTTPError:
+        return False
