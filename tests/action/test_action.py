@@ -174,7 +174,6 @@ def test_bandit_findings_are_annotated_and_nothing_is_deployed(
     assert made == ""
 
 
-@pytest.mark.xdist_group("calls")
 def test_another_repository_calls_the_workflows_by_name(
     caller: Repository, edge: str, ports: tuple[int, int]
 ) -> None:

@@ -22,7 +22,6 @@ pytestmark = [
     pytest.mark.act,
     pytest.mark.docker,
     pytest.mark.long,
-    pytest.mark.xdist_group("calls"),
 ]
 
 DOCKERFILE = """\

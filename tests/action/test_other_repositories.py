@@ -9,14 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.act import CHECKOUT, ROOT, Repository, copy_of_this_repository
+from tests.support.act import CHECKOUT, ROOT, Repository, copy_of_this_repository, named_apart
 from tests.support.registry import Registry, registry
 from tests.support.sandbox import docker
 
 from deploy_action import __version__
 from deploy_action.releases.attestation import PREFIX
 
-pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("calls")]
+pytestmark = [pytest.mark.act, pytest.mark.docker]
 
 EXAMPLES = ROOT / "examples/workflows"
 SHOP = """\
@@ -52,13 +52,14 @@ def test_a_pipeline_of_an_organisation_builds_once_and_deploys_everywhere(
     image, pipelines = f"{store.name}/shop", tmp_path / "pipelines"
     pipeline = pipelines / ".github/workflows/organisation-pipeline.yml"
     pipeline.parent.mkdir(parents=True)
-    pipeline.write_text(
+    text = (
         (EXAMPLES / pipeline.name).read_text() + "  after:\n"
         "    needs: deploy\n"
         "    runs-on: ubuntu-latest\n"
         "    steps:\n"
         "      - run: echo the pipeline sees ${{ needs.deploy.outputs.version }}\n"
     )
+    pipeline.write_text(named_apart(pipeline.name, text))
     subprocess.run(["git", "init", "-q", str(pipelines)], check=True)
     service = Repository(
         path=caller.path,

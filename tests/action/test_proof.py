@@ -17,7 +17,7 @@ from tests.support.sandbox import docker
 
 from deploy_action.releases.attestation import PREFIX
 
-pytestmark = [pytest.mark.act, pytest.mark.docker, pytest.mark.xdist_group("calls")]
+pytestmark = [pytest.mark.act, pytest.mark.docker]
 
 SHOP = """\
 version: 1

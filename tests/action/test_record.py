@@ -132,7 +132,6 @@ def test_what_goes_live_and_what_is_planned_stands_on_github(
 
 
 @pytest.mark.long
-@pytest.mark.xdist_group("calls")
 def test_one_issue_is_open_as_long_as_something_is_wrong(
     shop: Sandbox, repository: Repository, github: FakeGitHub
 ) -> None:

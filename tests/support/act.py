@@ -4,9 +4,8 @@ The repository under test is handed to act as `org/deploy-action@v1`. Only lines
 one kind differ from what is shipped: `uses: $/` (this repository at the running commit), which act
 does not know, is written as `uses: org/deploy-action@v1`, which act takes from the same copy.
 
-act names its containers after workflow and job, and those of a called workflow without the name of
-the file that calls. So a test names its workflow file as no other one does, and the tests that call
-workflows are in one group: xdist_group("calls").
+act names its containers after workflow and job, and nothing else. So each process that tests gives
+all workflows names of its own (`named_apart`); what it reads back has the names as they are shipped.
 
 GitHub's own actions for artifacts and code scanning need GitHub and node. What stands in for them
 only makes sure that the files are there, and says so.
@@ -32,6 +31,7 @@ __all__ = [
     "Repository",
     "Run",
     "copy_of_this_repository",
+    "named_apart",
     "stand_ins",
     "with_image",
 ]
@@ -41,9 +41,11 @@ CHECKOUT = "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1"
 SELF, CALLED = "uses: $/", "uses: org/deploy-action@v1"
 SELF_BUILD, CALLED_BUILD = "uses: $/build", "uses: org/deploy-action/build@v1"
 _SECONDS = 600
+_APART = f" {os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 _BUILT = re.compile(r"^  image: (?:\.\./)?Dockerfile(?:\.(\w+))?", re.MULTILINE)
 
+_NAMED = re.compile(r"^(name: .*)$", re.MULTILINE)
 _PINNED = re.compile(r"uses: ([\w.-]+/[\w.-]+)((?:/[\w.-]+)*)@([0-9a-f]{40})")
 _OF_ACT = "actions/checkout"
 """What act does by itself."""
@@ -123,7 +125,7 @@ def copy_of_this_repository(target: Path) -> Path:
         text = workflow.read_text()
         for ours, theirs in ((SELF, CALLED), (SELF_BUILD, CALLED_BUILD)):
             text = re.sub(rf"^( *){re.escape(ours)}$", rf"\1{theirs}", text, flags=re.MULTILINE)
-        workflow.write_text(text)
+        workflow.write_text(named_apart(workflow.name, text))
     # No registry is needed here: scripts/ensure-base provides the image.
     for recipe in target.glob("Dockerfile*"):
         recipe.write_text(
@@ -131,6 +133,12 @@ def copy_of_this_repository(target: Path) -> Path:
         )
     subprocess.run(["git", "init", "-q", str(target)], check=True)
     return target
+
+
+def named_apart(file: str, text: str) -> str:
+    """Return a workflow with a name that no other process uses."""
+    named, count = _NAMED.subn(rf"\1{_APART}", text, count=1)
+    return named if count else f"name: {file}{_APART}\n{text}"
 
 
 def with_image(copy: Path) -> Path:
@@ -179,7 +187,8 @@ class Repository:
         """Write a file."""
         file = self.path / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        workflow = file.parent == self.path / ".github/workflows"
+        file.write_text(named_apart(file.name, text) if workflow else text)
         return file
 
     def run(
@@ -273,8 +282,8 @@ def _heard(
 
 
 def _job(event: Mapping[str, object]) -> str:
-    """Return the job's name without the blanks that act puts behind it."""
-    return str(event.get("job", "")).strip()
+    """Return the job's name as it is shipped, without the blanks that act puts behind it."""
+    return str(event.get("job", "")).replace(_APART, "").strip()
 
 
 def _event(line: str) -> Mapping[str, object]:
