@@ -82,12 +82,12 @@ class _Echo(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.4)
                 self.wfile.write(b"event\n")
             if self.path == "/much":
-                last = 0.0
+                # Buffers are full within milliseconds; the kernel may make room once more later.
+                begun = time.monotonic()
                 with contextlib.suppress(OSError):
                     while True:
-                        last = time.monotonic()
                         self.wfile.write(bytes(1 << 16))
-                CUT.put(time.monotonic() - last)
+                CUT.put(time.monotonic() - begun)
                 return
             # Until the edge ends it.
             while self.path != "/events" and (read := self.rfile.read1(64)):
@@ -276,7 +276,7 @@ def test_a_silent_stream_ends_when_deploy_yaml_says(site: Site) -> None:
     with socket.create_connection(("127.0.0.1", site.backend.port), 10) as connection:
         connection.sendall(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
         # Nobody reads: for as long the application could write nothing.
-        assert 0.7 < CUT.get(timeout=4) < 1.4
+        assert 0.7 < CUT.get(timeout=4) < 2.0
 
 
 def test_a_name_leads_to_the_application_whatever_is_asked_for(site: Site) -> None:

@@ -16,13 +16,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from tests.contract.bench import real_bench, with_network
-from tests.support.sandbox import free_port, until
+from tests.contract.bench import APPLICATION, real_bench, with_network
+from tests.support.sandbox import docker, free_port, until
 from tests.support.servers import Serve, serve
 
 from deploy_action.platforms.docker.edge.edge import Edge
-from deploy_action.platforms.docker.edge.host import ensure_edge, lock_spec
+from deploy_action.platforms.docker.edge.host import (
+    ensure_edge,
+    ensure_edge_network,
+    ensure_image,
+    lock_spec,
+)
 from deploy_action.platforms.docker.edge.state import Backend, Check, Server, as_backup
+from deploy_action.platforms.docker.engine.protocol import NetworkSpec
 from deploy_action.platforms.docker.lock import acquire
 
 pytestmark = pytest.mark.docker
@@ -280,6 +286,78 @@ def test_a_replica_that_dies_costs_no_get_while_another_one_is_in_reserve(
             assert clients.answered["GET"] > 0
     assert used, "no connection was used again"
 
+
+def test_requests_go_on_when_another_client_has_every_port_towards_the_replica() -> None:
+    """GET goes on upon the connections that are there, if not each one; POST, which needs a new one,
+    shows that no port is left."""
+    with real_bench() as bench:
+        options = dataclasses.replace(bench.options, network="bridge")
+        ensure_image(bench.engine, options)
+        ensure_edge_network(bench.engine, options)
+        port = free_port()
+        ensure_edge(bench.engine, options, [port], bench.clock)
+        # A port of the edge's network is not one of the machine's, which other tests need.
+        program = _MORTAL.replace('"127.0.0.1", 0', '"", 8080')
+        bench.run(
+            program,
+            "app",
+            image=APPLICATION,
+            entrypoint=("/usr/bin/python3", "-c"),
+            networks=(NetworkSpec(name=bench.name),),
+        )
+        address = bench.engine.container(f"{bench.name}-app").addresses[bench.name]  # type: ignore[union-attr]
+        spec = lock_spec(options, f"{bench.name}-lock", {})
+        lock = acquire(bench.engine, spec, wait_seconds=0, clock=bench.clock)
+        edge = Edge(host="local", session=lock.session)
+        server = Server(name="a", address=address, port=8080, weight=100)
+        backend = Backend(
+            name=NAME, protocol="http", host="", path="/", port=port, check=Check(kind="tcp")
+        )
+        edge.change(NAME, lambda _: dataclasses.replace(backend, servers=(server,)))
+        clients = Clients(port=port, seconds=60.0, methods=("GET",))
+        thread = threading.Thread(target=clients.run)
+        thread.start()
+        until(lambda: clients.answered["GET"] > 500, "requests")
+        before = _in_a_second(clients)
+        pid = docker("inspect", "--format", "{{.State.Pid}}", bench.name).strip()
+        taker = subprocess.Popen(
+            ["nsenter", f"--net=/proc/{pid}/ns/net", sys.executable, "-c", _TAKER, address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert taker.stdout is not None
+        assert taker.stdout.readline() == b"all of them\n"
+        after = _in_a_second(clients)
+        new = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        new.request("POST", "/")
+        refused = new.getresponse().status
+        new.close()
+        clients.ended.set()
+        thread.join()
+        taker.communicate()
+        lock.release()
+    assert refused == 503, "a port was left"
+    assert after > before / 10
+
+
+def _in_a_second(clients: Clients) -> int:
+    before = clients.answered["GET"]
+    threading.Event().wait(1.0)
+    return clients.answered["GET"] - before
+
+
+_TAKER = """
+import socket, sys
+with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
+    file.write("40000 40063")
+taken = []
+try:
+    while True:
+        taken.append(socket.create_connection((sys.argv[1], 8080)))
+except OSError:
+    print("all of them", flush=True)
+sys.stdin.read()
+"""
 
 _MORTAL = """
 import asyncio
