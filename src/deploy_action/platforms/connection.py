@@ -79,7 +79,7 @@ def connect_platform(
     with (
         interruptible(),
         connect_hosts(
-            environment, inputs, clock, certificate=certificate, partial=partial
+            environment, inputs, clock, events=events, certificate=certificate, partial=partial
         ) as platform,
     ):
         yield Connection(

@@ -84,7 +84,8 @@ def undo(
     # A fresh cancellation: what stopped the rollout must not stop its undo.
     context.cancel = Cancel(threading.Event())
     desired = what_to_restore(plan, context.secrets, error)
-    result = platform.reconcile(desired, context.cancel)
+    with context.events.waiting("bringing the previous release back"):
+        result = platform.reconcile(desired, context.cancel)
     log.add(result)
     _ask_restored(platform, desired, result, context)
     for probe in context.probes:

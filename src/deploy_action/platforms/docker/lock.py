@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from deploy_action.clock import Clock
@@ -111,12 +111,14 @@ def acquire(
     wait_seconds: float,
     clock: Clock,
     cancel: threading.Event | None = None,
+    on_held: Callable[[Holder], None] = lambda _: None,
 ) -> Lock:
     """Acquire the lock; wait for at most `wait_seconds`, or 2 s if that is more, while it is held.
 
     Args:
         spec: the lock's container (platforms/docker/edge/host.py): name, image, volume and labels.
         cancel: set to stop waiting; a thread that waits receives no signal.
+        on_held: told who holds it, each time that this is seen.
 
     Raises:
         LockHeld: another deployment holds it; the message names who.
@@ -160,6 +162,7 @@ def acquire(
                 remedy="wait for it (--lock-wait 10m), or, if its deployer is dead: "
                 "deploy-action unlock --force",
             )
+        on_held(read_holder(container))
         releasing = clock.monotonic() - started < _RELEASE_SECONDS
         clock.sleep(_FIRST_POLL_SECONDS if releasing else _POLL_SECONDS)
 

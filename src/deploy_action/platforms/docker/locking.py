@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,11 @@ from deploy_action.platforms.docker.lock import Lock, acquire, lock_name
 
 if TYPE_CHECKING:
     from deploy_action.clock import Clock
+    from deploy_action.events.stream import EventStream
     from deploy_action.parallel import Cancel
     from deploy_action.platforms.docker.engine.protocol import Engine
     from deploy_action.platforms.docker.replicas import Placement
+    from deploy_action.platforms.protocol import Holder
     from deploy_action.releases.signatures import Signatures
 
 __all__ = ["lock_host"]
@@ -38,6 +41,7 @@ def lock_host(
     clock: Clock,
     cancel: Cancel,
     signatures: Signatures,
+    events: EventStream,
 ) -> tuple[Lock, Host]:
     """Take a host's lock; image, volume and network are brought there where it lacks them.
 
@@ -50,21 +54,38 @@ def lock_host(
     def provide_network() -> str:
         return ensure_network(engine, edge, placement.network, placement.labels)
 
+    def take() -> Lock:
+        with contextlib.ExitStack() as told:
+            waiting: list[Callable[[str], None]] = []
+
+            def say(other: Holder) -> None:
+                if not waiting:
+                    limit = wait_seconds or None
+                    wait = events.waiting("waiting for the lock", host=name, limit_seconds=limit)
+                    waiting.append(told.enter_context(wait))
+                waiting[0](f"held by {other}")
+
+            return acquire(
+                engine,
+                spec,
+                wait_seconds=wait_seconds,
+                clock=clock,
+                cancel=cancel.event,
+                on_held=say,
+            )
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="network") as beside:
         network = beside.submit(provide_network)
         # The lock's own container will be in it.
         ensure_edge_network(engine, edge)
         try:
-            lock = acquire(
-                engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel.event
-            )
+            lock = take()
         except ImageMissing:
             # It may be bringing the image, too.
             network.result()
-            ensure_image(engine, edge)
-            lock = acquire(
-                engine, spec, wait_seconds=wait_seconds, clock=clock, cancel=cancel.event
-            )
+            with events.waiting("bringing the image of the edge", host=name):
+                ensure_image(engine, edge)
+            lock = take()
     try:
         # A removal that was waited for took the network away.
         subnet = provide_network() if lock.waited else network.result()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from deploy_action.errors import DeployActionError, DeploymentFailed, ErrorCode
+from deploy_action.events.stream import EventStream
 from deploy_action.parallel import Cancel, run_parallel
 from deploy_action.platforms.docker.certificate_files import missing_certificate
 from deploy_action.platforms.docker.drift import differences
@@ -63,6 +64,7 @@ class DockerPlatform:
         partial: a host that does not answer is no error but noted in `unreachable`.
         unreachable: why a host does not answer.
         secrets: names of the environment's secrets.
+        events: where it says what it waits for.
     """
 
     placement: Placement
@@ -76,6 +78,7 @@ class DockerPlatform:
     unreachable: dict[str, str] = field(default_factory=dict)
     signatures: Signatures = field(default_factory=Signatures)
     secrets: tuple[str, ...] = ()
+    events: EventStream = field(default_factory=EventStream)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -129,6 +132,7 @@ class DockerPlatform:
             clock=self.clock,
             cancel=cancel,
             signatures=self.signatures,
+            events=self.events,
         )
 
     @property
@@ -318,6 +322,7 @@ def connect_hosts(
     inputs: Inputs,
     clock: Clock,
     *,
+    events: EventStream | None = None,
     certificate: Bundle | None = None,
     partial: bool = False,
 ) -> Iterator[DockerPlatform]:
@@ -355,6 +360,7 @@ def connect_hosts(
             unreachable=unreachable,
             signatures=Signatures.of(environment, inputs.environ),
             secrets=environment.secrets,
+            events=events or EventStream(),
         )
     finally:
         for engine in engines.values():

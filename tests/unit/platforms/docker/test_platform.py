@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.application import Application
 from tests.fakes.engine import FakeEngine
 from tests.fakes.process import Process
 from tests.fakes.world import World, make_world
@@ -13,13 +15,13 @@ from tests.fakes.world import World, make_world
 from deploy_action.commands import perform
 from deploy_action.config.model import EdgeOptions
 from deploy_action.errors import ErrorCode, ExitCode, HostUnreachable
-from deploy_action.events.model import Event, StepStarted
+from deploy_action.events.model import Event, StepStarted, Waiting
 from deploy_action.inputs import Inputs
 from deploy_action.platforms.docker import platform
 from deploy_action.platforms.docker.edge.host import ensure_image, lock_spec
 from deploy_action.platforms.docker.lock import Lock, acquire, lock_name
 from deploy_action.results.notes import Note
-from deploy_action.results.outcome import Result
+from deploy_action.results.outcome import Outcome, Result
 
 HOSTS = tuple(f"ssh://deploy@{letter}" for letter in "abcd")
 
@@ -85,6 +87,50 @@ def test_a_host_that_does_not_answer_leaves_no_connection_to_the_others(
     assert refused.error is not None
     assert refused.error.code is ErrorCode.HOST_UNREACHABLE
     assert [engine.closed for engine in engines] == [True, True, True]
+
+
+class Waits:
+    """Notes what is waited for, and what was last seen of it."""
+
+    name = "waits"
+
+    def __init__(self) -> None:
+        self.seen: dict[str, str] = {}
+
+    def notify(self, event: Event) -> None:
+        """Note it."""
+        if isinstance(event, Waiting):
+            self.seen[event.text] = event.detail
+
+    def close(self, timeout_seconds: float) -> tuple[Note, ...]:
+        """Have nothing to add."""
+        return ()
+
+
+def test_whatever_takes_long_says_what_it_waits_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock, and who has it; requests in flight; the way back."""
+    world = make_world(tmp_path, monkeypatch)
+    world.deployed("1.0.0")
+
+    def waits(version: str, result: Result) -> Waits:
+        world.process, told = Process(), Waits()
+        given = Inputs(config=tmp_path / "deploy.yaml", version=version, lock_wait_seconds=5)
+        done = perform("deploy", given, (told,))
+        world.process.ended()
+        assert isinstance(done, Outcome)
+        assert done.result is result
+        return told
+
+    assert (
+        "waiting for the last requests of the old replicas" in waits("2.0.0", Result.DEPLOYED).seen
+    )
+    world.publish(Application(version="3.0.0", ready_seconds=math.inf))
+    assert "bringing the previous release back" in waits("3.0.0", Result.FAILED).seen
+    other = Process()
+    hold(world, next(iter(world.machines)), other)
+    assert "grace" in waits("3.0.0", Result.LOCKED).seen["waiting for the lock"]
 
 
 SMOKE = [{"name": "home", "path": "/"}, {"name": "migrated", "command": ["true"]}]

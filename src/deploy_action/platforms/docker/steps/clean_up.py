@@ -45,4 +45,9 @@ class CleanUp:
             wait_for_exit=False,
         )
         host = context.runtime.hosts[self.host]
-        context.log.add(reconcile_host(host, desired, context.cancel))
+        with context.events.waiting(
+            "waiting for the last requests of the old replicas",
+            host=self.host,
+            limit_seconds=desired.drain_seconds,
+        ):
+            context.log.add(reconcile_host(host, desired, context.cancel))
