@@ -151,20 +151,25 @@ def acquire(
             if clock.monotonic() - first_seen > _UNSTARTED_SECONDS:
                 engine.remove(container.id)
                 continue
-        elif read_holder(container).deployment == spec.labels.get(_DEPLOYMENT_ID):
-            raise BadInput(
-                f"{engine.host}: this is the Docker engine of another host in deploy.yaml too",
-                remedy="name every host once",
-            )
-        elif clock.monotonic() >= deadline:
-            raise LockHeld(
-                f"{engine.host}: locked by {read_holder(container)}",
-                remedy="wait for it (--lock-wait 10m), or, if its deployer is dead: "
-                "deploy-action unlock --force",
-            )
+        else:
+            _require_another(engine, read_holder(container), spec)
+            if clock.monotonic() >= deadline:
+                raise LockHeld(
+                    f"{engine.host}: locked by {read_holder(container)}",
+                    remedy="wait for it (--lock-wait 10m), or, if its deployer is dead: "
+                    "deploy-action unlock --force",
+                )
         on_held(read_holder(container))
         releasing = clock.monotonic() - started < _RELEASE_SECONDS
         clock.sleep(_FIRST_POLL_SECONDS if releasing else _POLL_SECONDS)
+
+
+def _require_another(engine: Engine, holder: Holder, spec: ContainerSpec) -> None:
+    if holder.deployment == spec.labels.get(_DEPLOYMENT_ID):
+        raise BadInput(
+            f"{engine.host}: this is the Docker engine of another host in deploy.yaml too",
+            remedy="name every host once",
+        )
 
 
 def _require_lock(engine: Engine, container: Container) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from deploy_action.clock import Clock
     from deploy_action.events.stream import EventStream
     from deploy_action.parallel import Cancel
-    from deploy_action.platforms.docker.engine.protocol import Engine
+    from deploy_action.platforms.docker.engine.protocol import ContainerSpec, Engine
     from deploy_action.platforms.docker.replicas import Placement
     from deploy_action.platforms.protocol import Holder
     from deploy_action.releases.signatures import Signatures
@@ -55,24 +55,7 @@ def lock_host(
         return ensure_network(engine, edge, placement.network, placement.labels)
 
     def take() -> Lock:
-        with contextlib.ExitStack() as told:
-            waiting: list[Callable[[str], None]] = []
-
-            def say(other: Holder) -> None:
-                if not waiting:
-                    limit = wait_seconds or None
-                    wait = events.waiting("waiting for the lock", host=name, limit_seconds=limit)
-                    waiting.append(told.enter_context(wait))
-                waiting[0](f"held by {other}")
-
-            return acquire(
-                engine,
-                spec,
-                wait_seconds=wait_seconds,
-                clock=clock,
-                cancel=cancel.event,
-                on_held=say,
-            )
+        return _acquire(name, engine, spec, wait_seconds, clock, cancel, events)
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="network") as beside:
         network = beside.submit(provide_network)
@@ -105,3 +88,33 @@ def lock_host(
         lock.release()
         raise
     return lock, host
+
+
+def _acquire(
+    host: str,
+    engine: Engine,
+    spec: ContainerSpec,
+    wait_seconds: float,
+    clock: Clock,
+    cancel: Cancel,
+    events: EventStream,
+) -> Lock:
+    """Acquire the lock, and say who has it while it is waited for."""
+    with contextlib.ExitStack() as waits:
+        told: list[Callable[[str], None]] = []
+
+        def on_held(other: Holder) -> None:
+            if not told:
+                limit = wait_seconds or None
+                wait = events.waiting("waiting for the lock", host=host, limit_seconds=limit)
+                told.append(waits.enter_context(wait))
+            told[0](f"held by {other}")
+
+        return acquire(
+            engine,
+            spec,
+            wait_seconds=wait_seconds,
+            clock=clock,
+            cancel=cancel.event,
+            on_held=on_held,
+        )
