@@ -72,7 +72,7 @@ def retain_images(
                     f"pruned with the release's containers: {error.what}"
                 )
                 notes.append(Note(NoteCode.IMAGE_NOT_RETAINED, text))
-    release_images(host, set(past) - set(retained))
+    _release(host, names, set(past) - set(retained))
     for identifier in sorted(references.keys() - set(retained)):
         _remove_untagged(host, references[identifier])
     return notes
@@ -80,8 +80,12 @@ def retain_images(
 
 def release_images(host: Host, identifiers: Collection[str]) -> None:
     """Let go of the images of releases that nobody will restore."""
+    _release(host, host.engine.image_names(), identifiers)
+
+
+def _release(host: Host, names: Collection[str], identifiers: Collection[str]) -> None:
     tags = {f"{_TAG}{identifier}" for identifier in identifiers}
-    for name in sorted(host.engine.image_names()):
+    for name in sorted(names):
         if name.rpartition(":")[2] in tags:
             host.session.ping()
             host.engine.remove_image(name)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.application import Application
+from tests.fakes.engine import FakeEngine
 from tests.fakes.machine import FakeMachine
 from tests.fakes.world import World, make_world
 
@@ -74,6 +75,22 @@ def test_each_environment_names_what_it_can_restore_and_nothing_else(world: Worl
     assert retained(machine) == {"staging": ["2.0.0", "3.0.0"], "production": ["3.0.0"]}
     gone = world.registry[f"{REPOSITORY}:1.0.0"][0]
     assert f"{REPOSITORY}@{gone}" not in machine.images
+
+
+def test_a_deployment_lists_the_images_of_its_host_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine with many images needs long for the list."""
+    listed: list[str] = []
+    names = FakeEngine.image_names
+
+    def counted(engine: FakeEngine) -> frozenset[str]:
+        listed.append(engine.host)
+        return names(engine)
+
+    monkeypatch.setattr(FakeEngine, "image_names", counted)
+    deploy(world, "staging", "1.0.0")
+    assert listed == ["local"]
 
 
 def test_what_staging_cleans_up_never_takes_what_production_can_restore(world: World) -> None:
