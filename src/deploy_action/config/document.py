@@ -187,15 +187,16 @@ def parse(content: bytes, *, file: str, format: Format = "yaml", strict: bool = 
     Raises:
         Unreadable: not UTF-8, empty, not well-formed, too deep or too large.
     """
-    # Imported here because both import this module.
-    from deploy_action.config.json_and_toml import parse_json, parse_toml
-    from deploy_action.config.yaml_document import parse_yaml
-
     text = _decode(content, file)
     if not text.strip():
         raise Unreadable.because(file, "empty-file", "the file is empty", at=Position(1))
+    # The readers import this module, and each needs another library.
     if format == "yaml":
+        from deploy_action.config.yaml_document import parse_yaml
+
         return parse_yaml(text, file=file, strict=strict)
+    from deploy_action.config.json_and_toml import parse_json, parse_toml
+
     return parse_json(text, file=file) if format == "json" else parse_toml(text, file=file)
 
 

@@ -36,10 +36,8 @@ END_SECONDS = 5.0
 _OPEN = ("in_progress", "queued", "pending")
 
 
-def reporter(inputs: Inputs) -> DeploymentReporter | None:
-    """Return the observer where `--github-record` asks for it."""
-    if not inputs.github_record:
-        return None
+def reporter(inputs: Inputs) -> DeploymentReporter:
+    """Return the observer that `--github-record` asks for."""
     context, token = Context.read(inputs.environ), Secret(inputs.environ.get("GITHUB_TOKEN", ""))
 
     def connect(seconds: float) -> Api:

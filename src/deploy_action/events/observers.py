@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, TextIO
 
 from deploy_action.clock import SystemClock
 from deploy_action.events.console import Console
-from deploy_action.events.github import reporter
 from deploy_action.events.json_lines import JsonLines
 from deploy_action.events.stream import InBackground, Observer
 
@@ -60,8 +59,12 @@ def _console(context: ObserverContext) -> Observer:
 
 
 def _github(context: ObserverContext) -> Observer | None:
-    observer = reporter(context.inputs)
-    return None if observer is None else InBackground(observer)
+    if not context.inputs.github_record:
+        return None
+    # The client of GitHub's API, which no other command needs.
+    from deploy_action.events.github import reporter
+
+    return InBackground(reporter(context.inputs))
 
 
 OBSERVERS: tuple[Callable[[ObserverContext], Observer | None], ...] = (_console, _github)

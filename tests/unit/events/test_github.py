@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import time
 from collections.abc import Iterator
@@ -17,13 +18,14 @@ from tests.unit.render.samples import DEPLOYED
 
 from deploy_action import commands
 from deploy_action.commands import perform
-from deploy_action.events import github as reporting
-from deploy_action.events.github import DeploymentReporter
+from deploy_action.events.github import END_SECONDS, DeploymentReporter
 from deploy_action.events.model import CommandFinished, DeploymentStarted, Event
+from deploy_action.events.observers import ObserverContext, observers
 from deploy_action.events.stream import InBackground, Observer
 from deploy_action.github.api import Api
 from deploy_action.github.context import Context
 from deploy_action.inputs import Inputs, Secret
+from deploy_action.render.text import Style
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome, Result
 
@@ -281,8 +283,10 @@ def test_the_command_line_has_it_too(github: FakeGitHub, asked: bool) -> None:
         "GITHUB_API_URL": github.url,
         "GITHUB_SHA": NOW,
     }
-    made = reporting.reporter(Inputs(environ=environ, github_record=asked))
-    if made is not None:
-        begin(made)
-        assert end(made, Outcome(result=Result.DEPLOYED, deployment=DEPLOYED)) == ()
+    inputs = Inputs(environ=environ, github_record=asked)
+    context = ObserverContext(inputs=inputs, log=io.StringIO(), style=Style())
+    for observer in observers(context):
+        observer.notify(DeploymentStarted(deployment=DEPLOYED))
+        observer.notify(CommandFinished(report=Outcome(result=Result.DEPLOYED)))
+        assert observer.close(END_SECONDS) == ()
     assert len(github.deployments) == int(asked)
