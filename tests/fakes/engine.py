@@ -207,7 +207,8 @@ class FakeEngine:
                 restart=spec.restart,
                 exits=_command_end(spec),
                 anonymous_volumes=anonymous,
-                files={path: secret.reveal().encode() for path, secret in spec.files.items()},
+                files={path: secret.reveal().encode() for path, secret in spec.files.items()}
+                | {path: text.encode() for path, text in spec.readable_files.items()},
             )
             machine.containers[created.id] = created
             return created.id

@@ -1,4 +1,4 @@
-"""Secrets in files of real containers: who reads them, and how long they are there."""
+"""Files of real containers, secret or not: who reads them, and how long they are there."""
 
 from __future__ import annotations
 
@@ -58,6 +58,21 @@ def test_a_file_is_read_by_the_application_alone_over_restart_rollback_and_end(
     assert len(volumes) == len(["2.0.0"])
     assert box.run("remove", "--force").exit_code == 0
     assert not {*volumes} & {*docker("volume", "ls", "-q").split()}
+
+
+def test_everybody_reads_a_configuration_file_and_may_execute_a_script(box: Sandbox) -> None:
+    """In a directory of the image's own, whose other files stay, and in a new one."""
+    (box.directory / "app.conf").write_text("ü = 1\n")
+    (box.directory / "hello.sh").write_text("#!/bin/sh\necho hello\n")
+    box.configure(files={"/srv/app.conf": "app.conf", "/etc/new/hello": "hello.sh"}, probe=False)
+    for read_only in (False, True):
+        box.configure(read_only=read_only)
+        box.deployed("1.0.0")
+        [name] = box.serving_containers()
+        assert docker("exec", "-u", "1", name, "cat", "/srv/app.conf") == "ü = 1\n"
+        assert docker("exec", "-u", "1", name, "/etc/new/hello") == "hello\n"
+        assert "shop.py" in docker("exec", name, "ls", "/srv")
+    assert box.run("drift").exit_code == 0
 
 
 def test_an_image_needs_nothing_to_be_given_a_file() -> None:

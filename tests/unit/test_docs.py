@@ -71,6 +71,9 @@ def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
         block = Block(page="", line=0, language="yaml", text=yaml.safe_dump(content))
     file = tmp_path / "deploy.yaml"
     file.write_text(block.text, encoding="utf-8")
+    for name in content.get("files", {}).values():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
     _, problems = check(file)
     errors = [str(problem) for problem in problems if problem.severity is Severity.ERROR]
     assert errors == []

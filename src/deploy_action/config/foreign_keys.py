@@ -25,7 +25,7 @@ FOREIGN_KEYS: Mapping[str, str] = {
     "cgroup": "not supported",
     "cgroup_parent": "not supported",
     "clear": "write plain variables directly under 'env'",
-    "configs": "put the file into the image, or mount it from an absolute path of the host: 'volumes'",
+    "configs": "write 'files: {/path/in/the/container: path/in/the/repository}'",
     "container_name": "not needed: containers are named after service, environment and version",
     "cpu_count": "write 'resources: {cpus: 2}'",
     "cpu_percent": "write 'resources: {cpus: 0.5}'",

@@ -115,8 +115,9 @@ def right_form(noun: str, value: str) -> str:
         return f"the repository has small letters only: {value.lower()}"
     if noun in _PATHS and value.startswith((".", "~")):
         return (
-            "a relative path is on the machine that runs deploy-action, not on the host: put the "
-            "file into the image, or write the absolute path that it has on every host"
+            "a relative path is on the machine that runs deploy-action, not on the host: write a "
+            "configuration file under 'files: {/path/in/the/container: path/in/the/repository}', "
+            "or the absolute path that it has on every host"
         )
     if noun == "a Docker host":
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from deploy_action.config.merge import lookup
 from deploy_action.config.model import Build, DeployConfig
 from deploy_action.config.resolve import resolve
 from deploy_action.config.schema import Violation, deploy_schema, violations
+from deploy_action.config.text_file import text_of
 from deploy_action.errors import ConfigError
 from deploy_action.problem import Problem, Severity
 from deploy_action.repository import leads_out
@@ -63,12 +64,14 @@ def check(path: Path) -> tuple[DeployConfig | None, tuple[Problem, ...]]:
         document = parse(read_bytes(path, file=file), file=file)
     except Unreadable as error:
         return None, tuple(map(_with_advice, error.problems))
-    problems = _in_order(_problems(document, path.parent), file)
+    # Read once, so that what was checked is what is deployed.
+    text = functools.cache(functools.partial(text_of, path.parent))
+    problems = _in_order(_problems(document, path.parent, text), file)
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None, problems
     # Anything but a map is an error of the schema.
     top: Any = document.data
-    return resolve(top, file=file), problems
+    return resolve(top, file=file, text=text), problems
 
 
 def _with_advice(problem: Problem) -> Problem:
@@ -77,7 +80,7 @@ def _with_advice(problem: Problem) -> Problem:
     return replace(problem, hint="write one with: deploy-action init")
 
 
-def _problems(document: Document, root: Path) -> Iterator[Problem]:
+def _problems(document: Document, root: Path, text: Callable[[str], str]) -> Iterator[Problem]:
     yield from document.problems
     broken: list[Violation] = []
     for violation in violations(document, deploy_schema(), wording="values"):
@@ -86,7 +89,7 @@ def _problems(document: Document, root: Path) -> Iterator[Problem]:
     if isinstance(document.data, dict):
         read = functools.partial(_dockerfile, root)
         outside = functools.partial(leads_out, root)
-        yield from lint(document, _without(document.data, broken), read, outside)
+        yield from lint(document, _without(document.data, broken), read, outside, text)
 
 
 def _dockerfile(root: Path, build: Build) -> str:

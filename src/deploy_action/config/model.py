@@ -475,6 +475,8 @@ class Environment:
     """Names, of those in files too."""
     secret_files: Mapping[str, str] = field(default_factory=dict)
     """Name → path in the container, of the secrets that are files instead of variables."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Path in the container → content of a configuration file, which is part of the release."""
     gates: Mapping[str, object] = field(default_factory=dict)
     """The options of each configured gate by its key; `gates/registry.py` has their types."""
     smoke: tuple[SmokeTest, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -32,18 +32,28 @@ def environment_sections(top: Section) -> Mapping[str, Section]:
     return {name: merge(base, own or {}) for name, own in environments.items()}
 
 
-def resolve(top: Section, *, file: str) -> model.DeployConfig:
-    """Return the configuration of a valid document."""
+def resolve(
+    top: Section, *, file: str, text: Callable[[str], str] = lambda _: ""
+) -> model.DeployConfig:
+    """Return the configuration of a valid document.
+
+    Args:
+        text: returns that of a file that it names.
+    """
     sections = environment_sections(top)
     return model.DeployConfig(
         file=file,
         service=top["service"],
-        environments={name: resolve_environment(name, each) for name, each in sections.items()},
+        environments={
+            name: resolve_environment(name, each, text) for name, each in sections.items()
+        },
         without_hosts=frozenset(name for name, each in sections.items() if "hosts" not in each),
     )
 
 
-def resolve_environment(name: str, section: Section) -> model.Environment:
+def resolve_environment(
+    name: str, section: Section, text: Callable[[str], str] = lambda _: ""
+) -> model.Environment:
     """Return one environment from its merged settings; `_construct` fills in the other fields."""
     values: dict[str, Any] = {
         "name": name,
@@ -58,6 +68,7 @@ def resolve_environment(name: str, section: Section) -> model.Environment:
             for secret in section.get("secrets", ())
             if isinstance(secret, Mapping)
         },
+        "files": {path: text(source) for path, source in section.get("files", {}).items()},
         "smoke": tuple(map(_smoke, section.get("smoke", ()))),
         "strategy": _strategy(section.get("strategy", {})),
         "volumes": tuple(map(_volume, section.get("volumes", ()))),

@@ -119,6 +119,10 @@ def _settings(survey: Survey) -> Iterable[str]:
         yield f"command: [{', '.join(map(_scalar, survey.command))}]"
     if survey.tmpfs:
         yield f"tmpfs: [{', '.join(map(_scalar, survey.tmpfs))}]"
+    if survey.files:
+        yield "files:"
+        for path, name in survey.files.items():
+            yield f"  {_scalar(path)}: {_scalar(name)}"
     if survey.volumes:
         yield "# Old and new never write to the volumes at once, which costs a gap at each deployment."
         yield "# Without this line they do, and there is no gap."

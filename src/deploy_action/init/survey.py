@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from deploy_action.config.secret_detection import looks_secret, name_looks_secret
+from deploy_action.config.text_file import text_of
 from deploy_action.errors import BadInput, ErrorCode
 from deploy_action.init.checkout import Checkout, find_checkout
 from deploy_action.init.compose import ComposeService
@@ -64,6 +66,8 @@ class Survey:
     volumes: tuple[tuple[str, str], ...] = ()
     """Names, and paths in the container."""
     tmpfs: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Paths in the container, and those of the repository's files relative to deploy.yaml."""
     command: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -191,6 +195,7 @@ class _Reader:
             docker_health=container.health_seconds,
             volumes=volumes,
             tmpfs=tmpfs,
+            files=self._files(),
             command=compose.command if compose else (),
             entrypoint=compose.entrypoint if compose else (),
             environment=environment,
@@ -370,6 +375,22 @@ class _Reader:
     def _called(self, path: str) -> str:
         return _NAME.sub("-", path.rpartition("/")[2].lower()).strip("-") or "data"
 
+    def _files(self) -> dict[str, str]:
+        """Return the text files that Compose mounts from the repository."""
+        compose = self._run_by()
+        files: dict[str, str] = {}
+        for source, target in compose.mounts if compose else ():
+            if compose is None or not self._is_kept(source):
+                continue
+            name = os.path.relpath(compose.file.parent / source, self.root)
+            try:
+                text = text_of(self.root, name)
+            except ValueError:
+                continue
+            if not looks_secret(text) and posixpath.isabs(target):
+                files[posixpath.normpath(target)] = name
+        return files
+
     def _is_kept(self, source: str) -> bool:
         """Tell whether a mount's source is a file or directory of the repository."""
         compose = self.chosen.compose
@@ -434,7 +455,12 @@ class _Reader:
                 " only its ports and health check are taken"
             )
         if compose and not compose.develops:
-            kept = [source for source, _ in compose.mounts if self._is_kept(source)]
+            given = self._files()
+            kept = [
+                source
+                for source, target in compose.mounts
+                if self._is_kept(source) and posixpath.normpath(target) not in given
+            ]
             if kept:
                 yield f"{compose.file.name} mounts {', '.join(kept)}: copy them into the image"
         stays = [service.name for service in self.composition if service.is_support]

@@ -497,7 +497,7 @@ def test_variables_of_a_healthcheck_have_their_defaults(
 
 def test_volumes_are_proposed_for_each_environment(repository: Repository) -> None:
     """VOLUME of the Dockerfile and mounts of Compose; environments on one host share none, and
-    mounts of files that the repository has are not taken.
+    mounts of files that the repository has are no volumes.
     """
     root = repository(COMPOSE)
     _written(root)
@@ -509,6 +509,25 @@ def test_volumes_are_proposed_for_each_environment(repository: Repository) -> No
     assert mounted["staging"].keys() == {"/data", "/uploads"} == mounted["production"].keys()
     assert not set(mounted["staging"].values()) & set(mounted["production"].values())
     assert loaded.environments["staging"].strategy.order == "stop-first"
+
+
+def test_text_files_that_compose_mounts_are_named(repository: Repository) -> None:
+    """Not what is binary or looks like a secret."""
+    mounts = ("conf/nginx.conf", "key.pem", "logo.png")
+    root = repository(
+        {
+            "Dockerfile": "FROM nginx:1.27\nEXPOSE 80\n",
+            "conf/nginx.conf": "events {}\n",
+            "key.pem": "-----BEGIN PRIVATE KEY-----\n",
+            "logo.png": "\0",
+            "compose.yaml": "services:\n  web:\n    build: .\n    volumes:\n"
+            + "".join(f"      - ./{name}:/etc/{name}:ro\n" for name in mounts),
+        }
+    )
+    _written(root)
+    for environment in _loads(root / "deploy.yaml").environments.values():
+        assert environment.files == {"/etc/conf/nginx.conf": "events {}\n"}
+        assert environment.volumes == ()
 
 
 def test_what_a_readme_mounts_is_asked(repository: Repository) -> None:

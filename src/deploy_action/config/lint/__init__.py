@@ -10,6 +10,7 @@ from deploy_action.config.document import Document, KeyPath
 from deploy_action.config.lint import (
     container,
     environments,
+    files,
     health,
     image,
     network,
@@ -38,6 +39,7 @@ _RULES: tuple[Rule, ...] = (
     *probe.RULES,
     *secrets.RULES,
     *container.RULES,
+    *files.RULES,
     *environments.RULES,
 )
 
@@ -47,6 +49,7 @@ def lint(
     valid: Mapping[str, Any],
     read: Callable[[Build], str],
     leads_out: Callable[[str], bool],
+    text: Callable[[str], str],
 ) -> Iterator[Problem]:
     """Yield errors and warnings.
 
@@ -55,9 +58,10 @@ def lint(
         valid: its data without what the schema refuses.
         read: returns the text of a build's Dockerfile; empty where there is none.
         leads_out: tells whether a path, relative to the file, is outside of the repository.
+        text: returns the text of a file, by such a path; raises ValueError with the reason.
     """
     yield from surprising_scalars(document, valid)
-    scopes = _scopes(document, valid, read, leads_out)
+    scopes = _scopes(document, valid, read, leads_out, text)
     for scope in scopes.values():
         for rule in _RULES:
             for finding in rule(scope):
@@ -71,6 +75,7 @@ def _scopes(
     valid: Mapping[str, Any],
     read: Callable[[Build], str],
     leads_out: Callable[[str], bool],
+    text: Callable[[str], str],
 ) -> Mapping[str, Scope]:
     top = {"service": "service", **valid}
     whole = document.data if isinstance(document.data, dict) else {}
@@ -86,6 +91,7 @@ def _scopes(
             written=merge(shared_settings(whole), own if isinstance(own, Mapping) else {}),
             image_volumes=volumes,
             leads_out=leads_out,
+            text=text,
         )
     return scopes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -37,6 +37,8 @@ def _named(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
         ("gates", "bandit", "baseline"),
         *((*list_path, index) for list_path in gates for index in _indexes(scope, list_path)),
     ]
+    files: Mapping[str, str] = scope.valid.get("files", {})
+    yield from ((("files", path), name) for path, name in files.items())
     for path in keys:
         value: Any = lookup(scope.valid, path)
         if isinstance(value, str):

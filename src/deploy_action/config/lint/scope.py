@@ -64,6 +64,7 @@ class Scope:
         written: its merged settings as they are in the file, valid or not.
         image_volumes: VOLUMEs of the Dockerfile that is built, where there is one.
         leads_out: tells whether a path, relative to deploy.yaml, is outside of the repository.
+        text: returns the text of a file, by such a path; raises ValueError with the reason.
     """
 
     environment: Environment
@@ -71,6 +72,7 @@ class Scope:
     written: Section
     image_volumes: tuple[str, ...] = ()
     leads_out: Callable[[str], bool] = lambda _: False
+    text: Callable[[str], str] = lambda _: ""
 
     def gives(self, *path: str | int) -> bool:
         """Tell whether a valid value is written at `path`."""

@@ -1,10 +1,9 @@
-"""Lint of secrets: undeclared, given twice, or written down in plain text."""
+"""Lint of secrets: undeclared, named twice, or written down in plain text."""
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, warning
@@ -15,8 +14,6 @@ from deploy_action.suggest import did_you_mean
 
 __all__ = ["RULES"]
 
-_KERNEL = ("/dev", "/proc", "/sys")
-"""Mounted anew whenever a container starts."""
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -138,7 +135,7 @@ def _reserved(scope: Scope) -> Iterator[Finding]:
 
 
 def _twice(scope: Scope) -> Iterator[Finding]:
-    names, paths = set[str](), set[str]()
+    names = set[str]()
     for index, name in enumerate(scope.environment.secrets):
         if name in names:
             yield error(
@@ -148,66 +145,10 @@ def _twice(scope: Scope) -> Iterator[Finding]:
                 "name it once, as a variable or as a file",
             )
         names.add(name)
-    for index, path in _files(scope):
-        above = next((known for known in paths if _is_below(path, known)), None)
-        below = next((known for known in paths if _is_below(known, path)), None)
-        if above or below:
-            other = above or below
-            yield error(
-                "duplicate-secret",
-                ("secrets", index, "file"),
-                f"{path} and {other} cannot both be files"
-                if other != path
-                else f"two secrets have the file {path}",
-                "give each secret a file of its own",
-            )
-        paths.add(path)
-
-
-def _hidden_file(scope: Scope) -> Iterator[Finding]:
-    """Yield files that the application would not see, or that would outlive the container."""
-    environment = scope.environment
-    tmpfs = [posixpath.normpath(mount.partition(":")[0]) for mount in environment.tmpfs]
-    kept = (*(volume.target for volume in environment.volumes), *environment.ephemeral)
-    for index, path in _files(scope):
-        place = ("secrets", index, "file")
-        directory = posixpath.dirname(path)
-        mount = next((each for each in kept if _is_below(path, posixpath.normpath(each))), None)
-        hint = "write it to a directory of its own, such as /run/secrets"
-        if mount is not None:
-            yield error(
-                "secret-in-volume",
-                place,
-                f"{path} is in the volume at {mount}, where the value would outlive its release",
-                hint,
-            )
-        elif directory in tmpfs or any(_is_below(path, each) for each in _KERNEL):
-            yield error(
-                "secret-hidden",
-                place,
-                f"at {directory} something else is mounted when the container starts",
-                hint,
-            )
-        elif environment.read_only and directory == "/":
-            yield error(
-                "secret-hidden", place, f"nothing can be written to {path}: read_only is set", hint
-            )
-
-
-def _files(scope: Scope) -> Iterator[tuple[int, str]]:
-    """Yield the secrets that are files: their place in the list, and their path."""
-    for index, secret in enumerate(scope.valid.get("secrets", ())):
-        if isinstance(secret, Mapping):
-            yield index, secret["file"]
-
-
-def _is_below(path: str, place: str) -> bool:
-    return path == place or path.startswith(f"{place.rstrip('/')}/")
 
 
 RULES: tuple[Rule, ...] = (
     _twice,
-    _hidden_file,
     _reserved,
     _undeclared,
     _secret_in_probe,

@@ -256,7 +256,7 @@ def _spec(
     identity = {"DEPLOY_VERSION": release.version, "DEPLOY_ENVIRONMENT": placement.environment}
     values = _secret_values(release, secrets)
     in_files = {name: path for name, path in configuration.secret_files.items() if name in values}
-    directories = _secret_directories(configuration, in_files.values())
+    directories = _file_directories(configuration, (*in_files.values(), *configuration.files))
     ephemeral = (*configuration.ephemeral, *directories)
     return ContainerSpec(
         name=name,
@@ -267,6 +267,7 @@ def _spec(
         | dict(configuration.env)
         | {name: value.reveal() for name, value in values.items() if name not in in_files},
         files={path: values[name] for name, path in in_files.items()},
+        readable_files=configuration.files,
         networks=networks,
         binds=(*(volume.bind for volume in configuration.volumes), *directories),
         memory_bytes=configuration.resources.memory_bytes,
@@ -309,8 +310,8 @@ def _secret_values(release: Release, secrets: Mapping[str, Secret]) -> dict[str,
     return {name: secrets[name] for name in declared}
 
 
-def _secret_directories(configuration: Environment, paths: Iterable[str]) -> tuple[str, ...]:
-    """Return the directories of secret files that need a volume of the container's own: nothing can
+def _file_directories(configuration: Environment, paths: Iterable[str]) -> tuple[str, ...]:
+    """Return the directories of files that need a volume of the container's own: nothing can
     be written into a read-only root, and what is below a tmpfs is hidden."""
     tmpfs = [posixpath.normpath(mount.partition(":")[0]) for mount in configuration.tmpfs]
     return tuple(

@@ -48,8 +48,8 @@ class DockerFiles(DockerCalls):
         return archive
 
     def _write_files(self, container_id: str, spec: ContainerSpec) -> None:
-        """Write a new container's files, which its user alone can read."""
-        if not spec.files:
+        """Write a new container's files; those of `spec.files` are for its user alone."""
+        if not spec.files and not spec.readable_files:
             return
         config = self._api.get("containers", container_id, "json")["Config"]
         user = user_id(config["User"], lambda: self.read_file(container_id, "/etc/passwd"))
@@ -76,29 +76,37 @@ def user_id(user: str, read_passwd: Callable[[], bytes | None]) -> int:
     return 0
 
 
-def pack(files: Mapping[str, Secret], user: int) -> bytes:
-    """Return an archive of files that only `user` may read; the engine makes the directories."""
+def pack(files: Mapping[str, Secret | str], user: int) -> bytes:
+    """Return an archive of files of `user`, who alone may read the secret ones; scripts may be executed.
+
+    The engine makes the directories.
+    """
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as writer:
-        for path, secret in files.items():
-            content = secret.reveal().encode("utf-8", "surrogateescape")
+        for path, text in files.items():
+            if isinstance(text, str):
+                plain, mode = text, 0o555 if text.startswith("#!") else 0o444
+            else:
+                plain, mode = text.reveal(), 0o400
+            content = plain.encode("utf-8", "surrogateescape")
             member = tarfile.TarInfo(path)
-            member.size, member.mode, member.uid = len(content), 0o400, user
+            member.size, member.mode, member.uid = len(content), mode, user
             writer.addfile(member, io.BytesIO(content))
     return archive.getvalue()
 
 
-def _by_mount(spec: ContainerSpec) -> Mapping[str, Mapping[str, Secret]]:
+def _by_mount(spec: ContainerSpec) -> Mapping[str, Mapping[str, Secret | str]]:
     """Sort files by the directory to unpack them in: an anonymous volume of their own, or the root.
 
     The engine unpacks nothing below a mount from outside of it, nor in a read-only root.
     """
-    sorted_: dict[str, dict[str, Secret]] = {}
-    for path, secret in spec.files.items():
+    sorted_: dict[str, dict[str, Secret | str]] = {}
+    files: dict[str, Secret | str] = {**spec.files, **spec.readable_files}
+    for path, content in files.items():
         directory, name = posixpath.split(path)
         if directory not in spec.binds:
             directory, name = "/", path.lstrip("/")
-        sorted_.setdefault(directory, {})[name] = secret
+        sorted_.setdefault(directory, {})[name] = content
     return sorted_
 
 

@@ -178,6 +178,8 @@ class ContainerSpec:
     files: Mapping[str, Secret] = field(default_factory=dict)
     """Path → content, of files that only the container's user can read. In a read-only root, or
     below a tmpfs, their directory has to be an anonymous volume of `binds`."""
+    readable_files: Mapping[str, str] = field(default_factory=dict)
+    """Path → text, of files that every user may read."""
     host_config: Mapping[str, object] = field(default_factory=dict)
     """More of the engine's HostConfig."""
     stop_signal: str | None = None

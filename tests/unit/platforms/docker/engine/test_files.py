@@ -42,14 +42,16 @@ def test_the_image_is_read_only_for_a_name() -> None:
 
 
 def test_files_travel_byte_by_byte_and_belong_to_their_user_alone() -> None:
-    """No line break is added, and what no encoding knows arrives as it was."""
-    secrets = {"run/a": Secret("ü\r\n"), "b": Secret("\udcff")}
-    with tarfile.open(fileobj=io.BytesIO(pack(secrets, 1000))) as archive:
+    """No line break is added, and what no encoding knows arrives as it was; others read plain ones."""
+    given = {"run/a": Secret("ü\r\n"), "b": Secret("\udcff"), "c": "text", "d": "#!/bin/sh"}
+    with tarfile.open(fileobj=io.BytesIO(pack(given, 1000))) as archive:
         members = archive.getmembers()
         contents = [archive.extractfile(member) for member in members]
         read = [file.read() for file in contents if file is not None]
     assert [(m.name, m.mode, m.uid, m.gid) for m in members] == [
         ("run/a", 0o400, 1000, 0),
         ("b", 0o400, 1000, 0),
+        ("c", 0o444, 1000, 0),
+        ("d", 0o555, 1000, 0),
     ]
-    assert read == ["ü\r\n".encode(), b"\xff"]
+    assert read == ["ü\r\n".encode(), b"\xff", b"text", b"#!/bin/sh"]
