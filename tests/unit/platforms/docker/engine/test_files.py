@@ -43,7 +43,12 @@ def test_the_image_is_read_only_for_a_name() -> None:
 
 def test_files_travel_byte_by_byte_and_belong_to_their_user_alone() -> None:
     """No line break is added, and what no encoding knows arrives as it was; others read plain ones."""
-    given = {"run/a": Secret("ü\r\n"), "b": Secret("\udcff"), "c": "text", "d": "#!/bin/sh"}
+    given: dict[str, Secret | str] = {
+        "run/a": Secret("ü\r\n"),
+        "b": Secret("\udcff"),
+        "c": "text",
+        "d": "#!/bin/sh",
+    }
     with tarfile.open(fileobj=io.BytesIO(pack(given, 1000))) as archive:
         members = archive.getmembers()
         contents = [archive.extractfile(member) for member in members]
