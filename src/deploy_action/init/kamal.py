@@ -5,6 +5,7 @@ https://kamal-deploy.org/docs/configuration/overview/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from deploy_action.init.files import read_text
 __all__ = ["FILE", "Kamal", "read_kamal"]
 
 FILE = "config/deploy.yml"
+_NAME = re.compile(r"(?:\*\.)?[A-Za-z0-9.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Kamal:
     port: int | None = None
     health_path: str | None = None
     hosts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Host names by which clients reach it."""
     environment: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     volumes: tuple[tuple[str, str], ...] = ()
@@ -63,7 +67,10 @@ def read_kamal(root: Path) -> Kamal | None:
         health_path=str(_map(proxy.get("healthcheck")).get("path", "/up")),
         hosts=tuple(
             f"ssh://{user}@{next(iter(host)) if isinstance(host, dict) else host}"
-            for host in (hosts if isinstance(hosts, list) else [hosts] if hosts else [])
+            for host in _list(hosts)
+        ),
+        names=tuple(
+            filter(_NAME.fullmatch, map(str, _list(proxy.get("hosts") or proxy.get("host"))))
         ),
         environment={str(name): _text(value) for name, value in clear.items()},
         secrets=tuple(str(name).partition(":")[0] for name in env.get("secret") or ()),
@@ -74,6 +81,10 @@ def read_kamal(root: Path) -> Kamal | None:
 
 def _map(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from deploy_action.init.survey import Survey
 
@@ -179,8 +179,16 @@ def _environments(survey: Survey) -> Iterable[str]:
     yield f"    hosts: [local]{f'  # later: [{hosts}]' if hosts else ''}"
     yield from _volumes(survey, "production")
     if survey.port is not None:
-        yield f"    route: {{port: {survey.routes[1]}}}"
+        yield f"    route: {{port: {survey.routes[1]}}}{_address(survey.names)}"
         yield "    # bake: 60s  # watched for so long with the old release still warm"
+
+
+def _address(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    first, *others = names
+    more = f"; route: {{hosts: [{', '.join(map(_scalar, others))}]}}" if others else ""
+    return f"  # later: url: https://{first}{more}"
 
 
 def _volumes(survey: Survey, environment: str) -> Iterable[str]:

@@ -74,6 +74,8 @@ class Survey:
     networks: tuple[str, ...] = ()
     """Networks of Compose on which the services are that this one needs."""
     hosts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Host names by which clients reach production."""
     routes: tuple[int, int] = (_FIRST_ROUTE, _FIRST_ROUTE + 1)
     """Ports of the hosts that no other service of the repository has."""
     python_paths: tuple[str, ...]
@@ -201,6 +203,7 @@ class _Reader:
             environment=environment,
             networks=self._networks(),
             hosts=self.kamal.hosts if self.kamal else (),
+            names=self.kamal.names if self.kamal else (),
             routes=self._routes(),
             python_paths=self._python_paths(),
             secrets=secrets,

@@ -126,6 +126,7 @@ image: acme/crm
 registry: {server: registry.example.com}
 servers: {web: {hosts: [10.0.0.1]}, job: [10.0.0.2]}
 ssh: {user: deploy}
+proxy: {hosts: [crm.example.com, www.crm.example.com]}
 env: {clear: {RAILS_LOG: info, SOLID: true}, secret: [RAILS_MASTER_KEY]}
 volumes: ["crm_storage:/rails/storage"]
 accessories: {db: {image: postgres}}
@@ -577,6 +578,7 @@ def test_kamal_is_taken_over(repository: Repository) -> None:
     assert settings["env"] == {"RAILS_LOG": "info", "SOLID": "true"}
     text = file.path.read_text()
     assert '# later: ["ssh://deploy@10.0.0.1"]' in text
+    assert "# later: url: https://crm.example.com; route: {hosts: [www.crm.example.com]}" in text
     assert "# secrets: [RAILS_MASTER_KEY]" in text
     assert any("job, db" in guess for guess in file.guesses)
 
