@@ -113,7 +113,11 @@ class DockerImages(DockerCalls):
         if problem:
             raise DeploymentFailed(
                 f"{self.host}: the image {tag} could not be built: {problem}",
-                remedy=f"build or load the image {tag} on the host by hand",
+                cause="the host builds it once, of debian:trixie-slim from Docker Hub and packages "
+                "from deb.debian.org, and needs a way to both",
+                remedy=f"where there is one: docker save {tag} | docker -H {self.host} load, from a "
+                "machine that has the image; or name one of a registry of yours in deploy.yaml: "
+                "edge: {image: REGISTRY/NAME:TAG}",
             )
 
     def tag(self, image_id: str, repository: str, tag: str) -> None:
