@@ -138,6 +138,7 @@ PRINTERS = {
     "cli/manual.py",
     "config/file_check.py",
     "config/reference.py",
+    "action/__main__.py",
     "action/workflow_commands.py",
     "events/console.py",
 }
@@ -150,6 +151,7 @@ def test_the_core_never_prints() -> None:
 
 # Entry points, what starts programs, and what follows the conventions of Docker and git.
 ENVIRONMENT = {
+    "action/__main__.py",
     "action/main.py",
     "cli/main.py",
     "platforms/docker/engine/transport.py",

@@ -1,4 +1,4 @@
-"""The entry point of the action's container: INPUT_* → a command → annotations, outputs, summary."""
+"""One step of a workflow: INPUT_* → a command → annotations, outputs, summary."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from deploy_action import __version__
 from deploy_action.action.files import add_summary, set_outputs
 from deploy_action.action.inputs import COMMANDS, action_inputs, arguments, publish_options
 from deploy_action.action.masking import (
@@ -24,20 +25,31 @@ from deploy_action.action.masking import (
 from deploy_action.action.outputs import outputs
 from deploy_action.action.ssh import require_ssh, ssh_files
 from deploy_action.action.workflow_commands import Commands
+from deploy_action.cli import screen
+from deploy_action.cli.arguments import Call, parse
 from deploy_action.cli.main import bug
+from deploy_action.commands import perform
+from deploy_action.config import check
 from deploy_action.errors import BadInput, ErrorCode, ExitCode
+from deploy_action.events.observers import ObserverContext, observers
+from deploy_action.gates.sarif import sarif
 from deploy_action.github.button import rollback_button
 from deploy_action.github.context import Context
 from deploy_action.github.event import pull_request
-from deploy_action.inputs import Secret
+from deploy_action.github.publishing import Publisher
+from deploy_action.inputs import Inputs, Secret
 from deploy_action.interruption import uninterrupted
 from deploy_action.redaction import redact
+from deploy_action.render.report_view import report_view
+from deploy_action.render.summary import summary
+from deploy_action.render.terminal import show_report
+from deploy_action.render.text import Style
+from deploy_action.results.notes import Note, NoteCode
+from deploy_action.results.outcome import Outcome
+from deploy_action.results.reports import DoctorReport, with_notes
 
 if TYPE_CHECKING:
-    from deploy_action.github.publishing import Publisher
     from deploy_action.problem import Problem
-    from deploy_action.results.notes import Note
-    from deploy_action.results.outcome import Outcome
     from deploy_action.results.reports import Report
 
 __all__ = ["main"]
@@ -51,7 +63,7 @@ _READ_ONLY = frozenset({"validate", "check", "docs"})
 def main(environ: Mapping[str, str], stdout: TextIO, stderr: TextIO) -> int:
     """Run the command that the step asks for and return the exit code.
 
-    Masking comes first: nothing is written before every secret is known to the runner.
+    Masking comes first: nothing but a constant is written before every secret is known to the runner.
     """
     # Process 1 of a container ignores SIGTERM unless it says otherwise.
     # A shell makes its background jobs ignore SIGINT.
@@ -88,8 +100,6 @@ def _run(environ: Mapping[str, str], commands: Commands, secrets: Sequence[tuple
             publisher = _publisher(environ)
             report = _perform(environ, commands)
         except BadInput as error:
-            from deploy_action.results.outcome import Outcome
-
             report = Outcome.of_error(error)
         with uninterrupted():
             report = _show(report, commands, environ, publisher, secrets)
@@ -97,8 +107,6 @@ def _run(environ: Mapping[str, str], commands: Commands, secrets: Sequence[tuple
 
 
 def _publisher(environ: Mapping[str, str]) -> Publisher:
-    from deploy_action.github.publishing import Publisher
-
     inputs = action_inputs(environ)
     return Publisher(
         Context.read(environ),
@@ -110,13 +118,6 @@ def _publisher(environ: Mapping[str, str]) -> Publisher:
 
 
 def _perform(environ: Mapping[str, str], commands: Commands) -> Report:
-    from deploy_action.cli.arguments import Call, parse
-    from deploy_action.commands import perform
-    from deploy_action.config import check
-    from deploy_action.events.observers import ObserverContext, observers
-    from deploy_action.inputs import Inputs
-    from deploy_action.render.text import Style
-
     context = Context.read(environ)
     call = parse(arguments(action_inputs(environ), context))
     if not isinstance(call, Call):
@@ -164,11 +165,6 @@ def _show(
     publisher: Publisher | None,
     secrets: Sequence[tuple[str, str]],
 ) -> Report:
-    from deploy_action.render.report_view import report_view
-    from deploy_action.render.summary import summary
-    from deploy_action.results.outcome import Outcome
-    from deploy_action.results.reports import DoctorReport, with_notes
-
     context, news = Context.read(environ), ""
     place = {"repository": context.repository_url, "commit": context.commit}
     place["button"] = rollback_button(context.repository_url, Path.cwd())
@@ -202,8 +198,6 @@ def _show(
 
 def _about_masks(values: Mapping[str, str], secrets: Sequence[tuple[str, str]]) -> Iterator[Note]:
     """Yield what hiding the secrets does to outputs and logs: GitHub itself says nothing of it."""
-    from deploy_action.results.notes import Note, NoteCode
-
     lost = lost_outputs(values, secrets)
     if lost:
         names = ", ".join(dict.fromkeys(name for each in lost.values() for name in each))
@@ -230,9 +224,6 @@ def _gate_problems(report: Report) -> Iterator[Problem]:
 def _write_sarif(path: str, report: Outcome) -> None:
     if not path:
         return
-    from deploy_action import __version__
-    from deploy_action.gates.sarif import sarif
-
     file = Path(path)
     made = [folder for folder in file.parents if not folder.exists()]
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -245,9 +236,6 @@ def _write_sarif(path: str, report: Outcome) -> None:
 
 
 def _text(report: Report) -> list[str]:
-    from deploy_action.cli import screen
-    from deploy_action.render.terminal import show_report
-
     environ = {"COLUMNS": "100", "NO_COLOR": "1"}
     return show_report(report, screen.render_context(environ, sys.stdout, report=report))
 
@@ -275,9 +263,3 @@ def _git_trust(environ: Mapping[str, str]) -> dict[str, str]:
         f"GIT_CONFIG_KEY_{number}": "safe.directory",
         f"GIT_CONFIG_VALUE_{number}": workspace,
     }
-
-
-if __name__ == "__main__":
-    # The actions in the folders beside action.yml name their command as the container's argument.
-    fixed = {"INPUT_COMMAND": sys.argv[1]} if len(sys.argv) > 1 else {}
-    sys.exit(main({**os.environ, **fixed}, sys.stdout, sys.stderr))

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from deploy_action import __version__
+
 ROOT = Path(__file__).parents[3]
 VALID = "version: 1\nservice: shop\nimage: ghcr.io/acme/shop\nport: 8080\n"
 
@@ -45,7 +47,7 @@ def step(
     (directory / "deploy.yaml").write_text(config)
     names = {name.replace("_", "-"): value for name, value in inputs.items()}
     done = subprocess.run(
-        [sys.executable, "-m", "deploy_action.action.main"],
+        [sys.executable, "-m", "deploy_action.action"],
         cwd=directory,
         env=environment(directory, names) | dict(env or {}),
         stdout=subprocess.PIPE,
@@ -66,6 +68,24 @@ def step(
     )
 
 
+def test_a_step_says_at_once_that_it_runs(tmp_path: Path) -> None:
+    """Before Python imports what reads deploy.yaml, which takes longer than the container's start."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "deploy_action.action"],
+        cwd=tmp_path,
+        env=environment(tmp_path, {"command": "validate"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    before, said, _ = done.stdout.partition(f"deploy-action {__version__}\n")
+    assert said
+    assert "deploy_action" in before
+    assert "deploy_action.config" not in before
+
+
 def test_masks_come_before_anything_else(tmp_path: Path) -> None:
     """Every secret is known to the runner before the first line that could hold one."""
     done = step(
@@ -78,7 +98,7 @@ def test_masks_come_before_anything_else(tmp_path: Path) -> None:
     )
     assert done.exit_code == 0, done.log
     masks = [line for line in done.log if line.startswith("::add-mask::")]
-    assert done.log[: len(masks)] == masks
+    assert done.log[: len(masks) + 1] == [f"deploy-action {__version__}", *masks]
     assert {line.rpartition("::")[2] for line in masks} == {"from-env", "from-input", "from-github"}
 
 
@@ -169,7 +189,7 @@ def test_a_cancelled_step_ends(tmp_path: Path, number: signal.Signals) -> None:
         (tmp_path / f"src/m{index}.py").write_text("x = [1, 2, 3]\n" * 2000)
     (tmp_path / "deploy.yaml").write_text(VALID + "gates: {bandit: {paths: [src]}}\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "deploy_action.action.main"],
+        [sys.executable, "-m", "deploy_action.action"],
         cwd=tmp_path,
         env=environment(tmp_path, {"command": "check"}),
         stdout=subprocess.PIPE,

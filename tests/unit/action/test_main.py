@@ -50,7 +50,7 @@ def performed(monkeypatch: pytest.MonkeyPatch, report: Any = None) -> list[Input
             raise report
         return report or Outcome(result=Result.VALID)
 
-    monkeypatch.setattr("deploy_action.commands.perform", perform)
+    monkeypatch.setattr(action, "perform", perform)
     return asked
 
 
