@@ -31,4 +31,4 @@ RUN apt-get update -q \
 COPY --from=build /build/git/usr/bin/git /usr/bin/git
 COPY --from=build /opt/deploy-action /opt/deploy-action
 ENV PATH=/opt/deploy-action/bin:$PATH
-ENTRYPOINT ["/opt/deploy-action/bin/python", "-m", "deploy_action.action"]
+ENTRYPOINT ["/opt/deploy-action/bin/python", "-I", "-m", "deploy_action.action"]

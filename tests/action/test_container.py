@@ -1,4 +1,4 @@
-"""The action's container by itself: waiting for a lock when it is cancelled, and its ssh keys."""
+"""The action's container by itself: what it imports, when it is cancelled, and its ssh keys."""
 
 from __future__ import annotations
 
@@ -74,6 +74,19 @@ def started(box: Sandbox, *, network: str = "bridge", **inputs: str) -> Iterator
     finally:
         if name in docker("ps", "-a", "--format", "{{.Names}}").split():
             docker("rm", "-f", name)
+
+
+def test_no_module_of_the_workspace_is_imported(tmp_path: Path) -> None:
+    """A pull request would otherwise run its code in the step, with the token of the job."""
+    with sandbox(tmp_path) as box:
+        for name in ("yaml", "tarfile", "deploy_action"):
+            (box.directory / f"{name}.py").write_text(
+                "raise SystemExit('a module of the workspace')"
+            )
+        with started(box, command="validate") as step:
+            code, said = step.ends()
+    assert code == 0, said
+    assert "a module of the workspace" not in said
 
 
 def test_process_one_ends_at_sigterm_before_it_has_begun_anything(tmp_path: Path) -> None:

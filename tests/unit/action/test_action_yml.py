@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,6 +85,14 @@ def test_a_step_says_at_once_that_it_runs(tmp_path: Path) -> None:
     assert said
     assert "deploy_action" in before
     assert "deploy_action.config" not in before
+
+
+@pytest.mark.parametrize("dockerfile", ["Dockerfile", "Dockerfile.build"])
+def test_the_container_imports_nothing_of_the_workspace(dockerfile: str) -> None:
+    """-I: neither the working directory, which may be a pull request's, nor PYTHONPATH of the job."""
+    (entry,) = re.findall(r"^ENTRYPOINT (.*)$", (ROOT / dockerfile).read_text(), re.MULTILINE)
+    _, *arguments = json.loads(entry)
+    assert arguments == ["-I", "-m", "deploy_action.action"]
 
 
 def test_masks_come_before_anything_else(tmp_path: Path) -> None:
