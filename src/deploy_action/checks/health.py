@@ -148,7 +148,6 @@ class HealthCheck:
     kind: Literal["http", "tcp", "command", "docker", "running"]
     source: HealthSource
     edge_check: Literal["http", "tcp"] = "tcp"
-    needs_port: bool = False
     keys: frozenset[str] = frozenset()
     describe: Callable[[Health, Callable[[object], str]], str]
     explain: Callable[[Health, Look], str]
@@ -320,7 +319,6 @@ HEALTH_CHECKS: dict[str, HealthCheck] = {
             kind="http",
             source=HealthSource.EDGE,
             edge_check="http",
-            needs_port=True,
             keys=frozenset({"path", "headers", "identity"}),
             describe=lambda health, code: f"{code(f'GET {health.path}')} answers 2xx",
             explain=_explain_edge,
@@ -328,7 +326,6 @@ HEALTH_CHECKS: dict[str, HealthCheck] = {
         HealthCheck(
             kind="tcp",
             source=HealthSource.EDGE,
-            needs_port=True,
             describe=lambda _health, _code: "the port accepts",
             explain=_explain_edge,
         ),

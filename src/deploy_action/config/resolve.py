@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from deploy_action.config import model
 from deploy_action.config.merge import Section, merge, shared_settings
+from deploy_action.config.serialize import field_types
 from deploy_action.config.urls import Url, parse_url, without_dot
 from deploy_action.gates.registry import read_options
 from deploy_action.units import parse_duration, parse_share, parse_size
@@ -100,18 +100,12 @@ def _construct(model_type: type[T], section: Section, **values: Any) -> T:
         values: fields that do not follow from their key alone.
     """
     fields: Any = model_type
-    for name, type_ in _types(fields).items():
+    for name, type_ in field_types(fields).items():
         key = name.removesuffix("_seconds")
         if name not in values and key in section:
             value = section[key]
             values[name] = parse_duration(value) if key != name else _convert(type_, value)
     return model_type(**values)
-
-
-@cache
-def _types(model_type: Any) -> Mapping[str, Any]:
-    types = get_type_hints(model_type)
-    return {field.name: types[field.name] for field in dataclasses.fields(model_type)}
 
 
 def _convert(type_: Any, value: Any) -> object:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 from deploy_action.config.model import CommandSmoke, Environment, HttpSmoke, TcpSmoke
 from deploy_action.gates.registry import GATES
 
-__all__ = ["decode_as", "deserialize", "serialize"]
+__all__ = ["decode_as", "deserialize", "field_types", "serialize"]
 
 T = TypeVar("T")
 
@@ -102,7 +102,7 @@ def _decode(kind: Any, value: Any) -> object:
     if origin is not None and issubclass(_class(origin), Mapping):
         return {key: _decode(arguments[1], item) for key, item in _expect(dict, value).items()}
     if dataclasses.is_dataclass(kind):
-        fields = _fields(cast("Any", kind))
+        fields = field_types(cast("Any", kind))
         content = _expect(dict, value).items()
         return cast("Any", kind)(
             **{name: _decode(fields[name], item) for name, item in content if name in fields}
@@ -119,7 +119,8 @@ def _decode(kind: Any, value: Any) -> object:
 
 
 @functools.cache
-def _fields(kind: Any) -> Mapping[str, Any]:
+def field_types(kind: Any) -> Mapping[str, Any]:
+    """Return the types of a dataclass's fields by their names."""
     hints = get_type_hints(kind)
     return {item.name: hints[item.name] for item in dataclasses.fields(kind)}
 

@@ -183,7 +183,6 @@ class State(StrEnum):
 class HostOutcome(StrEnum):
     """What a deployment did on one host."""
 
-    UNTOUCHED = "untouched"
     DEPLOYED = "deployed"
     RESTORED = "restored"
     REMOVED = "removed"

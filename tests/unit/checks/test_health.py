@@ -43,22 +43,20 @@ def test_every_kind_of_the_configuration_has_its_entry() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "source", "edge_check", "needs_port", "path"),
+    ("kind", "source", "edge_check", "path"),
     [
-        ("http", HealthSource.EDGE, "http", True, "/up"),
-        ("tcp", HealthSource.EDGE, "tcp", True, "/"),
-        ("command", HealthSource.COMMAND, "tcp", False, "/"),
-        ("docker", HealthSource.CONTAINER, "tcp", False, "/"),
-        ("running", HealthSource.UPTIME, "tcp", False, "/"),
+        ("http", HealthSource.EDGE, "http", "/up"),
+        ("tcp", HealthSource.EDGE, "tcp", "/"),
+        ("command", HealthSource.COMMAND, "tcp", "/"),
+        ("docker", HealthSource.CONTAINER, "tcp", "/"),
+        ("running", HealthSource.UPTIME, "tcp", "/"),
     ],
 )
-def test_what_each_kind_needs(
-    kind: Any, source: HealthSource, edge_check: str, needs_port: bool, path: str
-) -> None:
+def test_what_each_kind_needs(kind: Any, source: HealthSource, edge_check: str, path: str) -> None:
     """Where it looks, what the edge checks, and which path other requests take."""
     health = Health(kind=kind, path="/up")
     check = health_check(health)
-    assert (check.source, check.edge_check, check.needs_port) == (source, edge_check, needs_port)
+    assert (check.source, check.edge_check) == (source, edge_check)
     assert check.probe_path(health) == path
 
 

@@ -52,5 +52,5 @@ def failed(cause: str = "a: the container exited with 1") -> Deployment:
         duration_seconds=4.1,
         state=State.FAILED,
         cause=cause,
-        hosts={"a": HostOutcome.RESTORED, "b": HostOutcome.UNTOUCHED},
+        hosts={"a": HostOutcome.RESTORED, "b": HostOutcome.UNKNOWN},
     )

@@ -56,7 +56,7 @@ def text(outcome: Outcome, **paper: object) -> str:
         "cause   it could not reach its database",
         "remedy  look at DATABASE_URL",
         "a     restored",
-        "b     untouched",
+        "b     unknown",
         "✓ 1 of 2 checks passed",
         "✗ api  replica 1 on a  40×  10s",
         "expected status 200, got 503",
