@@ -13,6 +13,7 @@ import pytest
 from deploy_action.errors import BadInput
 from deploy_action.inputs import Secret
 from deploy_action.redaction import Redactor, redact
+from deploy_action.rollout.context import Credentials
 
 SECRET = 'pä$$ "w0rd"/<17>+swordfish&co'
 KEY = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqh\n  kiG9w0BAQEFAASCBKcw\n}\n-----END KEY-----\n"
@@ -90,6 +91,13 @@ def test_short_values_stay(value: str) -> None:
     """Masked, they would turn every page into asterisks."""
     text = "version 1.2.3 has no abc a"
     assert Redactor(value)(text) == text
+
+
+def test_what_holds_a_secret_shows_none_of_it() -> None:
+    """A dataclass in a traceback or a log shows all of its fields."""
+    login = Credentials(username="bot", password=Secret("swordfish-17"))
+    assert "bot" in repr(login)
+    assert "swordfish" not in f"{login!r} {login.password} {login.password!r}"
 
 
 def test_whoever_makes_a_secret_makes_it_known() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,15 @@ def test_a_host_that_does_not_answer_leaves_no_connection_to_the_others(
     assert refused.error is not None
     assert refused.error.code is ErrorCode.HOST_UNREACHABLE
     assert [engine.closed for engine in engines] == [True, True, True]
+
+
+def test_status_asks_an_engine_nothing_twice(world: World) -> None:
+    """Each question is a round trip to a host that may be far away."""
+    world.deployed("1.0.0")
+    process = Process()
+    world.run("status", process)
+    assert process.calls
+    assert [call for call, times in Counter(process.calls).items() if times > 1] == []
 
 
 class Waits:
