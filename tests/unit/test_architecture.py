@@ -114,11 +114,12 @@ def test_only_the_engines_know_docker() -> None:
 
 
 def test_only_some_packages_speak_http() -> None:
-    """A client for smoke tests, one for GitHub's API, the engine's, and observers that post."""
+    """A client for smoke tests, one for GitHub's API, the engine's, and what posts notifications."""
     assert {user.rpartition("/")[0] for user in users("requests", "urllib3", "http")} <= {
         "checks",
         "events",
         "github",
+        "notifications",
         "platforms/docker/engine",
     }
 

@@ -129,7 +129,8 @@ def _names(environ: Mapping[str, str]) -> set[str]:
     config, _ = check(Path(action_inputs(environ).get("config") or "deploy.yaml"))
     if config is None:
         return set()
-    names: set[str] = set()
+    targets = (target for each in config.notifications.values() for target in each)
+    names = {name for target in targets for name in (target.secret, target.signing_key) if name}
     for environment in config.environments.values():
         names |= set(environment.secrets)
         if environment.registry is not None:

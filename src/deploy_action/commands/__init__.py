@@ -48,6 +48,7 @@ NAMES = (
     "remove",
     "unlock",
     "doctor",
+    "notify",
     "docs",
     "completion",
 )

@@ -544,6 +544,22 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotificationTarget:
+    """Who is told of what.
+
+    Attributes:
+        secret: name of the variable that holds the address.
+        signing_key: name of the variable with the key that signs; of webhooks alone.
+        events: of what.
+    """
+
+    kind: Literal["slack", "teams", "discord", "webhook"]
+    secret: str
+    signing_key: str | None = None
+    events: tuple[str, ...] = ("deployed", "rolled-back", "removed", "failed", "unresolved")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeployConfig:
     """All of a deploy.yaml: every environment resolved, in the order of the file."""
 
@@ -552,3 +568,5 @@ class DeployConfig:
     environments: Mapping[str, Environment]
     without_hosts: frozenset[str] = frozenset()
     """Names of environments for which the file names no host: `local` is then a default."""
+    notifications: Mapping[str, tuple[NotificationTarget, ...]] = field(default_factory=dict)
+    """By environment; no part of a release."""

@@ -47,6 +47,13 @@ def resolve(
         environments={
             name: resolve_environment(name, each, text) for name, each in sections.items()
         },
+        notifications={
+            name: tuple(
+                _construct(model.NotificationTarget, target)
+                for target in each.get("notifications", ())
+            )
+            for name, each in sections.items()
+        },
         without_hosts=frozenset(name for name, each in sections.items() if "hosts" not in each),
     )
 

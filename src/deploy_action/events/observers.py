@@ -67,7 +67,18 @@ def _github(context: ObserverContext) -> Observer | None:
     return InBackground(reporter(context.inputs))
 
 
-OBSERVERS: tuple[Callable[[ObserverContext], Observer | None], ...] = (_console, _github)
+def _notifications(context: ObserverContext) -> Observer | None:
+    # What can be told is in deploy.yaml, which the command has not read yet.
+    from deploy_action.events.notifications import Notifier
+
+    return InBackground(Notifier(context.inputs))
+
+
+OBSERVERS: tuple[Callable[[ObserverContext], Observer | None], ...] = (
+    _console,
+    _github,
+    _notifications,
+)
 """Each returns its observer, or None where nobody asked for it; a slow one is `InBackground`."""
 
 

@@ -31,6 +31,7 @@ class NoteCode(StrEnum):
     LEDGER_NOT_WRITTEN = "ledger-not-written"
     LOG_LOST = "log-lost"
     NETWORK_NAME_TAKEN = "network-name-taken"
+    NOTIFICATION_NOT_SENT = "notification-not-sent"
     OBSERVER_FAILED = "observer-failed"
     OBSERVER_TIMED_OUT = "observer-timed-out"
     OUTPUT_MASKED = "output-masked"

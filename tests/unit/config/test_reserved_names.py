@@ -39,6 +39,11 @@ def named(place: str, name: str) -> dict[str, Any]:
             return {"route": {**TLS, "certificate": {"secret": name}}}
         case "registry/properties/password":
             return {"registry": {"server": "ghcr.io", "username": "x", "password": name}}
+        case "notification/properties/secret":
+            return {"notifications": [{"kind": "slack", "secret": name}]}
+        case "notification/properties/signing_key":
+            target = {"kind": "webhook", "secret": "HOOK", "signing_key": name}
+            return {"notifications": [target]}
         case _:
             raise AssertionError(
                 f"{place}: a new place that takes a name; refuse reserved ones there"

@@ -204,9 +204,11 @@ def test_a_cancelled_run_waits_less(
 
 
 def test_an_observer_is_one_entry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that nobody asked for returns nothing; the console is always there."""
+    """One that nobody asked for returns nothing; the console is always there, and what reads in
+    deploy.yaml whom to tell."""
     context = ObserverContext(inputs=Inputs(), log=io.StringIO(), style=Style())
-    assert [observer.name for observer in observers(context)] == ["the console"]
+    names = [observer.name for observer in observers(context)]
+    assert names == ["the console", "the notifications"]
     recorder = Recorder()
     monkeypatch.setattr(registry, "OBSERVERS", (*registry.OBSERVERS, lambda _: recorder))
     assert observers(context)[-1] is recorder

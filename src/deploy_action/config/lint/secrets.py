@@ -123,6 +123,11 @@ def _reserved(scope: Scope) -> Iterator[Finding]:
         )
     if environment.registry is not None:
         named.append((("registry", "password"), environment.registry.password_secret))
+    named += [
+        (("notifications", index, key), target.get(key, ""))
+        for index, target in enumerate(scope.valid.get("notifications", ()))
+        for key in ("secret", "signing_key")
+    ]
     for path, name in named:
         if is_reserved(name) and not (path[0] == "registry" and may_be_password(name)):
             yield error(
@@ -131,6 +136,17 @@ def _reserved(scope: Scope) -> Iterator[Finding]:
                 f"{name} belongs to GitHub, its runner, Docker, ssh or deploy-action, and is never "
                 "handed on",
                 "give the secret another name",
+            )
+
+
+def _signing(scope: Scope) -> Iterator[Finding]:
+    for index, target in enumerate(scope.valid.get("notifications", ())):
+        if "signing_key" in target and target["kind"] != "webhook":
+            yield error(
+                "no-effect",
+                ("notifications", index, "signing_key"),
+                f"{target['kind']} takes no signature",
+                "remove signing_key; the address is what nobody else may know",
             )
 
 
@@ -150,6 +166,7 @@ def _twice(scope: Scope) -> Iterator[Finding]:
 RULES: tuple[Rule, ...] = (
     _twice,
     _reserved,
+    _signing,
     _undeclared,
     _secret_in_probe,
     _secret_in_env,

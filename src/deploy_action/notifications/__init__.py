@@ -1,0 +1,1 @@
+"""Tells people and programs elsewhere what became of a command."""
