@@ -48,7 +48,7 @@ def run(inputs: Inputs, events: EventStream) -> DoctorReport:  # noqa: ARG001
         for target, why in zip(targets, answers, strict=True):
             subject = f"{target.kind} of {environment.name}"
             if why:
-                remedy = f"the variable {target.secret} has to hold the address of the {target.kind} webhook"
+                remedy = f"see whether {target.secret} holds the address as {target.kind} gave it"
                 checks.append(
                     Check(subject=subject, state=CheckState.MISSING, detail=why, remedy=remedy)
                 )

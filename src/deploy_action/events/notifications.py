@@ -9,9 +9,12 @@ from deploy_action.clock import SystemClock
 from deploy_action.config import load
 from deploy_action.errors import DeployActionError
 from deploy_action.events.model import CommandFinished, CommandStarted, DeploymentStarted
+from deploy_action.notifications.place import Place
 from deploy_action.results.notes import Note, NoteCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy_action.clock import Clock
     from deploy_action.config.model import NotificationTarget
     from deploy_action.events.model import Event
@@ -50,16 +53,20 @@ class Notifier:
                 self._command = event.command
             case DeploymentStarted() if self._command in COMMANDS:
                 self._deployment = event.deployment
-                if self._names_targets():
+                release = event.deployment.release
+                if targets := self._targets(release.environment)[1]:
                     from deploy_action.notifications.message import started
 
-                    self._send(started(event.deployment), event.deployment.release.environment)
-            case CommandFinished() if self._command in COMMANDS and self._names_targets():
-                from deploy_action.notifications.message import finished
+                    self._send(targets, started(event.deployment))
+            case CommandFinished() if self._command in COMMANDS:
+                named = "" if event.report is None else getattr(event.report, "environment", "")
+                place, targets = self._targets(named or self._inputs.environment or "")
+                if targets:
+                    from deploy_action.notifications.message import finished
 
-                message = finished(event.report, run_url=self._inputs.run_url)
-                if message is not None:
-                    self._send(message, str(message.data.get("environment", "")))
+                    message = finished(event.report, place, run_url=self._inputs.run_url)
+                    if message is not None:
+                        self._send(targets, message)
             case _:
                 pass
 
@@ -67,37 +74,36 @@ class Notifier:
         """Return which notifications did not arrive."""
         return tuple(self._notes)
 
-    def _send(self, message: Notification, environment: str) -> None:
+    def _send(self, targets: Sequence[NotificationTarget], message: Notification) -> None:
         from deploy_action.notifications.send import send
 
-        targets = [each for each in self._targets(environment) if message.event in each.events]
+        wanted = [target for target in targets if message.event in target.events]
         run = self._run if self._deployment is None else self._deployment.id
         failures = send(
-            targets,
+            wanted,
             message,
             self._inputs,
             id=f"{run}-{message.event}",
             clock=self._clock,
             seconds=_SECONDS,
         )
-        for target, why in zip(targets, failures, strict=True):
+        for target, why in zip(wanted, failures, strict=True):
             if why:
                 text = f"nobody was told by {target.kind} ({message.event}): {why}"
                 self._notes.append(Note(NoteCode.NOTIFICATION_NOT_SENT, text))
 
-    def _names_targets(self) -> bool:
-        """Tell whether deploy.yaml may name any; whoever has none imports and waits for nothing."""
+    def _targets(self, environment: str) -> tuple[Place, Sequence[NotificationTarget]]:
+        """Return whom an environment tells; without a name the only environment there is."""
+        nowhere = Place(service="", environment=environment)
         try:
-            return b"notifications" in self._inputs.config.read_bytes()
-        except OSError:
-            return False
-
-    def _targets(self, environment: str) -> tuple[NotificationTarget, ...]:
-        try:
+            # Whoever names nobody waits for no second look at the file.
+            if b"notifications" not in self._inputs.config.read_bytes():
+                return nowhere, ()
             config = load(self._inputs.config)
-        except DeployActionError:
+        except (OSError, DeployActionError):
             # The command says what is wrong with the file.
-            return ()
+            return nowhere, ()
         names = list(config.environments)
-        name = environment or self._inputs.environment or (names[0] if len(names) == 1 else "")
-        return config.notifications.get(name, ())
+        name = environment or (names[0] if len(names) == 1 else "")
+        place = Place(service=config.service, environment=name)
+        return place, config.notifications.get(name, ())

@@ -16,6 +16,7 @@ from deploy_action.results.reports import Drift, Monitoring, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from deploy_action.notifications.place import Place
     from deploy_action.releases.model import Deployment
     from deploy_action.results.reports import Report
 
@@ -72,11 +73,15 @@ def started(deployment: Deployment) -> Notification:
     )
 
 
-def finished(report: Report | None, *, run_url: str = "") -> Notification | None:
-    """Return what is said of a report; None where it is nothing that anybody waits for."""
+def finished(report: Report | None, place: Place, *, run_url: str = "") -> Notification | None:
+    """Return what is said of a report; None where it is nothing that anybody waits for.
+
+    Args:
+        place: what the command was about, which an early error does not say.
+    """
     match report:
         case Outcome() if report.result in _OUTCOMES:
-            return _of_outcome(report, run_url)
+            return _of_outcome(report, place, run_url)
         case Drift() if report.result is Verdict.DRIFTED:
             shown = report.differences[:_MOST_DIFFERENCES]
             wrong = [f"{each.host}: {each.subject}" for each in shown]
@@ -98,23 +103,25 @@ def trial(service: str, environment: str) -> Notification:
     return Notification(event="test", title=_line(title), good=None, data=data)
 
 
-def _of_outcome(outcome: Outcome, run_url: str) -> Notification:
+def _of_outcome(outcome: Outcome, place: Place, run_url: str) -> Notification:
     deployment, error = outcome.deployment, outcome.error
     data = {} if deployment is None else dict(_data(deployment))
     data |= {
         "result": outcome.result.value,
-        "environment": outcome.environment,
-        "service": outcome.service or str(data.get("service", "")),
+        "environment": place.environment,
+        "service": place.service,
         "serving": outcome.serving,
         "error": "" if error is None else str(error.code),
     }
-    text = "" if error is None else "; ".join(filter(None, (error.what, error.cause)))
     view = report_view(outcome)
+    title = view.title if deployment is not None else f"{place}: {view.title}"
+    said = () if error is None else (error.what, error.cause)
+    text = "; ".join(part for part in said if part and part != view.title)
     return Notification(
         event=outcome.result.value,
-        title=_line(view.title),
+        title=_line(title),
         good=view.tone is Tone.GOOD,
-        text=_line(text) if _line(text) != _line(view.title) else "",
+        text=_line(text),
         facts=() if deployment is None else tuple(_facts(deployment)),
         url=_line(outcome.url),
         run_url=_line(run_url),

@@ -26,6 +26,7 @@ from deploy_action.events.notifications import Notifier
 from deploy_action.inputs import Inputs, Secret
 from deploy_action.notifications.forms import FORMS, signed
 from deploy_action.notifications.message import Notification, finished
+from deploy_action.notifications.place import Place
 from deploy_action.notifications.send import send
 from deploy_action.results.notes import Note, NoteCode
 from deploy_action.results.outcome import Outcome
@@ -179,6 +180,16 @@ def test_deployments_are_told_with_their_end(world: World, receiver: Receiver) -
     ]
 
 
+def test_what_fails_before_there_is_a_deployment_says_where(
+    world: World, receiver: Receiver
+) -> None:
+    """An image that nobody has."""
+    run(world, receiver, "deploy", version="9.9.9")
+    [body] = [json.loads(request.body) for request in receiver.requests]
+    assert (body["data"]["service"], body["data"]["environment"]) == ("shop", "production")
+    assert body["data"]["title"].startswith("shop in production: ")
+
+
 def test_drift_is_told(world: World, receiver: Receiver) -> None:
     """By the run that finds it."""
     run(world, receiver, "deploy", version="1.0.0")
@@ -230,7 +241,7 @@ def test_secrets_are_masked() -> None:
     """In whatever form an application quotes one."""
     Secret("hunter2-canary")
     error = DeploymentFailed("shop: hunter2-canary", cause="login aHVudGVyMi1jYW5hcnk=")
-    message = finished(Outcome.of_error(error))
+    message = finished(Outcome.of_error(error), Place(service="shop", environment="production"))
     assert message is not None
     for form in FORMS.values():
         body = json.dumps(form(message, NOW))
