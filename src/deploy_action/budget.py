@@ -1,4 +1,4 @@
-"""What one exchange with somebody else may cost: bytes and seconds, in total.
+"""What one exchange with another program may cost: bytes and seconds, in total.
 
 A socket's own timeout starts anew with every byte, so a peer that sends one now and then, or without
 end, would hold us for ever. Whoever reads from a host, an engine, an application or an API reads through

@@ -228,7 +228,7 @@ class RollbackFailed(DeployActionError):
 
 
 class LockHeld(DeployActionError):
-    """Somebody else is deploying to the same environment."""
+    """Another user is deploying to the same environment."""
 
     exit_code = ExitCode.LOCK_HELD
     default_code = ErrorCode.LOCK_HELD

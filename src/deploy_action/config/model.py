@@ -521,7 +521,7 @@ class Environment:
     def origin(self) -> str:
         """What stands before the path where people are to reach it: ``https://shop.example.com``.
 
-        The url says it, except where it names somebody else; empty without a name.
+        The url says it, except where it names another server; empty without a name.
         """
         route = self.route
         if route is None or not route.host:

@@ -192,7 +192,7 @@ class Ledger:
                 f"live there by it, {self.unsigned[last.number]}",
                 cause="deploy.yaml requires a signed ledger, and what is not signed is not restored",
                 remedy="if the record is yours: deploy once with ledger: {signed: optional} and the "
-                "key, then require it again; if not, somebody else writes to the host",
+                "key, then require it again; if not, another user writes to the host",
                 code=ErrorCode.LEDGER_UNSIGNED,
             )
 

@@ -1,1 +1,1 @@
-"""From a release to a deployment: plan it, execute it step by step, converge every host."""
+"""From a release to a deployment: plan it, execute it step by step, reconcile every host."""

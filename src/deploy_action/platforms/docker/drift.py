@@ -121,7 +121,7 @@ def _ledger(host: HostObservation, ledger: Ledger) -> Iterator[Difference]:
                 recorded=f"{entry.release.version}, deployment {entry.id}",
                 found=f"{own[0].release.version}, deployment {own[0].id}" if own else _ABSENT,
                 remedy="if one of you made that deployment, deploy again: every host records it "
-                "then; if nobody did, somebody else writes to a host",
+                "then; if nobody did, another user writes to a host",
             )
 
 

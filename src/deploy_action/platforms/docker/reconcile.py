@@ -83,7 +83,7 @@ def _reconcile(
 
 
 def _keep_names(host: Host, configuration: Environment, result: ReconcileResult) -> None:
-    """Keep the service's names; one that somebody else took does not keep a release from serving."""
+    """Keep the service's names; one that another container took does not keep a release from serving."""
     try:
         keep_names(host, configuration)
     except DeploymentFailed as error:

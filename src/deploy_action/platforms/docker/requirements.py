@@ -207,7 +207,7 @@ def require_met(checks: Iterable[Check]) -> Iterator[Note]:
 
 
 def _user_namespaces(host: str, environment: Environment, facts: HostFacts) -> Iterator[Check]:
-    """Say what user namespaces change: root in a container is somebody else on the host."""
+    """Say what user namespaces change: root in a container is another user on the host."""
     if not facts.info.user_namespaces:
         return
     if environment.edge.network == "host":
