@@ -56,6 +56,10 @@ def test_every_block_says_its_language() -> None:
     assert len(SHELL) > 5
 
 
+COLLECTION = ROOT / "tests/corpus/valid/files/shop.postman_collection.json"
+"""Stands in for every file that a page names."""
+
+
 @pytest.mark.parametrize("block", YAML, ids=ids(YAML))
 def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
     """A deploy.yaml validates, whole or as a fragment; a workflow passes only inputs that exist."""
@@ -71,9 +75,11 @@ def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
         block = Block(page="", line=0, language="yaml", text=yaml.safe_dump(content))
     file = tmp_path / "deploy.yaml"
     file.write_text(block.text, encoding="utf-8")
-    for name in content.get("files", {}).values():
+    named = [*content.get("files", {}).values()]
+    named += [test["postman"] for test in content.get("smoke", ()) if "postman" in test]
+    for name in named:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(COLLECTION.read_bytes())
     _, problems = check(file)
     errors = [str(problem) for problem in problems if problem.severity is Severity.ERROR]
     assert errors == []

@@ -36,6 +36,7 @@ class CheckFailureKind(StrEnum):
     PATTERN_TOO_SLOW = "pattern-too-slow"
     SECRET_MISSING = "secret-missing"
 
+    ASSERTION = "assertion"
     CONNECTION_CLOSED = "connection-closed"
     EXIT_CODE = "exit-code"
     NO_RELEASE = "no-release"

@@ -9,6 +9,7 @@ from deploy_action.checks.attempt import ONCE, attempt
 from deploy_action.checks.command_smoke import COMMAND
 from deploy_action.checks.http_smoke import HTTP
 from deploy_action.checks.identity import IdentityExpectation, check_identity
+from deploy_action.checks.postman_smoke import POSTMAN
 from deploy_action.checks.result import CheckResult
 from deploy_action.checks.smoke_kind import Place, SmokeContext, SmokeKind
 from deploy_action.checks.target import Target
@@ -17,9 +18,9 @@ from deploy_action.clock import Clock
 from deploy_action.config.model import Retry, SmokeTest
 from deploy_action.inputs import Secret
 
-__all__ = ["KINDS", "applies", "describe", "run_smoke"]
+__all__ = ["KINDS", "applies", "describe", "is_beside", "run_smoke"]
 
-KINDS: tuple[SmokeKind[Any], ...] = (HTTP, TCP, COMMAND)
+KINDS: tuple[SmokeKind[Any], ...] = (HTTP, TCP, COMMAND, POSTMAN)
 """All kinds of smoke tests: a new one is a module and an entry here."""
 _BY_TYPE = {kind.type: kind for kind in KINDS}
 
@@ -27,6 +28,11 @@ _BY_TYPE = {kind.type: kind for kind in KINDS}
 def applies(test: SmokeTest, place: Place) -> bool:
     """Tell whether a test is run against this kind of target."""
     return _BY_TYPE[type(test)].applies(test, place)
+
+
+def is_beside(test: SmokeTest) -> bool:
+    """Tell whether a test needs a container of its own."""
+    return _BY_TYPE[type(test)].beside
 
 
 def describe(test: SmokeTest, code: Callable[[object], str] = str) -> str:

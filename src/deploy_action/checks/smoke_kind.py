@@ -37,9 +37,11 @@ class SmokeKind(Generic[_Test]):
         applies: whether a test is run against a replica, or through the edge.
         describe: says what must hold; its second argument marks values of the configuration.
         run: makes one try and returns what failed, nothing when it passed.
+        beside: it starts a container, so it is for deployments, not for looking at what is live.
     """
 
     type: type[_Test]
     applies: Callable[[_Test, Place], bool]
     describe: Callable[[_Test, Callable[[object], str]], str]
     run: Callable[[_Test, SmokeContext], tuple[CheckFailure, ...]]
+    beside: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from deploy_action.checks.beside import Beside, Ended
 from deploy_action.checks.dialer import Dialer, require_allowed
 from deploy_action.checks.served_by import ServedBy
 
@@ -35,6 +36,8 @@ class Target:
         ca_file: trusted instead of the public authorities.
         run_command: runs an argument list in the container within seconds and returns exit code
             and output; raises TimeoutError. None for the edge.
+        run_beside: runs a program in a container on the replica's network, within seconds. None where
+            nothing may be started.
         served_by: how answers through the edge show who gave them; None for a replica.
         route_path: requests below another path reach another service.
     """
@@ -48,6 +51,7 @@ class Target:
     base_path: str = ""
     ca_file: str | None = None
     run_command: Callable[[Sequence[str], float], tuple[int, str]] | None = None
+    run_beside: Callable[[Beside, float], Ended] | None = None
     served_by: ServedBy | None = None
     route_path: str = "/"
 

@@ -147,7 +147,7 @@ def _checks(
             checks.append(_result("replicas", name, f"{gone} of {count} are gone"))
         for replica in replicas:
             if replica.container.running and release.answers_requests(replica.role):
-                checks += runner.replica(replica)
+                checks += runner.replica(replica, beside=False)
         notes: list[str] = []
         route = configuration.route
         if route is not None:

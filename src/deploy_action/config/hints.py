@@ -96,12 +96,17 @@ def example(root: Mapping[str, Any], schema: object) -> str:
 
 def other_kind_of_test(root: Mapping[str, Any], key: str) -> str:
     """Return a hint for a key that belongs to another kind of smoke test."""
-    kinds = {"httpSmoke": "path", "tcpSmoke": "tcp", "commandSmoke": "command"}
+    kinds = {
+        "httpSmoke": "path",
+        "tcpSmoke": "tcp",
+        "commandSmoke": "command",
+        "postmanSmoke": "postman",
+    }
     definitions = root.get("$defs", {})
     if not kinds.keys() <= definitions.keys():
         return ""
     if key in kinds.values():
-        return "a test has one of 'path', 'tcp' and 'command': make it two tests"
+        return "a test has one of 'path', 'tcp', 'command' and 'postman': make it two tests"
     owners = [kinds[name] for name in kinds if key in definitions[name]["properties"]]
     return f"it belongs to tests with '{owners[0]}'" if owners else ""
 

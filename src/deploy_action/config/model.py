@@ -30,6 +30,7 @@ __all__ = [
     "Identity",
     "LedgerOptions",
     "Limits",
+    "PostmanSmoke",
     "Probe",
     "ProbePost",
     "RegistryLogin",
@@ -160,7 +161,28 @@ class CommandSmoke:
     retry: Retry = field(default_factory=Retry)
 
 
-SmokeTest = HttpSmoke | TcpSmoke | CommandSmoke
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostmanSmoke:
+    """A Postman collection, which newman runs beside the new replica.
+
+    Attributes:
+        image: has newman; by version or digest.
+        collection, environment: their JSON.
+        address: name of the variable that gets the replica's URL.
+        secrets: names of declared secrets that become variables of the same name.
+    """
+
+    name: str
+    image: str
+    collection: str
+    environment: str = ""
+    address: str = "baseUrl"
+    secrets: tuple[str, ...] = ()
+    timeout_seconds: float = 60.0
+    retry: Retry = field(default_factory=Retry)
+
+
+SmokeTest = HttpSmoke | TcpSmoke | CommandSmoke | PostmanSmoke
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
@@ -76,7 +77,7 @@ def resolve_environment(
             if isinstance(secret, Mapping)
         },
         "files": {path: text(source) for path, source in section.get("files", {}).items()},
-        "smoke": tuple(map(_smoke, section.get("smoke", ()))),
+        "smoke": tuple(_smoke(test, text) for test in section.get("smoke", ())),
         "strategy": _strategy(section.get("strategy", {})),
         "volumes": tuple(map(_volume, section.get("volumes", ()))),
         "options": _options(section),
@@ -174,8 +175,21 @@ def _health(section: Section) -> model.Health:
     return _construct(model.Health, health, kind=kind, command=command)
 
 
-def _smoke(section: Section) -> model.SmokeTest:
+def _compact(text: str) -> str:
+    """Return JSON without the blanks that it is exported with; the ledger keeps it."""
+    return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False) if text else ""
+
+
+def _smoke(section: Section, text: Callable[[str], str]) -> model.SmokeTest:
     """Return one smoke test; its kind is the key that it has."""
+    if "postman" in section:
+        environment = section.get("environment")
+        return _construct(
+            model.PostmanSmoke,
+            {"name": section["postman"], **section},
+            collection=_compact(text(section["postman"])),
+            environment=_compact(text(environment)) if environment else "",
+        )
     contains = tuple(_listed(section.get("contains", [])))
     if "command" in section:
         return _construct(

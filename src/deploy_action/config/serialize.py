@@ -9,7 +9,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from deploy_action.config.model import CommandSmoke, Environment, HttpSmoke, TcpSmoke
+from deploy_action.config.model import CommandSmoke, Environment, HttpSmoke, PostmanSmoke, TcpSmoke
 from deploy_action.gates.registry import GATES
 
 __all__ = ["decode_as", "deserialize", "field_types", "serialize"]
@@ -18,7 +18,12 @@ T = TypeVar("T")
 
 # Where a field may hold one of several dataclasses, this key says which.
 _KIND = "is"
-_KINDS: Mapping[str, type[Any]] = {"http": HttpSmoke, "tcp": TcpSmoke, "command": CommandSmoke}
+_KINDS: Mapping[str, type[Any]] = {
+    "http": HttpSmoke,
+    "tcp": TcpSmoke,
+    "command": CommandSmoke,
+    "postman": PostmanSmoke,
+}
 
 
 def serialize(environment: Environment) -> dict[str, object]:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from deploy_action.repository import leads_out
 
-__all__ = ["MOST_FILE_BYTES", "text_of"]
+__all__ = ["MOST_BYTES", "text_of"]
 
-MOST_FILE_BYTES = 64 << 10
-"""Of all configuration files together: each entry of the ledger has them."""
+MOST_BYTES = 512 << 10
+"""Of one file."""
 
 
 def text_of(root: Path, name: str) -> str:
@@ -22,11 +22,11 @@ def text_of(root: Path, name: str) -> str:
         raise ValueError("it leads out of the repository")
     try:
         with (root / name).open("rb") as file:
-            content = file.read(MOST_FILE_BYTES + 1)
+            content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None
-    if len(content) > MOST_FILE_BYTES:
-        raise ValueError(f"it has more than {MOST_FILE_BYTES >> 10} KiB")
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES >> 10} KiB")
     try:
         text = content.decode()
     except UnicodeDecodeError:

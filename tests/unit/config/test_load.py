@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -147,8 +148,9 @@ def test_what_is_not_a_file_is_refused(tmp_path: Path) -> None:
         assert [problem.rule for problem in _shown(path)] == ["not-a-file"]
 
 
-def test_damaged_files_never_crash(write: Write) -> None:
+def test_damaged_files_never_crash(write: Write, tmp_path: Path) -> None:
     """Whatever the file says, there are problems or a configuration that survives storage."""
+    shutil.copytree(Path(__file__).parents[2] / "corpus/valid/files", tmp_path / "files")
     loaded = 0
     for document in mutations(700, seed=4):
         config, problems = check(write(yaml.safe_dump(document)))

@@ -39,6 +39,9 @@ def named(place: str, name: str) -> dict[str, Any]:
             return {"route": {**TLS, "certificate": {"secret": name}}}
         case "registry/properties/password":
             return {"registry": {"server": "ghcr.io", "username": "x", "password": name}}
+        case "postmanSmoke/properties/secrets/items":
+            test = {"postman": "api.json", "image": "newman:6", "secrets": [name]}
+            return {"secrets": [name], "smoke": [test]}
         case "notification/properties/secret":
             return {"notifications": [{"kind": "slack", "secret": name}]}
         case "notification/properties/signing_key":
@@ -86,6 +89,8 @@ def rules(directory: Path, keys: dict[str, Any]) -> set[str]:
 @pytest.mark.parametrize("name", MACHINERY)
 def test_a_reserved_name_is_refused_at_every_place(tmp_path: Path, place: str, name: str) -> None:
     """The places come from the schema: a new one fails here until it refuses them, too."""
+    collection = Path(__file__).parents[2] / "corpus/valid/files/shop.postman_collection.json"
+    (tmp_path / "api.json").write_bytes(collection.read_bytes())
     expected = set() if (place, name) in ALLOWED else {"reserved-name"}
     assert rules(tmp_path, named(place, name)) == expected
     assert rules(tmp_path, named(place, "SHOP_VALUE")) == set()

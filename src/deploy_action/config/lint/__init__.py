@@ -15,6 +15,7 @@ from deploy_action.config.lint import (
     image,
     network,
     paths,
+    postman,
     probe,
     secrets,
     traffic,
@@ -40,6 +41,7 @@ _RULES: tuple[Rule, ...] = (
     *secrets.RULES,
     *container.RULES,
     *files.RULES,
+    *postman.RULES,
     *environments.RULES,
 )
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping
 from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error
 from deploy_action.config.secret_detection import looks_secret
-from deploy_action.config.text_file import MOST_FILE_BYTES
 
 __all__ = ["RULES"]
+
+MOST_FILE_BYTES = 64 << 10
+"""Of all configuration files together: each entry of the ledger has them."""
 
 _KERNEL = ("/dev", "/proc", "/sys")
 """Mounted anew whenever a container starts."""

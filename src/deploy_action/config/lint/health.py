@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error, seconds, warning, zero
-from deploy_action.config.model import CommandSmoke, HttpSmoke, TcpSmoke
+from deploy_action.config.model import HttpSmoke, TcpSmoke
 from deploy_action.jsonpath import parse_path
 
 __all__ = ["RULES"]
@@ -128,7 +128,7 @@ def _smoke_times(scope: Scope) -> Iterator[Finding]:
             yield zero(("smoke", index, "timeout"), "timeout")
         if test.retry.interval_seconds <= 0:
             yield zero(("smoke", index, "retry", "interval"), "retry interval")
-        if isinstance(test, CommandSmoke | TcpSmoke) or test.within_seconds is None:
+        if not isinstance(test, HttpSmoke) or test.within_seconds is None:
             continue
         if test.within_seconds <= 0:
             yield zero(("smoke", index, "within"), "latency bound")

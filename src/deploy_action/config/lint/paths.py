@@ -39,6 +39,11 @@ def _named(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
     ]
     files: Mapping[str, str] = scope.valid.get("files", {})
     yield from ((("files", path), name) for path, name in files.items())
+    for index, test in enumerate(scope.valid.get("smoke", ())):
+        if "postman" in test:
+            for key in ("postman", "environment"):
+                if key in test:
+                    yield ("smoke", index, key), test[key]
     for path in keys:
         value: Any = lookup(scope.valid, path)
         if isinstance(value, str):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from deploy_action.checks.health import edge_path
 from deploy_action.checks.identity import IdentityExpectation, check_identity
 from deploy_action.checks.result import CheckFailure, CheckFailureKind, CheckResult
 from deploy_action.checks.route import check_route
-from deploy_action.checks.smoke import run_smoke
+from deploy_action.checks.smoke import is_beside, run_smoke
 from deploy_action.checks.target import Target
 from deploy_action.errors import DeploymentFailed, ErrorCode
+from deploy_action.platforms.docker.beside import run_beside
 from deploy_action.platforms.docker.dialer import HostDialer
 from deploy_action.platforms.docker.edge.proof import served_by
 from deploy_action.platforms.docker.names import carriers
@@ -45,12 +47,14 @@ class SmokeRunner:
     Attributes:
         configuration: how the release is deployed.
         secrets: values that the tests may use, as the environment declares them.
+        check: raises when nobody waits for the result any more.
     """
 
     host: Host
     release: Release
     configuration: Environment
     secrets: Mapping[str, Secret]
+    check: Callable[[], None] = lambda: None
 
     @classmethod
     def of(cls, context: DockerContext, host: Host) -> SmokeRunner:
@@ -60,12 +64,17 @@ class SmokeRunner:
             release=context.plan.release,
             configuration=context.plan.configuration,
             secrets=context.secrets,
+            check=context.cancel.check,
         )
 
-    def replica(self, replica: Replica) -> tuple[CheckResult, ...]:
-        """Run the tests that are meant for a replica, before or after it has traffic."""
+    def replica(self, replica: Replica, *, beside: bool = True) -> tuple[CheckResult, ...]:
+        """Run the tests that are meant for a replica, before or after it has traffic.
+
+        Args:
+            beside: also those for which a container has to be started.
+        """
         return run_smoke(
-            self.configuration.smoke,
+            [test for test in self.configuration.smoke if beside or not is_beside(test)],
             self._replica_target(replica),
             only="replica",
             identity=None,
@@ -166,6 +175,9 @@ class SmokeRunner:
             port=replica.port,
             host_header=self._host_header(),
             run_command=run_command,
+            run_beside=functools.partial(
+                run_beside, self.host, self.release, replica, check=self.check
+            ),
         )
 
     def _edge_target(self, *, alone: bool, name: str | None = None) -> Target:

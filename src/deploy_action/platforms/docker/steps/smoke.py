@@ -30,7 +30,9 @@ class CheckReplica:
     def run(self, context: DockerContext) -> None:
         replica = context.runtime.started[self.host, self.role, self.index]
         host = context.runtime.hosts[self.host]
-        require_passed(SmokeRunner.of(context, host).replica(replica), context.log)
+        with context.events.waiting(self.describe().replace("run", "running", 1), host=self.host):
+            results = SmokeRunner.of(context, host).replica(replica)
+        require_passed(results, context.log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
