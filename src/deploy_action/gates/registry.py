@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deploy_action.gates import bandit, config_files, pip_audit
+from deploy_action.gates import bandit, config_files, infrastructure, pip_audit
 from deploy_action.gates.gate import Gate
 
 __all__ = ["GATES", "read_options"]
 
-GATES: tuple[Gate[Any], ...] = (bandit.GATE, config_files.GATE, pip_audit.GATE)
+GATES: tuple[Gate[Any], ...] = (
+    bandit.GATE,
+    config_files.GATE,
+    pip_audit.GATE,
+    infrastructure.GATE,
+)
 
 
 def read_options(section: Mapping[str, Any]) -> dict[str, object]:

@@ -35,6 +35,7 @@ def _named(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
     keys: list[KeyPath] = [
         ("route", "certificate", "file"),
         ("gates", "bandit", "baseline"),
+        ("gates", "infrastructure", "plan"),
         *((*list_path, index) for list_path in gates for index in _indexes(scope, list_path)),
     ]
     files: Mapping[str, str] = scope.valid.get("files", {})
