@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import subprocess
@@ -76,6 +77,11 @@ def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
     file = tmp_path / "deploy.yaml"
     file.write_text(block.text, encoding="utf-8")
     named = [*content.get("files", {}).values()]
+    for each in content.get("environments", {}).values():
+        if isinstance(hosts := (each or {}).get("hosts"), dict):
+            file_of_hosts = tmp_path / hosts["from"]
+            file_of_hosts.parent.mkdir(parents=True, exist_ok=True)
+            file_of_hosts.write_text(json.dumps({hosts["key"]: ["10.0.0.1"]}))
     named += [test["postman"] for test in content.get("smoke", ()) if "postman" in test]
     for name in named:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from deploy_action.config.document import Document, Unreadable, parse, read_bytes
+from deploy_action.config.host_file import with_hosts
 from deploy_action.config.lint import lint
 from deploy_action.config.merge import lookup
 from deploy_action.config.model import Build, DeployConfig
@@ -70,7 +71,7 @@ def check(path: Path) -> tuple[DeployConfig | None, tuple[Problem, ...]]:
     if any(problem.severity is Severity.ERROR for problem in problems):
         return None, problems
     # Anything but a map is an error of the schema.
-    top: Any = document.data
+    top, _ = with_hosts(cast("Mapping[str, Any]", document.data), text)
     return resolve(top, file=file, text=text), problems
 
 
@@ -89,7 +90,10 @@ def _problems(document: Document, root: Path, text: Callable[[str], str]) -> Ite
     if isinstance(document.data, dict):
         read = functools.partial(_dockerfile, root)
         outside = functools.partial(leads_out, root)
-        yield from lint(document, _without(document.data, broken), read, outside, text)
+        valid, unknown = with_hosts(_without(document.data, broken), text)
+        for each in unknown:
+            yield document.problem(each.path, each.message, "hosts-unknown", hint=each.hint)
+        yield from lint(document, valid, read, outside, text)
 
 
 def _dockerfile(root: Path, build: Build) -> str:
