@@ -82,7 +82,8 @@ def test_yaml_is_valid(block: Block, tmp_path: Path) -> None:
             file_of_hosts = tmp_path / hosts["from"]
             file_of_hosts.parent.mkdir(parents=True, exist_ok=True)
             file_of_hosts.write_text(json.dumps({hosts["key"]: ["10.0.0.1"]}))
-    named += [test["postman"] for test in content.get("smoke", ()) if "postman" in test]
+    for test in content.get("smoke", ()):
+        named += [test["postman"]] if "postman" in test else [*test.get("files", {}).values()]
     for name in named:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(COLLECTION.read_bytes())

@@ -9,6 +9,7 @@ from deploy_action.checks.attempt import ONCE, attempt
 from deploy_action.checks.command_smoke import COMMAND
 from deploy_action.checks.http_smoke import HTTP
 from deploy_action.checks.identity import IdentityExpectation, check_identity
+from deploy_action.checks.image_smoke import IMAGE
 from deploy_action.checks.postman_smoke import POSTMAN
 from deploy_action.checks.result import CheckResult
 from deploy_action.checks.smoke_kind import Place, SmokeContext, SmokeKind
@@ -20,7 +21,7 @@ from deploy_action.inputs import Secret
 
 __all__ = ["KINDS", "applies", "describe", "is_beside", "run_smoke"]
 
-KINDS: tuple[SmokeKind[Any], ...] = (HTTP, TCP, COMMAND, POSTMAN)
+KINDS: tuple[SmokeKind[Any], ...] = (HTTP, TCP, COMMAND, POSTMAN, IMAGE)
 """All kinds of smoke tests: a new one is a module and an entry here."""
 _BY_TYPE = {kind.type: kind for kind in KINDS}
 

@@ -221,7 +221,7 @@ def _missing_keys(context: ViolationContext) -> Iterator[Diagnostic]:
             continue
         message = f"the key '{key}' is missing"
         if context.in_smoke_test and key == "path":
-            message = "a smoke test needs one of 'path', 'tcp', 'command' or 'postman'"
+            message = "a smoke test needs one of 'path', 'tcp', 'command', 'postman' or 'image'"
         example = hints.example(context.root, context.schema.get("properties", {}).get(key, {}))
         hint = f"for example {key}: {example}" if example else ""
         yield Diagnostic(message=message, rule="missing-key", hint=hint, at_key=True)

@@ -101,12 +101,15 @@ def other_kind_of_test(root: Mapping[str, Any], key: str) -> str:
         "tcpSmoke": "tcp",
         "commandSmoke": "command",
         "postmanSmoke": "postman",
+        "imageSmoke": "image",
     }
     definitions = root.get("$defs", {})
     if not kinds.keys() <= definitions.keys():
         return ""
     if key in kinds.values():
-        return "a test has one of 'path', 'tcp', 'command' and 'postman': make it two tests"
+        return (
+            "a test has one of 'path', 'tcp', 'command', 'postman' and 'image': make it two tests"
+        )
     owners = [kinds[name] for name in kinds if key in definitions[name]["properties"]]
     return f"it belongs to tests with '{owners[0]}'" if owners else ""
 

@@ -28,6 +28,7 @@ __all__ = [
     "Hooks",
     "HttpSmoke",
     "Identity",
+    "ImageSmoke",
     "LedgerOptions",
     "Limits",
     "PostmanSmoke",
@@ -182,7 +183,29 @@ class PostmanSmoke:
     retry: Retry = field(default_factory=Retry)
 
 
-SmokeTest = HttpSmoke | TcpSmoke | CommandSmoke | PostmanSmoke
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSmoke:
+    """A program in an image of its own, beside the new replica; exit code 0 passes.
+
+    Attributes:
+        image: by version or digest.
+        command: ``{url}`` is the replica's URL.
+        files: path in the container → text.
+        report: path of a JUnit report that it writes; empty for none.
+        secrets: names of declared secrets that become variables of the same name.
+    """
+
+    name: str
+    image: str
+    command: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    report: str = ""
+    secrets: tuple[str, ...] = ()
+    timeout_seconds: float = 60.0
+    retry: Retry = field(default_factory=Retry)
+
+
+SmokeTest = HttpSmoke | TcpSmoke | CommandSmoke | PostmanSmoke | ImageSmoke
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -191,6 +191,13 @@ def _smoke(section: Section, text: Callable[[str], str]) -> model.SmokeTest:
             environment=_compact(text(environment)) if environment else "",
         )
     contains = tuple(_listed(section.get("contains", [])))
+    if "image" in section:
+        return _construct(
+            model.ImageSmoke,
+            {"name": section["image"], **section},
+            command=_argv(section["command"]),
+            files={path: text(source) for path, source in section.get("files", {}).items()},
+        )
     if "command" in section:
         return _construct(
             model.CommandSmoke,

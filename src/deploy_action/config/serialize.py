@@ -9,7 +9,14 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from deploy_action.config.model import CommandSmoke, Environment, HttpSmoke, PostmanSmoke, TcpSmoke
+from deploy_action.config.model import (
+    CommandSmoke,
+    Environment,
+    HttpSmoke,
+    ImageSmoke,
+    PostmanSmoke,
+    TcpSmoke,
+)
 from deploy_action.gates.registry import GATES
 
 __all__ = ["decode_as", "deserialize", "field_types", "serialize"]
@@ -23,6 +30,7 @@ _KINDS: Mapping[str, type[Any]] = {
     "tcp": TcpSmoke,
     "command": CommandSmoke,
     "postman": PostmanSmoke,
+    "image": ImageSmoke,
 }
 
 

@@ -9,12 +9,13 @@ from tests.fakes.clock import FakeClock
 from tests.support.servers import LoopbackDialer
 
 from deploy_action.checks.beside import Beside, Ended
+from deploy_action.checks.image_smoke import IMAGE
 from deploy_action.checks.junit import read_junit
 from deploy_action.checks.postman_smoke import POSTMAN
 from deploy_action.checks.result import CheckFailureKind
 from deploy_action.checks.smoke_kind import SmokeContext
 from deploy_action.checks.target import Target
-from deploy_action.config.model import PostmanSmoke
+from deploy_action.config.model import ImageSmoke, PostmanSmoke
 from deploy_action.inputs import Secret
 
 PASSED = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -129,3 +130,32 @@ def test_failures_name_request_and_assertion() -> None:
     assert read_junit(FAILED).failures == ("home: is 200: expected 200 but got 404 s3cret-canary",)
     assert "ECONNREFUSED" in read_junit(REFUSED).failures[0]
     assert read_junit(PASSED).assertions == len(["is 200", "has token"])
+
+
+def test_any_program_gets_the_address_and_is_judged_by_exit_code_or_report() -> None:
+    """Its report counts only if it is asked for, and then it has to be there."""
+    seen: list[Beside] = []
+    for report, end, kinds in (
+        ("", ended(None, 0), []),
+        ("", ended(FAILED, 1), [CheckFailureKind.EXIT_CODE]),
+        ("/r.xml", ended(PASSED, 0), []),
+        ("/r.xml", ended(None, 0), [CheckFailureKind.WRONG_OUTPUT]),
+        ("/r.xml", ended(FAILED, 0), [CheckFailureKind.ASSERTION]),
+    ):
+        test = ImageSmoke(
+            name="hurl",
+            image="hurl:6",
+            command=("hurl", "host={url}"),
+            report=report,
+            secrets=("A",),
+        )
+        context = SmokeContext(
+            target=target(end, seen),
+            secrets={"A": Secret("s3cret-canary")},
+            identity=None,
+            clock=FakeClock(),
+        )
+        assert [failure.kind for failure in IMAGE.run(test, context)] == kinds
+    assert seen[0].argv == ("hurl", "host=http://172.30.0.5:8080")
+    assert seen[0].env == {"DEPLOY_URL": "http://172.30.0.5:8080", "A": "s3cret-canary"}
+    assert "canary" not in str(seen)

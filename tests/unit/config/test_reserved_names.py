@@ -42,6 +42,9 @@ def named(place: str, name: str) -> dict[str, Any]:
         case "postmanSmoke/properties/secrets/items":
             test = {"postman": "api.json", "image": "newman:6", "secrets": [name]}
             return {"secrets": [name], "smoke": [test]}
+        case "imageSmoke/properties/secrets/items":
+            test = {"image": "hurl:6", "command": ["hurl"], "secrets": [name]}
+            return {"secrets": [name], "smoke": [test]}
         case "notification/properties/secret":
             return {"notifications": [{"kind": "slack", "secret": name}]}
         case "notification/properties/signing_key":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deploy_action.config.dockerfile import read_dockerfile
 from deploy_action.config.document import Document, KeyPath
 from deploy_action.config.lint import (
+    beside,
     container,
     environments,
     files,
@@ -15,7 +16,6 @@ from deploy_action.config.lint import (
     image,
     network,
     paths,
-    postman,
     probe,
     secrets,
     traffic,
@@ -41,7 +41,7 @@ _RULES: tuple[Rule, ...] = (
     *secrets.RULES,
     *container.RULES,
     *files.RULES,
-    *postman.RULES,
+    *beside.RULES,
     *environments.RULES,
 )
 

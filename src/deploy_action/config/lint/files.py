@@ -9,7 +9,7 @@ from deploy_action.config.document import KeyPath
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error
 from deploy_action.config.secret_detection import looks_secret
 
-__all__ = ["RULES"]
+__all__ = ["RULES", "contents"]
 
 MOST_FILE_BYTES = 64 << 10
 """Of all configuration files together: each entry of the ledger has them."""
@@ -69,9 +69,17 @@ def _hidden(scope: Scope) -> Iterator[Finding]:
 
 
 def _content(scope: Scope) -> Iterator[Finding]:
+    yield from contents(scope, {("files", path): name for path, name in _sources(scope).items()})
+
+
+def contents(scope: Scope, named: Mapping[KeyPath, str]) -> Iterator[Finding]:
+    """Yield what is wrong with text files that a container gets together.
+
+    Args:
+        named: their names, by where they are written.
+    """
     total = 0
-    for path, name in _sources(scope).items():
-        place: KeyPath = ("files", path)
+    for place, name in named.items():
         if scope.leads_out(name):
             continue
         try:
@@ -94,7 +102,7 @@ def _content(scope: Scope) -> Iterator[Finding]:
                 "secret-in-file",
                 place,
                 f"{name} has what looks like a secret, and the ledger would keep it",
-                "have the application read it from a secret: secrets: [{name: NAME, file: /run/…}]",
+                "have the program read it from a secret: secrets: [NAME]",
             )
 
 

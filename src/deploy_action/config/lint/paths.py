@@ -45,6 +45,9 @@ def _named(scope: Scope) -> Iterator[tuple[KeyPath, str]]:
             for key in ("postman", "environment"):
                 if key in test:
                     yield ("smoke", index, key), test[key]
+        elif "image" in test:
+            for path, name in test.get("files", {}).items():
+                yield ("smoke", index, "files", path), name
     for path in keys:
         value: Any = lookup(scope.valid, path)
         if isinstance(value, str):

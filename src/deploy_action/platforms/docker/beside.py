@@ -49,6 +49,7 @@ def run_beside(
         image=job.image,
         entrypoint=job.argv[:1],
         command=job.argv[1:],
+        env=job.env,
         files=job.files,
         readable_files=job.readable_files,
         networks=(NetworkSpec(name=placement.network),),
@@ -72,7 +73,7 @@ def run_beside(
         return Ended(
             exit_code=code,
             output=engine.logs(container_id, lines=_LINES),
-            report=engine.read_file(container_id, job.report),
+            report=engine.read_file(container_id, job.report) if job.report else None,
         )
     finally:
         engine.remove(container_id, volumes=True)

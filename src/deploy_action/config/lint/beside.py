@@ -1,12 +1,13 @@
-"""Lint of Postman collections: readable, of a version that newman runs, and testing the release."""
+"""Lint of tests beside a replica: collections of a version that newman runs, files, images, secrets."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from deploy_action.config.document import KeyPath
+from deploy_action.config.lint.files import contents
 from deploy_action.config.lint.scope import Finding, Rule, Scope, error
 from deploy_action.config.secret_detection import looks_secret
 
@@ -18,15 +19,15 @@ _EXPORT = "in Postman: Export, Collection v2.1"
 _ASSERTS = ("pm.test(", "pm.test (", "tests[", "pm.expect(")
 
 
-def _tests(scope: Scope) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _tests(scope: Scope, key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
     for index, test in enumerate(scope.valid.get("smoke", ())):
-        if "postman" in test:
+        if key in test:
             yield index, test
 
 
 def _content(scope: Scope) -> Iterator[Finding]:
     total = 0
-    for index, test in _tests(scope):
+    for index, test in _tests(scope, "postman"):
         for key in ("postman", "environment"):
             name, place = test.get(key), ("smoke", index, key)
             if name is None or scope.leads_out(name):
@@ -90,9 +91,20 @@ def _environment(content: object, name: str, place: KeyPath) -> Iterator[Finding
         yield error("unreadable-file", place, message, "in Postman: Environments, Export")
 
 
+def _files(scope: Scope) -> Iterator[Finding]:
+    for index, test in _tests(scope, "image"):
+        place: KeyPath = ("smoke", index, "files")
+        yield from contents(scope, {(*place, path): name for path, name in _given(test)})
+
+
+def _given(test: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    files: Mapping[str, str] = test.get("files", {})
+    return files.items()
+
+
 def _settings(scope: Scope) -> Iterator[Finding]:
     environment = scope.environment
-    for index, test in _tests(scope):
+    for index, test in _tests(scope, "image"):
         for position, name in enumerate(test.get("secrets", ())):
             if name not in environment.secrets:
                 yield error(
@@ -107,9 +119,9 @@ def _settings(scope: Scope) -> Iterator[Finding]:
                 "moving-tag",
                 ("smoke", index, "image"),
                 f"{image} is another image tomorrow",
-                "name a version, best by digest: postman/newman:6.2.1-alpine@sha256:…",
+                "name a version, best by digest: NAME:6.2.1@sha256:…",
             )
-        if environment.port is None or environment.protocol != "http":
+        if "postman" in test and (environment.port is None or environment.protocol != "http"):
             yield error(
                 "no-effect",
                 ("smoke", index, "postman"),
@@ -118,4 +130,4 @@ def _settings(scope: Scope) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (_content, _settings)
+RULES: tuple[Rule, ...] = (_content, _files, _settings)
