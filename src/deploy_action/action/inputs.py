@@ -37,6 +37,7 @@ COMMANDS = (
     "canary",
     "run",
     "doctor",
+    "notify",
     "docs",
 )
 """The values of `command`."""
