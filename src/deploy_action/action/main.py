@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 _INTERRUPTED = 130
-_ON_HOSTS = frozenset(COMMANDS) - {"validate", "check", "build", "doctor", "docs"}
+_ON_HOSTS = frozenset(COMMANDS) - {"validate", "check", "build", "doctor", "notify", "docs"}
 """The commands that need the hosts of deploy.yaml; doctor says what is missing."""
 _READ_ONLY = frozenset({"validate", "check", "docs"})
 
