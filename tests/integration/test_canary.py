@@ -43,7 +43,7 @@ def test_a_client_stays_with_one_release_and_the_share_is_true(box: Sandbox) -> 
         for _ in range(2):
             for number in range(80):
                 seen[number].add(_ask_as(box, f"client-{number}"))
-        unknown = [box.serving() for _ in range(60)]
+        unknown = [box.serving() for _ in range(200)]
         told = box.run("canary", "promote")
         assert told.exit_code == 0, told.text
         out, err = process.communicate(timeout=60)
