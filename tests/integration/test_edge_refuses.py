@@ -218,6 +218,7 @@ REFUSED = {
     "NUL in a value": _get(b"Host: shop.test", b"X: a\0b"),
     "NUL in a name": _get(b"Host: shop.test", b"X\0Y: a"),
     "bare CR in a value": _get(b"Host: shop.test", b"X: a\rTransfer-Encoding: chunked"),
+    "no host": _get(),
     "two hosts": _get(b"Host: shop.test", b"Host: admin.test"),
     "another host in the target": _get(
         b"Host: shop.test", first=b"GET http://admin.test/ HTTP/1.1"

@@ -236,6 +236,8 @@ def _frontend(port: int, backends: list[Backend], redirected: list[Backend]) -> 
         return
     yield "  http-response set-timeout client var(txn.idle) if { var(txn.idle) -m found }"
     yield f"  http-request set-var(txn.scheme) str({'https' if tls else 'http'})"
+    # RFC 9112, 3.2: whoever routes by name must not guess one.
+    yield "  http-request deny deny_status 400 if { req.ver 1.1 } !{ req.hdr(host) -m found }"
     # A connection that is kept open stays with its worker over a reload; later requests on it go to
     # the present worker, which knows the present servers.
     yield f"  use_backend handover-{port} if {{ stopping }}"
