@@ -29,6 +29,14 @@ RANKS: tuple[Level, ...] = ("undefined", "low", "medium", "high")
 SECRET_TESTS = frozenset({"B105", "B106", "B107"})
 MOST_NAMED = 5
 """Number of files with suppressed findings that are named."""
+_SETTINGS = {
+    "pyproject.toml": b"[tool.bandit",
+    "setup.cfg": b"[bandit",
+    "tox.ini": b"[bandit",
+    ".bandit": b"[bandit",
+}
+"""Files in which people keep options of bandit, and what shows them."""
+_MOST_SETTINGS_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +129,10 @@ def _judge(
     new = bandit_baseline.unknown(severe, known, root)
     findings = _describe(new)
     summary = f"{count(files, 'file')}, {count(scan.lines, 'line')}"
-    notes = _notes(scan, below=len(scan.findings) - len(severe), in_baseline=len(severe) - len(new))
+    notes = (
+        *_notes(scan, below=len(scan.findings) - len(severe), in_baseline=len(severe) - len(new)),
+        *_unused_settings(root),
+    )
     if scan.unchecked or not files:
         return Broken(
             gate=GATE.name,
@@ -236,6 +247,18 @@ def _notes(scan: Scan, *, below: int, in_baseline: int) -> tuple[str, ...]:
     if below:
         notes.append(f"{count(below, 'finding')} below the thresholds")
     return tuple(notes)
+
+
+def _unused_settings(root: Path) -> Iterator[str]:
+    """Tell of options where bandit itself would look for them: a scanned tree cannot loosen its gate."""
+    for name, mark in _SETTINGS.items():
+        try:
+            with (root / name).open("rb") as file:
+                found = mark in file.read(_MOST_SETTINGS_BYTES)
+        except OSError:
+            continue
+        if found:
+            yield f"{name} has options of bandit, which are not used: write them under gates.bandit"
 
 
 def _printable(problem: Problem) -> Problem:

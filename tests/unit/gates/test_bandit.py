@@ -140,6 +140,14 @@ def test_options_in_the_tree_are_not_obeyed(fill: Fill) -> None:
     assert [problem.rule for problem in result.problems] == ["B602"]
 
 
+def test_options_that_are_not_obeyed_are_told(fill: Fill) -> None:
+    """Where bandit's own documentation puts them; a file without any is not mentioned."""
+    files = {"a.py": CLEAN, "pyproject.toml": '[tool.bandit]\nskips = ["B602"]\n', "tox.ini": ""}
+    result = bandit.run(BanditOptions(), fill(files))
+    assert isinstance(result, Passed)
+    assert [note.partition(" ")[0] for note in result.notes] == ["pyproject.toml"]
+
+
 def test_modules_in_the_tree_are_not_imported(fill: Fill, monkeypatch: Any) -> None:
     """A module that is named like one of bandit's own does not run, PYTHONPATH or not."""
     evil = "import pathlib\npathlib.Path('ran').touch()\nraise SystemExit(0)\n"
