@@ -126,4 +126,23 @@ def _http1_smoke(scope: Scope) -> Iterator[Finding]:
             )
 
 
-RULES: tuple[Rule, ...] = (_trusted_proxies, _bind, _subnet, _timeouts, _limits, _http1_smoke)
+def _without_alpn(scope: Scope) -> Iterator[Finding]:
+    route = scope.environment.route
+    if scope.environment.protocol == "tcp" and route is not None and route.certificate is not None:
+        yield warning(
+            "no-alpn",
+            ("protocol",),
+            "TLS of a tcp service negotiates no protocol, so gRPC clients do not connect",
+            "for gRPC write protocol: h2c; another protocol needs none",
+        )
+
+
+RULES: tuple[Rule, ...] = (
+    _trusted_proxies,
+    _bind,
+    _subnet,
+    _timeouts,
+    _limits,
+    _http1_smoke,
+    _without_alpn,
+)
